@@ -1,0 +1,42 @@
+/* Bytes that grow. A failed allocation sticks: further puts do nothing, and
+ * buffer_check() tells once, at the end of an encoder. */
+#ifndef LOG_BUFFER_H
+#define LOG_BUFFER_H
+
+#include "log/bytes.h"
+#include "log/error.h"
+
+struct buffer {
+    uint8_t *data; /* owned */
+    size_t size;
+    size_t capacity;
+    bool failed;
+};
+
+/* All zeroes is an empty buffer; init does only that. */
+void buffer_init(struct buffer *buffer);
+void buffer_release(struct buffer *buffer);
+
+/* Forget the content and a failure, keep the memory. */
+void buffer_clear(struct buffer *buffer);
+
+/* Cut to size, which is at most buffer->size. */
+void buffer_cut(struct buffer *buffer, size_t size);
+
+void buffer_put(struct buffer *buffer, uint64_t value, size_t size);
+void buffer_put_varint(struct buffer *buffer, uint64_t value);
+void buffer_put_bytes(struct buffer *buffer, struct bytes bytes);
+
+/* A varint of the size, then the bytes. */
+void buffer_put_sized(struct buffer *buffer, struct bytes bytes);
+
+/* Make room for size more bytes at the end and return where they begin; they are not
+ * counted until the caller raises buffer->size. NULL when failed. */
+uint8_t *buffer_reserve(struct buffer *buffer, size_t size);
+
+struct bytes buffer_view(const struct buffer *buffer);
+
+/* OK, or NO_MEMORY when any put since the last clear failed. */
+MUST_CHECK enum status buffer_check(const struct buffer *buffer, struct error *err);
+
+#endif

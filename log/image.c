@@ -1,0 +1,275 @@
+#include "log/image.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void image_init(struct image *image)
+{
+    *image = (struct image){0};
+}
+
+void image_release(struct image *image)
+{
+    for (uint32_t i = 0; i < image->scratch_count; i++)
+        buffer_release(&image->scratch[i]);
+    free(image->scratch);
+    free(image->values);
+    image_init(image);
+}
+
+/* Behind the values of the stored columns the array has room for those of the key. */
+static enum status reserve(struct image *image, const struct definition *definition,
+                           struct error *err)
+{
+    uint32_t need = definition->stored_count + definition->key_count;
+
+    if (need > image->capacity) {
+        struct value *values = realloc(image->values, need * sizeof *values);
+
+        if (values == NULL)
+            return error_set(err, STATUS_NO_MEMORY, "row image: out of memory");
+        image->values = values;
+        image->capacity = need;
+    }
+    if (definition->key_count > image->scratch_count) {
+        struct buffer *scratch =
+            realloc(image->scratch, definition->key_count * sizeof *scratch);
+
+        if (scratch == NULL)
+            return error_set(err, STATUS_NO_MEMORY, "row image: out of memory");
+        image->scratch = scratch;
+        while (image->scratch_count < definition->key_count)
+            buffer_init(&scratch[image->scratch_count++]);
+    }
+    return STATUS_OK;
+}
+
+/* The key's columns, to the end of the key, behind the stored ones. */
+static enum status take_key(struct image *image, const struct definition *definition,
+                            struct bytes key, struct error *err)
+{
+    struct value *values = image->values + definition->stored_count;
+
+    for (uint32_t i = 0; i < definition->key_count; i++) {
+        enum status status;
+
+        buffer_clear(&image->scratch[i]);
+        status = row_key_take(&key, &values[i], &image->scratch[i], err);
+        if (status != STATUS_OK)
+            return error_wrap(err, status, definition->name);
+    }
+    if (key.size > 0)
+        return error_set(err, STATUS_CORRUPT, "%s: a row key has too many columns",
+                         definition->name);
+    return STATUS_OK;
+}
+
+/* A key column's value is the key's: as KEY when the key holds it exactly, and only then.
+ */
+static bool resolve_key(struct value *value, const struct value *of_key)
+{
+    struct value canonical;
+
+    if (value->type == VALUE_KEY) {
+        *value = *of_key;
+        return true;
+    }
+    canonical = row_key_canonical(value);
+    return !row_key_is_exact(value) && value_equal(&canonical, of_key);
+}
+
+static enum status take_values(struct image *image, const struct definition *definition,
+                               struct bytes bytes, struct error *err)
+{
+    const struct value *keys = image->values + definition->stored_count;
+    uint32_t place = 0;
+
+    assert(image->values != NULL); /* a definition has columns */
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        const struct column *column = &definition->columns[i];
+        struct value *value = &image->values[place];
+        bool fits;
+        enum status status;
+
+        if (column->generated != GENERATED_NO)
+            continue;
+        assert(place < definition->stored_count);
+        status = value_take(&bytes, value, err);
+        if (status != STATUS_OK)
+            return error_wrap(err, status, definition->name);
+        fits = column->key_position == 0
+                   ? value->type != VALUE_KEY
+                   : resolve_key(value, &keys[column->key_position - 1]);
+        if (!fits) {
+            return error_set(err, STATUS_CORRUPT,
+                             "%s: the image's column %s does not fit the key",
+                             definition->name, column->name);
+        }
+        place++;
+    }
+    if (bytes.size > 0)
+        return error_set(err, STATUS_CORRUPT, "%s: a row image has too many columns",
+                         definition->name);
+    return STATUS_OK;
+}
+
+enum status image_decode(struct image *image, struct bytes bytes,
+                         const struct definition *definition, struct bytes key,
+                         struct error *err)
+{
+    enum status status = reserve(image, definition, err);
+
+    image->count = 0;
+    if (status != STATUS_OK)
+        return status;
+    status = take_key(image, definition, key, err);
+    if (status != STATUS_OK)
+        return status;
+    status = take_values(image, definition, bytes, err);
+    if (status == STATUS_OK)
+        image->count = definition->stored_count;
+    return status;
+}
+
+enum status image_decode_key(struct image *image, const struct definition *definition,
+                             struct bytes key, struct error *err)
+{
+    enum status status = reserve(image, definition, err);
+    uint32_t place = 0;
+
+    image->count = 0;
+    if (status != STATUS_OK)
+        return status;
+    status = take_key(image, definition, key, err);
+    if (status != STATUS_OK)
+        return status;
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        uint32_t position = definition->columns[i].key_position;
+
+        if (definition->columns[i].generated != GENERATED_NO)
+            continue;
+        image->values[place++] =
+            position == 0 ? (struct value){.type = VALUE_ABSENT}
+                          : image->values[definition->stored_count + position - 1];
+    }
+    image->count = definition->stored_count;
+    return STATUS_OK;
+}
+
+void image_encode(struct buffer *out, const struct value *values,
+                  const struct definition *definition)
+{
+    static const struct value of_key = {.type = VALUE_KEY};
+
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        if (definition->columns[i].generated != GENERATED_NO)
+            continue;
+        assert(values->type != VALUE_KEY);
+        if (definition->columns[i].key_position == 0) {
+            value_put(out, values);
+        } else {
+            assert(values->type != VALUE_NULL);
+            assert(values->type != VALUE_ABSENT);
+            value_put(out, row_key_is_exact(values) ? &of_key : values);
+        }
+        values++;
+    }
+}
+
+enum status image_key(struct buffer *out, const struct value *values,
+                      const struct definition *definition, struct error *err)
+{
+    for (uint32_t position = 1; position <= definition->key_count; position++) {
+        const struct value *value = values;
+        uint32_t i = 0;
+        enum status status;
+
+        while (definition->columns[i].key_position != position) {
+            value += definition->columns[i].generated == GENERATED_NO;
+            i++;
+            assert(i < definition->column_count);
+        }
+        status = row_key_put(out, value, err);
+        if (status != STATUS_OK) {
+            (void)error_wrap(err, status, definition->columns[i].name);
+            return error_wrap(err, status, definition->name);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* One side of a comparison: walks a definition's stored columns in order. */
+struct side {
+    const struct definition *definition;
+    struct image image;
+    uint32_t column; /* the next to look at */
+    uint32_t place;  /* and its place in the image */
+};
+
+/* The value of a stored column of that name, or NULL. Columns mostly come in one order,
+ * so the search goes on where the last one ended, once around. */
+static const struct value *find_value(struct side *side, const char *name)
+{
+    const struct definition *definition = side->definition;
+
+    for (uint32_t looked = 0; looked < definition->column_count; looked++) {
+        const struct column *column;
+        uint32_t place;
+
+        if (side->column == definition->column_count)
+            side->column = side->place = 0;
+        column = &definition->columns[side->column++];
+        place = side->place;
+        side->place += column->generated == GENERATED_NO;
+        if (strcmp(column->name, name) == 0)
+            return column->generated == GENERATED_NO ? &side->image.values[place] : NULL;
+    }
+    return NULL;
+}
+
+/* Columns that only one side has, or that are absent on one, say nothing. */
+static bool same_values(struct side *a, struct side *b)
+{
+    const struct value *value = a->image.values;
+
+    for (uint32_t i = 0; i < a->definition->column_count; i++) {
+        const struct column *column = &a->definition->columns[i];
+        const struct value *other;
+
+        if (column->generated != GENERATED_NO)
+            continue;
+        other = find_value(b, column->name);
+        if (other != NULL && value->type != VALUE_ABSENT && other->type != VALUE_ABSENT &&
+            !value_equal(value, other))
+            return false;
+        value++;
+    }
+    return true;
+}
+
+enum status image_same_content(struct bytes a, const struct definition *a_definition,
+                               struct bytes b, const struct definition *b_definition,
+                               struct bytes key, bool *same, struct error *err)
+{
+    struct side left = {.definition = a_definition};
+    struct side right = {.definition = b_definition};
+    enum status status;
+
+    if (a.data == NULL || b.data == NULL) {
+        *same = a.data == b.data;
+        return STATUS_OK;
+    }
+    if (bytes_equal(a, b) && definition_same_image(a_definition, b_definition)) {
+        *same = true;
+        return STATUS_OK;
+    }
+    status = image_decode(&left.image, a, a_definition, key, err);
+    if (status == STATUS_OK)
+        status = image_decode(&right.image, b, b_definition, key, err);
+    if (status == STATUS_OK)
+        *same = same_values(&left, &right);
+    image_release(&left.image);
+    image_release(&right.image);
+    return status;
+}

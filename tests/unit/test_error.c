@@ -1,0 +1,43 @@
+#include "log/error.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+Test(error, each_layer_adds_what_it_knows)
+{
+    struct error err;
+
+    cr_expect_eq(error_set(&err, STATUS_FULL, "lmdb: %s", "no space"), STATUS_FULL);
+    cr_expect_eq(error_wrap(&err, STATUS_IO, "/store"), STATUS_IO);
+    cr_expect_str_eq(err.text, "/store: lmdb: no space");
+}
+
+Test(error, reason_may_quote_itself)
+{
+    struct error err;
+
+    error_set(&err, STATUS_IO, "first");
+    error_set(&err, STATUS_IO, "%s, then second", err.text);
+    cr_expect_str_eq(err.text, "first, then second");
+}
+
+Test(error, long_reason_is_cut_never_overrun)
+{
+    struct error err;
+    char text[2 * sizeof err.text];
+
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    error_set(&err, STATUS_IO, "%s", text);
+    cr_expect_eq(strlen(err.text), sizeof err.text - 1);
+    error_wrap(&err, STATUS_IO, "what");
+    cr_expect_eq(strlen(err.text), sizeof err.text - 1);
+    cr_expect_eq(strncmp(err.text, "what: xxx", 9), 0);
+}
+
+Test(error, every_status_has_a_text)
+{
+    cr_expect_str_eq(status_text(STATUS_OK), "success");
+    cr_expect_str_eq(status_text(STATUS_USAGE), "wrong use of a command");
+    cr_expect_str_eq(status_text((enum status)1000), "unknown status");
+}

@@ -1,0 +1,265 @@
+#include "log/image.h"
+#include "tests/support/failing_memory.h"
+#include "tests/support/recode.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define VIEW(array) ((struct bytes){array, sizeof(array)})
+#define TEXT(text)                                \
+    {                                             \
+        (const uint8_t *)(text), sizeof(text) - 1 \
+    }
+
+/* Key (b, a): its order is not the table's. */
+static struct column columns[] = {
+    {.name = "a",                     .key_position = 2},
+    {.name = "g",                               .generated = GENERATED_VIRTUAL},
+    {.name = "b",.key_position = 1},
+    {.name = "c"                    },
+};
+static const struct definition table = {.name = "t",
+                                        .columns = columns,
+                                        .column_count = 4,
+                                        .stored_count = 3,
+                                        .key_count = 2};
+
+/* b = 5, a = "x\0y" */
+static const uint8_t key[] = {0x10, 0x80, 0,   0, 0,    0,   0, 0,
+                              5,    0x30, 'x', 0, 0xff, 'y', 0, 0};
+/* a and b as in the key, c = 1 */
+static const uint8_t golden[] = {6, 6, 1, 2};
+/* b is the real 5.0, whose key is the integer; c is NULL */
+static const uint8_t inexact[] = {6, 2, 0x40, 0x14, 0, 0, 0, 0, 0, 0, 0};
+
+static struct image image;
+static struct buffer out;
+static struct error err;
+
+static void set_up(void)
+{
+    image_init(&image);
+    buffer_init(&out);
+}
+
+static void tear_down(void)
+{
+    image_release(&image);
+    buffer_release(&out);
+}
+
+TestSuite(image, .init = set_up, .fini = tear_down);
+
+static const struct value *decode(struct bytes bytes)
+{
+    cr_assert_eq(image_decode(&image, bytes, &table, VIEW(key), &err), STATUS_OK, "%s",
+                 err.text);
+    cr_assert_eq(image.count, 3);
+    return image.values;
+}
+
+static enum status recode(struct bytes in, struct buffer *to, struct error *reason)
+{
+    enum status status = image_decode(&image, in, &table, VIEW(key), reason);
+
+    if (status == STATUS_OK)
+        image_encode(to, image.values, &table);
+    return status;
+}
+
+Test(image, fills_in_the_key_columns)
+{
+    static const struct bytes text = TEXT("x\0y");
+    const struct value *values = decode(VIEW(golden));
+
+    cr_expect_eq(values[0].type, VALUE_TEXT);
+    cr_expect(bytes_equal(values[0].bytes, text));
+    cr_expect_eq(values[1].type, VALUE_INTEGER);
+    cr_expect_eq(values[1].integer, 5);
+    cr_expect_eq(values[2].integer, 1);
+}
+
+Test(image, encodes_to_the_golden_bytes)
+{
+    recode_expect_canonical(VIEW(golden), recode);
+    recode_expect_canonical(VIEW(inexact), recode);
+}
+
+Test(image, keeps_a_value_that_its_key_changes)
+{
+    struct value values[] = {
+        {.type = VALUE_TEXT, .bytes = TEXT("x\0y")},
+        {.type = VALUE_REAL,                  .real = 5},
+        {.type = VALUE_NULL}
+    };
+    struct buffer made = {0};
+
+    image_encode(&out, values, &table);
+    cr_assert_eq(image_key(&made, values, &table, &err), STATUS_OK);
+    cr_expect(bytes_equal(buffer_view(&made), VIEW(key)));
+    cr_expect_eq(decode(buffer_view(&out))[1].type, VALUE_REAL);
+    cr_expect(value_equal(&image.values[1], &values[1]));
+    buffer_release(&made);
+}
+
+Test(image, refuses_what_is_not_this_row)
+{
+    static const struct {
+        const char *when;
+        size_t size;
+        uint8_t bytes[16];
+    } cases[] = {
+        {"nothing",                             0,  {0}                                    },
+        {"a column less",                       2,  {6, 6}                                 },
+        {"a column more",                       4,  {6, 6, 0, 0}                           },
+        {"KEY outside of the key",              3,  {6, 6, 6}                              },
+        {"a key column that the key could say", 4,  {6, 1, 10, 0}                          },
+        {"NULL in the key",                     3,  {6, 0, 0}                              },
+        {"absent in the key",                   3,  {6, 7, 0}                              },
+        {"another row's value",                 11, {6, 2, 0x40, 0x18, 0, 0, 0, 0, 0, 0, 0}},
+    };
+    uint8_t longer[sizeof key + 3] = {0};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes bytes = {cases[i].bytes, cases[i].size};
+
+        cr_expect_eq(image_decode(&image, bytes, &table, VIEW(key), &err), STATUS_CORRUPT,
+                     "%s", cases[i].when);
+    }
+    for (size_t size = 0; size < sizeof key; size++) {
+        struct bytes cut = {key, size};
+
+        cr_expect_eq(image_decode(&image, VIEW(golden), &table, cut, &err),
+                     STATUS_CORRUPT, "a key of %zu bytes", size);
+    }
+    memcpy(longer, key, sizeof key);
+    longer[sizeof key] = 0x30; /* a third column, "" */
+    cr_expect_eq(image_decode(&image, VIEW(golden), &table, VIEW(longer), &err),
+                 STATUS_CORRUPT);
+}
+
+Test(image, of_a_key_alone_has_the_key_columns)
+{
+    cr_assert_eq(image_decode_key(&image, &table, VIEW(key), &err), STATUS_OK);
+    cr_assert_eq(image.count, 3);
+    cr_expect_eq(image.values[0].type, VALUE_TEXT);
+    cr_expect_eq(image.values[1].integer, 5);
+    cr_expect_eq(image.values[2].type, VALUE_ABSENT);
+    cr_expect_eq(image_decode_key(&image, &table, (struct bytes){key, 9}, &err),
+                 STATUS_CORRUPT);
+}
+
+Test(image, key_refuses_null)
+{
+    struct value values[] = {{.type = VALUE_NULL}, {.type = VALUE_INTEGER}, {0}};
+
+    cr_expect_eq(image_key(&out, values, &table, &err), STATUS_REFUSED);
+    cr_expect_str_eq(err.text, "t: a: NULL in a primary key");
+}
+
+Test(image, is_reused_from_table_to_table)
+{
+    static const uint8_t narrow_key[] = {0x30, 'k', 0, 0};
+    static const uint8_t narrow_image[] = {6};
+    struct column column = {.name = "k", .key_position = 1};
+    struct definition narrow = {.name = "n",
+                                .columns = &column,
+                                .column_count = 1,
+                                .stored_count = 1,
+                                .key_count = 1};
+
+    for (int round = 0; round < 3; round++) {
+        decode(VIEW(golden));
+        cr_assert_eq(
+            image_decode(&image, VIEW(narrow_image), &narrow, VIEW(narrow_key), &err),
+            STATUS_OK, "%s", err.text);
+        cr_expect_eq(image.count, 1);
+        cr_expect(bytes_equal(image.values[0].bytes, bytes_of_text("k")));
+    }
+}
+
+Test(image, same_content_is_by_column_and_value)
+{
+    static struct column later_columns[] = {
+        {.name = "d"},
+        {           .name = "c"          },
+        { .name = "b",           .key_position = 1},
+        {           .name = "a",           .key_position = 2},
+    };
+    static const struct definition later = {.name = "t",
+                                            .columns = later_columns,
+                                            .column_count = 4,
+                                            .stored_count = 4,
+                                            .key_count = 2};
+    static const struct {
+        const char *when;
+        const struct definition *b_definition;
+        size_t b_size;
+        uint8_t a[4];
+        uint8_t b[5];
+        bool same;
+    } cases[] = {
+        {"the same bytes",          &table, 4, {6, 6, 1, 2}, {6, 6, 1, 2},    true },
+        {"another value",           &table, 4, {6, 6, 1, 2}, {6, 6, 1, 4},    false},
+        {"NULL and a value",        &table, 3, {6, 6, 1, 2}, {6, 6, 0},       false},
+        {"absent and a value",      &table, 3, {6, 6, 1, 2}, {6, 6, 7},       true },
+        {"another order, one more", &later, 5, {6, 6, 1, 2}, {0, 1, 2, 6, 6}, true },
+        {"another order and value", &later, 5, {6, 6, 1, 2}, {0, 1, 4, 6, 6}, false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes b = {cases[i].b, cases[i].b_size};
+        bool same = !cases[i].same;
+
+        cr_assert_eq(image_same_content(VIEW(cases[i].a), &table, b,
+                                        cases[i].b_definition, VIEW(key), &same, &err),
+                     STATUS_OK, "%s: %s", cases[i].when, err.text);
+        cr_expect_eq(same, cases[i].same, "%s", cases[i].when);
+        cr_assert_eq(image_same_content(b, cases[i].b_definition, VIEW(cases[i].a),
+                                        &table, VIEW(key), &same, &err),
+                     STATUS_OK, "%s: %s", cases[i].when, err.text);
+        cr_expect_eq(same, cases[i].same, "%s, turned round", cases[i].when);
+    }
+}
+
+Test(image, no_row_is_the_same_as_no_row_only)
+{
+    struct bytes none = {NULL, 0};
+    bool same = false;
+
+    cr_expect_eq(image_same_content(none, &table, none, &table, VIEW(key), &same, &err),
+                 STATUS_OK);
+    cr_expect(same);
+    cr_expect_eq(
+        image_same_content(VIEW(golden), &table, none, &table, VIEW(key), &same, &err),
+        STATUS_OK);
+    cr_expect_not(same);
+}
+
+Test(image, comparing_corrupt_images_says_so)
+{
+    static const uint8_t cut[] = {6, 6};
+    bool same;
+
+    cr_expect_eq(image_same_content(VIEW(golden), &table, VIEW(cut), &table, VIEW(key),
+                                    &same, &err),
+                 STATUS_CORRUPT);
+}
+
+Test(image, no_memory_is_told)
+{
+    bool same;
+
+    for (unsigned calls = 0; calls < 3; calls++) {
+        failing_memory_start(calls);
+        cr_expect_eq(image_decode(&image, VIEW(golden), &table, VIEW(key), &err),
+                     STATUS_NO_MEMORY);
+        failing_memory_stop();
+        image_release(&image);
+        failing_memory_start(calls);
+        cr_expect_eq(image_same_content(VIEW(golden), &table, VIEW(inexact), &table,
+                                        VIEW(key), &same, &err),
+                     STATUS_NO_MEMORY);
+        failing_memory_stop();
+    }
+}
