@@ -1,0 +1,46 @@
+/* What appender.c (items, runs, life) and appender_end.c (ending an entry) share. */
+#ifndef LOG_APPENDER_PRIVATE_H
+#define LOG_APPENDER_PRIVATE_H
+
+#include "log/adoption.h"
+
+#include <sodium.h>
+
+/* A read view is given up after so many uses, so that it pins no old pages for long. */
+enum { READ_USES_MAX = 4096 };
+
+struct appender {
+    crypto_generichash_state hash; /* of the items so far */
+    struct store *store;
+    struct store_txn *write; /* the open group of entries; NULL: none */
+    struct store_txn *read;
+    uint64_t group_bytes;
+    uint64_t group_changes;
+    /* The entry being made. */
+    uint64_t body_size;
+    uint64_t run;        /* 0: no part written yet */
+    struct buffer items; /* of the whole entry, or since its last part */
+    struct buffer encoded;
+    struct append_counts counts;
+    uint32_t part_count;
+    uint32_t part_first;
+    unsigned read_uses;
+    enum appender_owner owner;
+};
+
+/* The meta key that names the run being written under the appender's lock. */
+int appender_run_key(const struct appender *appender);
+
+/* Forget the entry being made. */
+void appender_reset(struct appender *appender);
+
+/* Have a write transaction open for the group; commit it. */
+MUST_CHECK enum status appender_begin_group(struct appender *appender, struct error *err);
+MUST_CHECK enum status appender_commit_group(struct appender *appender,
+                                             struct error *err);
+
+/* Write the items at hand as the next part of the run, durably. Entries that were ended
+ * before are committed first. */
+MUST_CHECK enum status appender_write_part(struct appender *appender, struct error *err);
+
+#endif

@@ -1,0 +1,180 @@
+#include "log/row_record.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status get_row(struct store_txn *txn, enum store_dbi dbi, uint32_t table,
+                           struct bytes key, struct row *out, struct error *err)
+{
+    uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+    struct bytes form = row_lmdb_key(lmdb_key, table, key), record;
+    enum status status = store_get(txn, dbi, form, &record, err);
+
+    if (status != STATUS_OK)
+        return status;
+    status = row_record_decode(form, record, out, err);
+    if (status != STATUS_OK)
+        return status;
+    if (!bytes_equal(out->key, key))
+        return error_set(err, STATUS_CORRUPT,
+                         "a row's record is under another row's key");
+    out->key = key;
+    return STATUS_OK;
+}
+
+enum status rows_get(struct store_txn *txn, uint32_t table, struct bytes key,
+                     struct row *out, struct error *err)
+{
+    return get_row(txn, DBI_ROW, table, key, out, err);
+}
+
+enum status held_get(struct store_txn *txn, uint32_t table, struct bytes key,
+                     struct row *out, struct error *err)
+{
+    return get_row(txn, DBI_HELD, table, key, out, err);
+}
+
+enum status rows_holding(struct store_txn *txn, uint32_t table, struct bytes key,
+                         struct row *out, bool *from_held, struct error *err)
+{
+    enum status status = held_get(txn, table, key, out, err);
+
+    *from_held = status == STATUS_OK;
+    if (status == STATUS_NOT_FOUND)
+        status = rows_get(txn, table, key, out, err);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    *out = (struct row){.key = key};
+    return STATUS_OK;
+}
+
+static enum status put_row(struct store_txn *txn, enum store_dbi dbi, uint32_t table,
+                           const struct row *row, struct buffer *scratch,
+                           struct error *err)
+{
+    uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+    enum status status;
+
+    buffer_clear(scratch);
+    row_record_encode(scratch, row);
+    status = buffer_check(scratch, err);
+    if (status != STATUS_OK)
+        return status;
+    return store_put(txn, dbi, row_lmdb_key(lmdb_key, table, row->key),
+                     buffer_view(scratch), err);
+}
+
+enum status rows_put(struct store_txn *txn, uint32_t table, const struct row *row,
+                     struct buffer *scratch, struct error *err)
+{
+    return put_row(txn, DBI_ROW, table, row, scratch, err);
+}
+
+enum status held_put(struct store_txn *txn, uint32_t table, const struct row *row,
+                     struct error *err)
+{
+    struct buffer scratch = {0};
+    struct row held = *row;
+    enum status status;
+
+    held.last = (struct place){0, 0};
+    held.co = (struct bytes){NULL, 0};
+    held.co_count = 0;
+    status = put_row(txn, DBI_HELD, table, &held, &scratch, err);
+    buffer_release(&scratch);
+    return status;
+}
+
+enum status held_delete(struct store_txn *txn, uint32_t table, struct bytes key,
+                        struct error *err)
+{
+    uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+
+    return store_delete(txn, DBI_HELD, row_lmdb_key(lmdb_key, table, key), err);
+}
+
+/* ---- walking */
+
+struct row_cursor {
+    MDB_cursor *cursor;
+    uint8_t prefix[4];
+    bool started;
+    uint8_t after[ROW_LMDB_KEY_MAX]; /* where a seek wants to go on */
+    size_t after_size;
+};
+
+enum status row_cursor_open(struct row_cursor **out, struct store_txn *txn,
+                            uint32_t table, bool held, struct error *err)
+{
+    struct row_cursor *cursor = calloc(1, sizeof *cursor);
+    int rc;
+
+    *out = NULL;
+    if (cursor == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "walk rows: out of memory");
+    rc = mdb_cursor_open(txn->txn, txn->store->dbi[held ? DBI_HELD : DBI_ROW],
+                         &cursor->cursor);
+    if (rc != 0) {
+        free(cursor);
+        return from_lmdb(err, rc, "mdb_cursor_open");
+    }
+    bytes_put(cursor->prefix, table, sizeof cursor->prefix);
+    *out = cursor;
+    return STATUS_OK;
+}
+
+enum status row_cursor_seek_after(struct row_cursor *cursor, struct bytes key,
+                                  struct error *err)
+{
+    struct bytes form =
+        row_lmdb_key(cursor->after, (uint32_t)bytes_get(cursor->prefix, 4), key);
+
+    (void)err;
+    cursor->after_size = form.size;
+    cursor->started = false;
+    return STATUS_OK;
+}
+
+/* The LMDB call that brings the cursor to its next record. */
+static int advance(struct row_cursor *cursor, MDB_val *key, MDB_val *value)
+{
+    struct bytes start = {cursor->prefix, sizeof cursor->prefix};
+    int rc;
+
+    if (cursor->started)
+        return mdb_cursor_get(cursor->cursor, key, value, MDB_NEXT);
+    cursor->started = true;
+    if (cursor->after_size > 0)
+        start = (struct bytes){cursor->after, cursor->after_size};
+    *key = (MDB_val){start.size, (void *)(uintptr_t)start.data};
+    rc = mdb_cursor_get(cursor->cursor, key, value, MDB_SET_RANGE);
+    if (rc == 0 && cursor->after_size > 0 &&
+        bytes_equal((struct bytes){key->mv_data, key->mv_size}, start))
+        rc = mdb_cursor_get(cursor->cursor, key, value, MDB_NEXT);
+    return rc;
+}
+
+enum status row_cursor_next(struct row_cursor *cursor, struct row *out, struct error *err)
+{
+    MDB_val key, value;
+    int rc = advance(cursor, &key, &value);
+
+    if (rc == MDB_NOTFOUND)
+        return STATUS_NOT_FOUND;
+    if (rc != 0)
+        return from_lmdb(err, rc, "row");
+    if (key.mv_size < sizeof cursor->prefix ||
+        memcmp(key.mv_data, cursor->prefix, sizeof cursor->prefix) != 0)
+        return STATUS_NOT_FOUND;
+    return row_record_decode((struct bytes){key.mv_data, key.mv_size},
+                             (struct bytes){value.mv_data, value.mv_size}, out, err);
+}
+
+void row_cursor_close(struct row_cursor *cursor)
+{
+    if (cursor == NULL)
+        return;
+    mdb_cursor_close(cursor->cursor);
+    free(cursor);
+}

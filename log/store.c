@@ -1,0 +1,353 @@
+#include "log/store_private.h"
+
+#include "log/appender.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Address space, not disk: the file grows as it is used. store_begin() doubles it. */
+#define MAP_SIZE_FIRST ((size_t)64 << 30)
+
+enum { READERS_MAX = 512 };
+
+static const char *const dbi_names[DBI_COUNT] = {
+    [DBI_META] = "meta",         [DBI_LOG] = "log",       [DBI_PART] = "part",
+    [DBI_ORIGIN] = "origin",     [DBI_ROW] = "row",       [DBI_HELD] = "held",
+    [DBI_TABLE] = "table",       [DBI_MEMBER] = "member", [DBI_PEER] = "peer",
+    [DBI_CONFLICT] = "conflict", [DBI_PARKED] = "parked", [DBI_QUARANTINE] = "quarantine",
+    [DBI_REPAIR] = "repair",     [DBI_INTENT] = "intent",
+};
+
+enum status from_lmdb(struct error *err, int rc, const char *call)
+{
+    enum status code = STATUS_IO;
+
+    if (rc == ENOMEM)
+        code = STATUS_NO_MEMORY;
+    else if (rc == ENOSPC || rc == EDQUOT || rc == MDB_MAP_FULL)
+        code = STATUS_FULL;
+    else if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID)
+        code = STATUS_CORRUPT;
+    else if (rc == EACCES || rc == EPERM || rc == EROFS || rc == ENOENT ||
+             rc == MDB_VERSION_MISMATCH)
+        code = STATUS_UNAVAILABLE;
+    if (code == STATUS_FULL) {
+        return error_set(err, code,
+                         "no room for the store: free some disk space (%s: %s)", call,
+                         mdb_strerror(rc));
+    }
+    return error_set(err, code, "store: %s: %s", call, mdb_strerror(rc));
+}
+
+/* ---- opening */
+
+static enum status open_environment(struct store *store, bool create, struct error *err)
+{
+    unsigned flags = MDB_NOTLS | (store->mode == STORE_READ_ONLY ? MDB_RDONLY : 0);
+    MDB_txn *txn = NULL;
+    int dead, rc;
+
+    if ((rc = mdb_env_create(&store->env)) != 0 ||
+        (rc = mdb_env_set_maxdbs(store->env, DBI_COUNT)) != 0 ||
+        (rc = mdb_env_set_maxreaders(store->env, READERS_MAX)) != 0 ||
+        (rc = mdb_env_set_mapsize(store->env, MAP_SIZE_FIRST)) != 0)
+        return from_lmdb(err, rc, "mdb_env_create");
+    if ((rc = mdb_env_open(store->env, store->folder, flags, 0600)) != 0)
+        return from_lmdb(err, rc, "mdb_env_open");
+    (void)mdb_reader_check(store->env, &dead);
+    rc = mdb_txn_begin(store->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+    if (rc == MDB_MAP_RESIZED) {
+        rc = mdb_env_set_mapsize(store->env, 0);
+        if (rc == 0)
+            rc = mdb_txn_begin(store->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+    }
+    for (int i = 0; rc == 0 && i < DBI_COUNT; i++)
+        rc = mdb_dbi_open(txn, dbi_names[i], create ? MDB_CREATE : 0, &store->dbi[i]);
+    if (rc == MDB_NOTFOUND) {
+        mdb_txn_abort(txn);
+        return error_set(err, STATUS_UNAVAILABLE, "this is not a store of rowferry's");
+    }
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return from_lmdb(err, rc, "mdb_dbi_open");
+    }
+    rc = mdb_txn_commit(txn);
+    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, "mdb_txn_commit");
+}
+
+static struct store *allocate(const char *folder, enum store_mode mode)
+{
+    struct store *store = calloc(1, sizeof *store);
+
+    if (store == NULL)
+        return NULL;
+    store->mode = mode;
+    store->clock = &wall_clock_system;
+    store->max_skew_us = CLOCK_MAX_SKEW_US_DEFAULT;
+    for (int i = 0; i < STORE_LOCKS; i++)
+        store->lock_fd[i] = -1;
+    store->folder = strdup(folder);
+    if (store->folder == NULL) {
+        free(store);
+        return NULL;
+    }
+    return store;
+}
+
+enum status store_allocate(struct store **out, const char *folder, enum store_mode mode,
+                           bool create, struct error *err)
+{
+    enum status status;
+    struct store *store = allocate(folder, mode);
+
+    *out = NULL;
+    if (store == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "open store: out of memory");
+    if (sodium_init() < 0) {
+        store_close(store);
+        return error_set(err, STATUS_IO, "libsodium has no source of randomness");
+    }
+    status = definition_cache_open(&store->cache, err);
+    if (status == STATUS_OK)
+        status = open_environment(store, create, err);
+    if (status != STATUS_OK) {
+        store_close(store);
+        return error_wrap(err, status, folder);
+    }
+    *out = store;
+    return STATUS_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    assert(store->open_txns == 0);
+    for (int i = 0; i < STORE_LOCKS; i++) {
+        while (store->lock_count[i] > 0)
+            store_unlock(store, (enum store_lock)i);
+    }
+    definition_cache_close(store->cache);
+    if (store->env != NULL)
+        mdb_env_close(store->env);
+    sodium_memzero(&store->identity, sizeof store->identity);
+    free(store->folder);
+    free(store);
+}
+
+const struct identity *store_identity(const struct store *store)
+{
+    return &store->identity;
+}
+
+const char *store_folder(const struct store *store)
+{
+    return store->folder;
+}
+
+void store_set_clock(struct store *store, const struct wall_clock *clock,
+                     uint64_t max_skew_us)
+{
+    store->clock = clock;
+    store->max_skew_us = max_skew_us;
+}
+
+uint64_t store_now_us(const struct store *store)
+{
+    return store->clock->now_us(store->clock->data);
+}
+
+uint64_t store_max_skew_us(const struct store *store)
+{
+    return store->max_skew_us;
+}
+
+/* ---- transactions */
+
+/* Double the map when three quarters are in use. Only when no transaction of this process
+ * is open: pointers would move. */
+static enum status grow_map(struct store *store, struct error *err)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    int rc;
+
+    if (store->open_txns > 0)
+        return STATUS_OK;
+    if ((rc = mdb_env_info(store->env, &info)) != 0 ||
+        (rc = mdb_env_stat(store->env, &stat)) != 0)
+        return from_lmdb(err, rc, "mdb_env_info");
+    if (info.me_last_pgno * stat.ms_psize < info.me_mapsize / 4 * 3)
+        return STATUS_OK;
+    rc = mdb_env_set_mapsize(store->env, info.me_mapsize * 2);
+    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, "mdb_env_set_mapsize");
+}
+
+static enum status begin(struct store *store, enum txn_mode mode, struct store_txn **out,
+                         struct error *err)
+{
+    struct store_txn *txn = calloc(1, sizeof *txn);
+    unsigned flags = mode == TXN_READ ? MDB_RDONLY : 0;
+    int rc;
+
+    *out = NULL;
+    if (txn == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "begin transaction: out of memory");
+    rc = mdb_txn_begin(store->env, NULL, flags, &txn->txn);
+    if (rc == MDB_MAP_RESIZED && store->open_txns == 0) {
+        rc = mdb_env_set_mapsize(store->env, 0);
+        if (rc == 0)
+            rc = mdb_txn_begin(store->env, NULL, flags, &txn->txn);
+    }
+    if (rc != 0) {
+        free(txn);
+        return from_lmdb(err, rc, "mdb_txn_begin");
+    }
+    txn->store = store;
+    txn->write = mode == TXN_WRITE;
+    store->open_txns++;
+    *out = txn;
+    return STATUS_OK;
+}
+
+enum status store_begin(struct store *store, enum txn_mode mode, struct store_txn **out,
+                        struct error *err)
+{
+    enum status status;
+    struct bytes adoption;
+
+    *out = NULL;
+    if (mode == TXN_READ)
+        return begin(store, mode, out, err);
+    assert(store->mode == STORE_READ_WRITE);
+    status = grow_map(store, err);
+    if (status == STATUS_OK)
+        status = begin(store, mode, out, err);
+    if (status != STATUS_OK || store->settling)
+        return status;
+    status = meta_get_bytes(*out, META_ADOPTION, &adoption, err);
+    if (status == STATUS_OK && adoption.size == 0)
+        return STATUS_OK;
+    store_abort(*out);
+    *out = NULL;
+    if (status == STATUS_OK)
+        status = appender_settle(store, err);
+    return status == STATUS_OK ? begin(store, mode, out, err) : status;
+}
+
+enum status store_commit(struct store_txn *txn, struct error *err)
+{
+    struct store *store = txn->store;
+    bool write = txn->write;
+    int rc = mdb_txn_commit(txn->txn); /* frees it, whatever it returns */
+
+    free(txn);
+    store->open_txns--;
+    if (write)
+        definition_cache_settle(store->cache, rc == 0);
+    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, "mdb_txn_commit");
+}
+
+void store_abort(struct store_txn *txn)
+{
+    struct store *store;
+
+    if (txn == NULL)
+        return;
+    store = txn->store;
+    mdb_txn_abort(txn->txn);
+    store->open_txns--;
+    if (txn->write)
+        definition_cache_settle(store->cache, false);
+    free(txn);
+}
+
+struct store *store_of(const struct store_txn *txn)
+{
+    return txn->store;
+}
+
+/* ---- records */
+
+enum status store_get(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
+                      struct bytes *value, struct error *err)
+{
+    MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
+    int rc = mdb_get(txn->txn, txn->store->dbi[dbi], &k, &v);
+
+    if (rc == MDB_NOTFOUND)
+        return STATUS_NOT_FOUND;
+    if (rc != 0)
+        return from_lmdb(err, rc, dbi_names[dbi]);
+    *value = (struct bytes){v.mv_data, v.mv_size};
+    return STATUS_OK;
+}
+
+enum status store_put(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
+                      struct bytes value, struct error *err)
+{
+    MDB_val k = {key.size, (void *)(uintptr_t)key.data};
+    MDB_val v = {value.size, (void *)(uintptr_t)value.data};
+    int rc;
+
+    assert(txn->write);
+    rc = mdb_put(txn->txn, txn->store->dbi[dbi], &k, &v, 0);
+    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, dbi_names[dbi]);
+}
+
+enum status store_delete(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
+                         struct error *err)
+{
+    MDB_val k = {key.size, (void *)(uintptr_t)key.data};
+    int rc;
+
+    assert(txn->write);
+    rc = mdb_del(txn->txn, txn->store->dbi[dbi], &k, NULL);
+    return rc == 0 || rc == MDB_NOTFOUND ? STATUS_OK : from_lmdb(err, rc, dbi_names[dbi]);
+}
+
+enum status store_count(struct store_txn *txn, enum store_dbi dbi, uint64_t *count,
+                        struct error *err)
+{
+    MDB_stat stat;
+    int rc = mdb_stat(txn->txn, txn->store->dbi[dbi], &stat);
+
+    if (rc != 0)
+        return from_lmdb(err, rc, dbi_names[dbi]);
+    *count = stat.ms_entries;
+    return STATUS_OK;
+}
+
+static void record_sum(struct bytes record, uint8_t out[RECORD_CHECK_SIZE])
+{
+    static const uint8_t key[crypto_shorthash_KEYBYTES];
+
+    crypto_shorthash(out, record.data, record.size, key);
+}
+
+void record_seal(struct buffer *record)
+{
+    uint8_t sum[RECORD_CHECK_SIZE];
+
+    if (record->failed)
+        return;
+    record_sum(buffer_view(record), sum);
+    buffer_put_bytes(record, (struct bytes){sum, sizeof sum});
+}
+
+enum status record_check(struct bytes *record, const char *what, struct error *err)
+{
+    uint8_t sum[RECORD_CHECK_SIZE];
+
+    if (record->size < RECORD_CHECK_SIZE)
+        return error_set(err, STATUS_CORRUPT, "%s is cut short", what);
+    record->size -= RECORD_CHECK_SIZE;
+    record_sum(*record, sum);
+    if (memcmp(sum, record->data + record->size, sizeof sum) != 0)
+        return error_set(err, STATUS_CORRUPT, "%s does not have its checksum", what);
+    return STATUS_OK;
+}

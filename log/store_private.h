@@ -1,0 +1,106 @@
+/* What the files of log/ share about a store; nobody else includes this. */
+#ifndef LOG_STORE_PRIVATE_H
+#define LOG_STORE_PRIVATE_H
+
+#include "log/store.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+
+/* The sub-databases (docs/FORMAT.md, "Store"). Integers in keys are big-endian. */
+enum store_dbi {
+    DBI_META,   /* meta_key 1 -> number 8, or bytes */
+    DBI_LOG,    /* seq 8 -> entry, or where its parts are */
+    DBI_PART,   /* run 8, first index 4, kind 1 -> items, or notes on them */
+    DBI_ORIGIN, /* origin 8, origin_seq 8 -> seq [signature]; origin_seq 0 -> the head */
+    DBI_ROW,    /* table 4, row key -> winner */
+    DBI_HELD,   /* the same -> what the database holds instead */
+    DBI_TABLE,  /* definitions and names, see tables.c */
+    DBI_MEMBER, /* node 8 -> its newest member record */
+    DBI_PEER,   /* see peers.c */
+    DBI_CONFLICT,   /* see conflicts.c */
+    DBI_PARKED,     /* table 4, row key -> why */
+    DBI_QUARANTINE, /* table 4, row key -> why */
+    DBI_REPAIR,     /* table 4, row key -> nothing */
+    DBI_INTENT,     /* see intent.c */
+    DBI_COUNT
+};
+
+/* Meta keys that only log/ uses, in the same space as enum meta_key. */
+enum {
+    META_PRIVATE_FORMAT = 64,
+    META_PRIVATE_NODE = 65,
+    META_PRIVATE_NAME = 66,
+    META_PRIVATE_INCARNATION = 67,
+    META_PRIVATE_FLEET = 68,
+    META_PRIVATE_KEY_GENERATION = 69,
+    META_PRIVATE_PUBLIC_KEY = 70,
+    META_PRIVATE_RUN_OF_CAPTURE = 71, /* run being written under that lock; 0: none */
+    META_PRIVATE_RUN_OF_IMPORT = 72,
+};
+
+struct definition_cache;
+
+struct store {
+    MDB_env *env;
+    MDB_dbi dbi[DBI_COUNT];
+    struct identity identity;
+    char *folder;
+    enum store_mode mode;
+    const struct wall_clock *clock;
+    uint64_t max_skew_us;
+    int lock_fd[STORE_LOCKS]; /* -1 when not held */
+    unsigned lock_count[STORE_LOCKS];
+    _Atomic int open_txns;
+    bool settling; /* appender_settle is at work: its own transactions do not settle again
+                    */
+    struct definition_cache *cache;
+};
+
+struct store_txn {
+    struct store *store;
+    MDB_txn *txn;
+    bool write;
+};
+
+/* Open the environment of folder, make its sub-databases when create. Identity is not
+ * read. */
+MUST_CHECK enum status store_allocate(struct store **out, const char *folder,
+                                      enum store_mode mode, bool create,
+                                      struct error *err);
+
+/* Turn a result of LMDB's into one of ours: the only place that knows both. */
+enum status from_lmdb(struct error *err, int rc, const char *call);
+
+/* get: NOT_FOUND leaves err untouched. */
+MUST_CHECK enum status store_get(struct store_txn *txn, enum store_dbi dbi,
+                                 struct bytes key, struct bytes *value,
+                                 struct error *err);
+MUST_CHECK enum status store_put(struct store_txn *txn, enum store_dbi dbi,
+                                 struct bytes key, struct bytes value, struct error *err);
+/* Removing what is not there is no error. */
+MUST_CHECK enum status store_delete(struct store_txn *txn, enum store_dbi dbi,
+                                    struct bytes key, struct error *err);
+MUST_CHECK enum status store_count(struct store_txn *txn, enum store_dbi dbi,
+                                   uint64_t *count, struct error *err);
+
+/* Records in log, part, row, held, conflict end in 8 bytes of SipHash-2-4 (key all zero)
+ * over what stands before: a changed byte is noticed, not trusted. check takes them off.
+ */
+enum { RECORD_CHECK_SIZE = 8 };
+void record_seal(struct buffer *record);
+MUST_CHECK enum status record_check(struct bytes *record, const char *what,
+                                    struct error *err);
+
+/* The cache of definitions lives with the store; a write transaction that is aborted
+ * takes back what it had cached. */
+MUST_CHECK enum status definition_cache_open(struct definition_cache **out,
+                                             struct error *err);
+void definition_cache_close(struct definition_cache *cache);
+void definition_cache_settle(struct definition_cache *cache, bool committed);
+
+/* Log a definition of origin's: number is the next, the fleet name gets a table id. */
+MUST_CHECK enum status tables_add(struct store_txn *txn, uint64_t origin,
+                                  struct bytes definition, struct error *err);
+
+#endif

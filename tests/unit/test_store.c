@@ -1,0 +1,185 @@
+#include "log/store_private.h"
+#include "tests/support/log_fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct log_fixture fixture;
+static struct log_node *a;
+static struct error err;
+
+static void set_up(void)
+{
+    log_fixture_open(&fixture, 1);
+    a = &fixture.nodes[0];
+}
+
+static void tear_down(void)
+{
+    log_fixture_close(&fixture);
+}
+
+TestSuite(store, .init = set_up, .fini = tear_down);
+
+static void put_meta(int key, uint64_t value)
+{
+    struct store_txn *txn;
+
+    cr_assert_eq(store_begin(a->store, TXN_WRITE, &txn, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(meta_put(txn, (enum meta_key)key, value, &err), STATUS_OK, "%s",
+                 err.text);
+    cr_assert_eq(store_commit(txn, &err), STATUS_OK, "%s", err.text);
+}
+
+Test(store, keeps_its_identity_across_a_reopen)
+{
+    log_node_reopen(a);
+    cr_expect_eq(store_identity(a->store)->node, 1);
+    cr_expect_str_eq(store_identity(a->store)->name, "node 1");
+    cr_expect_eq(store_identity(a->store)->incarnation, 1);
+}
+
+Test(store, a_new_incarnation_is_remembered)
+{
+    cr_assert_eq(store_reincarnate(a->store, 77, &err), STATUS_OK, "%s", err.text);
+    log_node_reopen(a);
+    cr_expect_eq(store_identity(a->store)->incarnation, 77);
+}
+
+Test(store, is_not_made_over_another)
+{
+    cr_expect_eq(store_create(a->folder, &a->identity, &err), STATUS_REFUSED);
+    cr_expect(strstr(err.text, "there is a store already") != NULL, "%s", err.text);
+    log_node_reopen(a);
+}
+
+Test(store, says_where_a_missing_one_should_be_and_what_to_do)
+{
+    struct store *store;
+
+    cr_expect_eq(store_open(&store, "/nonexistent/store", STORE_READ_ONLY, &err),
+                 STATUS_UNAVAILABLE);
+    cr_expect_null(store);
+    cr_expect(strstr(err.text, "rowferry init") != NULL, "%s", err.text);
+}
+
+Test(store, refuses_a_newer_format_by_its_number)
+{
+    struct store *store;
+
+    put_meta(META_PRIVATE_FORMAT, STORE_FORMAT + 1);
+    store_close(a->store);
+    a->store = NULL;
+    cr_expect_eq(store_open(&store, a->folder, STORE_READ_WRITE, &err),
+                 STATUS_UNAVAILABLE);
+    cr_expect(strstr(err.text, "format 2") != NULL, "%s", err.text);
+}
+
+Test(store, refuses_secrets_that_are_not_its_own)
+{
+    char path[256];
+    struct store *store;
+    FILE *file;
+
+    store_close(a->store);
+    a->store = NULL;
+    (void)snprintf(path, sizeof path, "%s/fleet.key", a->folder);
+    file = fopen(path, "w");
+    cr_assert_not_null(file);
+    (void)fputs("rowferry-fleet-key-1:00ff\n", file);
+    (void)fclose(file);
+    cr_expect_eq(store_open(&store, a->folder, STORE_READ_WRITE, &err),
+                 STATUS_UNAVAILABLE);
+    cr_expect(strstr(err.text, "fleet.key") != NULL, "%s", err.text);
+}
+
+/* Take the lock in a child and say what it got. */
+static int lock_elsewhere(enum store_lock lock)
+{
+    int answer = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        struct store other = *a->store; /* its folder; descriptors of its own */
+
+        for (int i = 0; i < STORE_LOCKS; i++) {
+            other.lock_fd[i] = -1;
+            other.lock_count[i] = 0;
+        }
+        _exit(store_lock(&other, lock, &err));
+    }
+    cr_assert_eq(waitpid(child, &answer, 0), child);
+    return WEXITSTATUS(answer);
+}
+
+Test(store, a_lock_keeps_other_processes_out_until_it_is_given_back)
+{
+    cr_assert_eq(store_lock(a->store, LOCK_APPLY, &err), STATUS_OK);
+    cr_assert_eq(store_lock(a->store, LOCK_APPLY, &err), STATUS_OK, "counted");
+    cr_expect_eq(lock_elsewhere(LOCK_APPLY), STATUS_REFUSED);
+    cr_expect_eq(lock_elsewhere(LOCK_IMPORT), STATUS_OK);
+    store_unlock(a->store, LOCK_APPLY);
+    cr_expect_eq(lock_elsewhere(LOCK_APPLY), STATUS_REFUSED);
+    store_unlock(a->store, LOCK_APPLY);
+    cr_expect_eq(lock_elsewhere(LOCK_APPLY), STATUS_OK);
+}
+
+Test(store, what_is_aborted_was_never_there)
+{
+    struct store_txn *txn;
+    uint64_t value;
+
+    cr_assert_eq(store_begin(a->store, TXN_WRITE, &txn, &err), STATUS_OK);
+    cr_assert_eq(meta_put(txn, META_SEEN, 5, &err), STATUS_OK);
+    store_abort(txn);
+    cr_assert_eq(store_begin(a->store, TXN_READ, &txn, &err), STATUS_OK);
+    cr_assert_eq(meta_get(txn, META_SEEN, &value, &err), STATUS_OK);
+    cr_expect_eq(value, 0);
+    store_abort(txn);
+}
+
+Test(store, a_definition_of_an_aborted_transaction_is_not_remembered)
+{
+    struct store_txn *txn;
+    struct table table;
+    struct buffer bytes = {0};
+    struct definition changed;
+
+    cr_assert_eq(store_begin(a->store, TXN_WRITE, &txn, &err), STATUS_OK);
+    cr_assert_eq(tables_find(txn, 1, 1, &table, &err), STATUS_OK);
+    changed = *table.definition;
+    changed.number = 2;
+    definition_encode(&bytes, &changed);
+    cr_assert_eq(tables_add(txn, 1, buffer_view(&bytes), &err), STATUS_OK, "%s",
+                 err.text);
+    cr_expect_eq(tables_find(txn, 1, 2, &table, &err), STATUS_OK);
+    store_abort(txn);
+    cr_assert_eq(store_begin(a->store, TXN_READ, &txn, &err), STATUS_OK);
+    cr_expect_eq(tables_find(txn, 1, 2, &table, &err), STATUS_NOT_FOUND);
+    store_abort(txn);
+    buffer_release(&bytes);
+}
+
+Test(store, tables_keep_one_id_across_origins_and_definitions)
+{
+    struct store_txn *txn;
+    struct table table;
+    uint32_t id, count;
+    const char *name;
+
+    cr_assert_eq(store_begin(a->store, TXN_READ, &txn, &err), STATUS_OK);
+    cr_assert_eq(tables_id(txn, "item", &id, &err), STATUS_OK);
+    cr_expect_eq(id, 1);
+    cr_assert_eq(tables_newest(txn, 1, id, &table, &err), STATUS_OK);
+    cr_expect_eq(table.definition->number, 1);
+    cr_assert_eq(tables_any(txn, id, &table, &err), STATUS_OK);
+    cr_assert_eq(tables_name(txn, id, &name, &err), STATUS_OK);
+    cr_expect_str_eq(name, "item");
+    cr_assert_eq(tables_count(txn, &count, &err), STATUS_OK);
+    cr_expect_eq(count, 1);
+    cr_expect_eq(tables_id(txn, "nothing", &id, &err), STATUS_NOT_FOUND);
+    store_abort(txn);
+}
