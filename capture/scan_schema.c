@@ -1,0 +1,108 @@
+#include "capture/scan_schema.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static void close_tables(struct scan_schema *schema)
+{
+    for (size_t i = 0; i < schema->count; i++)
+        scan_table_close(schema->tables[i]);
+    free((void *)schema->tables);
+    schema->tables = NULL;
+    schema->count = 0;
+    schema->known = false;
+}
+
+void scan_schema_release(struct scan_schema *schema)
+{
+    close_tables(schema);
+    sqlite_catalog_release(&schema->catalog);
+}
+
+/* This node's newest definition of the table. NOT_FOUND is a plain answer. */
+static enum status find_logged(struct store_txn *txn, const char *name, struct table *out,
+                               struct error *err)
+{
+    uint32_t id = 0;
+    enum status status = tables_id(txn, name, &id, err);
+
+    if (status == STATUS_OK)
+        status = tables_newest(txn, store_identity(store_of(txn))->node, id, out, err);
+    return status;
+}
+
+/* Number every definition of the catalog: as it is logged, or with the next number when
+ * it is to be. A table that is gone from the catalog is left alone: its rows were not
+ * deleted, they have nowhere to be; the fleet keeps them. */
+static enum status log_definitions(struct scan_schema *schema, struct appender *appender,
+                                   struct error *err)
+{
+    struct store_txn *txn;
+    uint32_t highest = 0;
+    enum status status = appender_txn(appender, &txn, err);
+
+    if (status == STATUS_OK)
+        status = tables_highest(txn, store_identity(store_of(txn))->node, &highest, err);
+    for (size_t i = 0; i < schema->catalog.count && status == STATUS_OK; i++) {
+        struct definition *definition = schema->catalog.definitions[i];
+        struct table logged;
+
+        status = appender_txn(appender, &txn, err);
+        if (status == STATUS_OK)
+            status = find_logged(txn, definition->name, &logged, err);
+        if (status == STATUS_OK && definition_equal(definition, logged.definition)) {
+            definition->number = logged.definition->number;
+            continue;
+        }
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+            break;
+        definition->number = ++highest;
+        status = appender_add_definition(appender, definition, err);
+    }
+    return status;
+}
+
+enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database *database,
+                             const char *only, struct appender *appender,
+                             struct error *err)
+{
+    int64_t version = 0;
+    enum status status = sqlite_schema_version(database, &version, err);
+
+    if (status != STATUS_OK ||
+        (schema->known && schema->catalog.schema_version == version))
+        return status;
+    scan_schema_release(schema);
+    status = sqlite_catalog_read(database, only, &schema->catalog, err);
+    if (status == STATUS_OK)
+        status = log_definitions(schema, appender, err);
+    return status;
+}
+
+enum status scan_schema_open(struct scan_schema *schema, struct sqlite_database *database,
+                             struct appender *appender, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    if (schema->known)
+        return STATUS_OK;
+    assert(schema->count == 0);
+    schema->tables = (struct scan_table **)calloc(schema->catalog.count + 1,
+                                                  sizeof(struct scan_table *));
+    if (schema->tables == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
+    for (size_t i = 0; i < schema->catalog.count && status == STATUS_OK; i++) {
+        struct store_txn *txn;
+        struct table table;
+
+        status = appender_txn(appender, &txn, err);
+        if (status == STATUS_OK)
+            status = tables_find(txn, store_identity(store_of(txn))->node,
+                                 schema->catalog.definitions[i]->number, &table, err);
+        if (status == STATUS_OK)
+            status = scan_table_open(&schema->tables[i], database, &table, err);
+        schema->count += status == STATUS_OK;
+    }
+    schema->known = status == STATUS_OK;
+    return status;
+}

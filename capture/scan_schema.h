@@ -1,0 +1,30 @@
+/* The tables of a scan: the catalog as it is, logged as definitions where it is new. */
+#ifndef CAPTURE_SCAN_SCHEMA_H
+#define CAPTURE_SCAN_SCHEMA_H
+
+#include "capture/scan_table.h"
+#include "engine/sqlite_catalog.h"
+
+/* All zeroes is one that nothing was read into. */
+struct scan_schema {
+    struct sqlite_catalog catalog;
+    struct scan_table **tables; /* one a definition of the catalog */
+    size_t count;
+    bool known; /* tables are those of catalog, as it is logged */
+};
+
+void scan_schema_release(struct scan_schema *schema);
+
+/* Read the catalog in the transaction that is open on the database, unless it is as it
+ * was; add each definition that is new or changed to the appender's entry, numbered. */
+MUST_CHECK enum status scan_schema_read(struct scan_schema *schema,
+                                        struct sqlite_database *database,
+                                        const char *only, struct appender *appender,
+                                        struct error *err);
+
+/* Open the tables under their logged definitions, after the entry was ended. */
+MUST_CHECK enum status scan_schema_open(struct scan_schema *schema,
+                                        struct sqlite_database *database,
+                                        struct appender *appender, struct error *err);
+
+#endif

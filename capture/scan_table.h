@@ -1,0 +1,35 @@
+/* One table under scan: what the database holds against what the store says it holds. */
+#ifndef CAPTURE_SCAN_TABLE_H
+#define CAPTURE_SCAN_TABLE_H
+
+#include "engine/sqlite_row.h"
+#include "log/appender.h"
+
+/* What all tables of one scan share. */
+struct scan_run {
+    struct sqlite_database *database; /* inside a transaction */
+    struct appender *appender;
+    uint64_t applied; /* META_APPLIED */
+    struct buffer key;
+    struct buffer image;
+    struct buffer before;
+    struct buffer gone;  /* keys of rows that are gone, each with its size */
+    struct buffer after; /* key where a walk stands */
+};
+
+void scan_run_release(struct scan_run *run);
+
+struct scan_table;
+
+/* table: the own definition as it is logged. It must outlive this, and so must the
+ * database. On success the caller closes it; no transaction is needed. */
+MUST_CHECK enum status scan_table_open(struct scan_table **out,
+                                       struct sqlite_database *database,
+                                       const struct table *table, struct error *err);
+void scan_table_close(struct scan_table *table);
+
+/* Add a change to the appender's entry for each row that differs. */
+MUST_CHECK enum status scan_table_run(struct scan_table *table, struct scan_run *run,
+                                      struct error *err);
+
+#endif

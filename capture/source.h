@@ -1,0 +1,27 @@
+/* A source: where a node's local writes come from. A new kind of database is one of
+ * these. */
+#ifndef CAPTURE_SOURCE_H
+#define CAPTURE_SOURCE_H
+
+#include "log/appender.h"
+
+struct source {
+    const struct source_ops *ops;
+};
+
+struct capture_counts {
+    uint64_t entries;
+    uint64_t changes;
+};
+
+struct source_ops {
+    /* Log what was written since the last call. Blocks. The caller holds LOCK_CAPTURE and
+     * LOCK_APPLY. Before anything is captured a target that is ahead of the store is
+     * folded (log/intent.h). REFUSED: a restored database or store (names `resync`).
+     * BUSY, UNAVAILABLE, IO: the database; nothing is logged. */
+    enum status (*capture)(struct source *source, struct capture_counts *counts,
+                           struct error *err);
+    void (*close)(struct source *source);
+};
+
+#endif

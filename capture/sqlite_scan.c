@@ -1,0 +1,255 @@
+#include "capture/sqlite_scan.h"
+
+#include "capture/scan_schema.h"
+#include "engine/sqlite_own_write.h"
+#include "engine/sqlite_settle.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sqlite_scan {
+    struct source source;
+    struct sqlite_database *database;
+    struct store *store;
+    char *only; /* --tables; NULL: all */
+    struct scan_schema schema;
+    struct scan_run run;
+    bool complete; /* a scan ended with everything logged, at data_version */
+    int64_t data_version;
+};
+
+/* What one scan is to be. */
+struct scan_order {
+    bool base;        /* the first snapshot */
+    uint64_t counter; /* of rowferry_state, as read in the same transaction */
+};
+
+static struct sqlite_scan *scan_of(struct source *source)
+{
+    return (struct sqlite_scan *)source; /* its first member */
+}
+
+/* End what was added as one entry, if anything was. */
+static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *order,
+                             enum entry_kind kind, uint64_t written_us,
+                             struct capture_counts *counts, struct error *err)
+{
+    struct meta_update seen = {META_SEEN, order->counter};
+    bool base = order->base && kind == ENTRY_CHANGES;
+    struct local_entry entry = {
+        .kind = kind,
+        .flags = base ? ENTRY_BASE : 0,
+        .commit_us = base ? 0 : written_us,
+        .updates = &seen,
+        .update_count = order->base ? 0 : 1,
+    };
+    uint32_t items = appender_item_count(scan->run.appender);
+    uint64_t seq;
+    enum status status;
+
+    if (items == 0)
+        return STATUS_OK;
+    status = appender_end_local(scan->run.appender, &entry, &seq, err);
+    if (status == STATUS_OK)
+        status = appender_commit(scan->run.appender, err);
+    if (status != STATUS_OK)
+        return status;
+    counts->entries++;
+    counts->changes += kind == ENTRY_CHANGES ? items : 0;
+    return STATUS_OK;
+}
+
+static enum status scan_tables(struct sqlite_scan *scan, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < scan->schema.count && status == STATUS_OK; i++)
+        status = scan_table_run(scan->schema.tables[i], &scan->run, err);
+    return status;
+}
+
+/* Compare and log, in the transaction that is open on the database. */
+static enum status scan_within(struct sqlite_scan *scan, const struct scan_order *order,
+                               struct capture_counts *counts, struct error *err)
+{
+    struct scan_run *run = &scan->run;
+    struct store_txn *txn;
+    uint64_t written_us = 0;
+    enum status status =
+        appender_open(&run->appender, scan->store, APPENDER_CAPTURE, err);
+
+    if (status == STATUS_OK)
+        status = appender_txn(run->appender, &txn, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_APPLIED, &run->applied, err);
+    if (status == STATUS_OK)
+        status = sqlite_written_us(scan->database, txn, store_now_us(scan->store),
+                                   &written_us, err);
+    /* Definitions first, and durable: the scan goes on without LMDB's writer. */
+    if (status == STATUS_OK)
+        status = scan_schema_read(&scan->schema, scan->database, scan->only,
+                                  run->appender, err);
+    if (status == STATUS_OK)
+        status = end_entry(scan, order, ENTRY_TABLES, written_us, counts, err);
+    if (status == STATUS_OK)
+        status = scan_schema_open(&scan->schema, scan->database, run->appender, err);
+    if (status == STATUS_OK)
+        status = scan_tables(scan, err);
+    if (status == STATUS_OK)
+        status = end_entry(scan, order, ENTRY_CHANGES, written_us, counts, err);
+    appender_close(run->appender);
+    run->appender = NULL;
+    return status;
+}
+
+/* The same, unless nobody else has committed since the last scan. */
+static enum status scan_if_written(struct sqlite_scan *scan,
+                                   const struct scan_order *order,
+                                   struct capture_counts *counts, struct error *err)
+{
+    int64_t data_version = 0;
+    enum status status = sqlite_data_version(scan->database, &data_version, err);
+
+    if (status != STATUS_OK || (scan->complete && scan->data_version == data_version))
+        return status;
+    scan->complete = false;
+    status = scan_within(scan, order, counts, err);
+    if (status != STATUS_OK)
+        return error_wrap(err, status, sqlite_database_path(scan->database));
+    scan->complete = true;
+    scan->data_version = data_version;
+    return STATUS_OK;
+}
+
+/* Raise the counter in the open write transaction, commit, remember it. */
+static enum status raise_within(struct sqlite_scan *scan, struct sqlite_state state,
+                                struct error *err)
+{
+    struct meta_update updates[SQLITE_OWN_WRITE_UPDATES];
+    struct sqlite_own_write own = {0};
+    struct store_txn *txn = NULL;
+    size_t count = 0;
+    enum status status = store_begin(scan->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_own_write_before(scan->database, txn, &own, err);
+    store_abort(txn);
+    state.counter++;
+    if (status == STATUS_OK)
+        status = sqlite_state_write(scan->database, &state, err);
+    if (status == STATUS_OK)
+        status = sqlite_commit(scan->database, err);
+    if (status == STATUS_OK)
+        status = sqlite_own_write_after(scan->database, &own, state.counter, updates,
+                                        &count, err);
+    if (status == STATUS_OK)
+        status = sqlite_own_write_put(scan->store, updates, count, err);
+    return status;
+}
+
+/* What was captured is in the log already. A writer in the way only means that the
+ * database does not say so: the store has seen the counter as it is. */
+static enum status raise_counter(struct sqlite_scan *scan,
+                                 const struct sqlite_state *state, struct error *err)
+{
+    enum status status = sqlite_begin_write(scan->database, err);
+
+    if (status == STATUS_OK)
+        status = raise_within(scan, *state, err);
+    sqlite_rollback(scan->database);
+    return status == STATUS_BUSY ? STATUS_OK : status;
+}
+
+static enum status capture(struct source *source, struct capture_counts *counts,
+                           struct error *err)
+{
+    struct sqlite_scan *scan = scan_of(source);
+    struct sqlite_state state;
+    struct scan_order order = {0};
+    uint64_t entries = counts->entries;
+    enum status status =
+        sqlite_settle_begin(scan->database, scan->store, SQLITE_SETTLE_READ, &state, err);
+
+    if (status != STATUS_OK)
+        return status;
+    order.counter = state.counter;
+    status = scan_if_written(scan, &order, counts, err);
+    sqlite_rollback(scan->database);
+    if (status == STATUS_OK && counts->entries != entries)
+        status = raise_counter(scan, &state, err);
+    return status;
+}
+
+static void close_scan(struct source *source)
+{
+    struct sqlite_scan *scan;
+
+    if (source == NULL)
+        return;
+    scan = scan_of(source);
+    assert(scan->run.appender == NULL);
+    scan_schema_release(&scan->schema);
+    scan_run_release(&scan->run);
+    free(scan->only);
+    free(scan);
+}
+
+static const struct source_ops scan_ops = {capture, close_scan};
+
+enum status sqlite_scan_open(struct source **out, struct sqlite_database *database,
+                             struct store *store,
+                             const struct sqlite_scan_options *options, struct error *err)
+{
+    struct sqlite_scan *scan = calloc(1, sizeof *scan);
+
+    *out = NULL;
+    if (scan != NULL && options->tables != NULL)
+        scan->only = strdup(options->tables);
+    if (scan == NULL || (options->tables != NULL && scan->only == NULL)) {
+        free(scan);
+        return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
+    }
+    scan->source.ops = &scan_ops;
+    scan->database = database;
+    scan->store = store;
+    scan->run.database = database;
+    *out = &scan->source;
+    return STATUS_OK;
+}
+
+enum status sqlite_scan_base(struct source *source, struct capture_counts *counts,
+                             struct error *err)
+{
+    struct sqlite_scan *scan = scan_of(source);
+    struct scan_order order = {.base = true};
+    enum status status = sqlite_begin_read(scan->database, err);
+
+    if (status != STATUS_OK)
+        return status;
+    status = scan_if_written(scan, &order, counts, err);
+    sqlite_rollback(scan->database);
+    return status;
+}
+
+enum status sqlite_scan_locked(struct source *source, bool *logged, struct error *err)
+{
+    struct sqlite_scan *scan = scan_of(source);
+    struct capture_counts counts = {0};
+    struct sqlite_state state;
+    enum status status = sqlite_state_read(scan->database, &state, err);
+
+    assert(sqlite3_get_autocommit(sqlite_database_handle(scan->database)) == 0);
+    *logged = false;
+    if (status != STATUS_OK)
+        return status;
+    status = scan_if_written(scan, &(struct scan_order){.counter = state.counter},
+                             &counts, err);
+    *logged = counts.entries > 0;
+    return status;
+}
+
+void sqlite_scan_forget(struct source *source)
+{
+    scan_of(source)->complete = false;
+}

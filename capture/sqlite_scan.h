@@ -1,0 +1,41 @@
+/* Capture by scan: compare every replicated table with what the store says this database
+ * holds, in one read transaction, and log the difference as one entry (DESIGN section 6).
+ *
+ * Always correct; the cost grows with the tables. Bounded memory. */
+#ifndef CAPTURE_SQLITE_SCAN_H
+#define CAPTURE_SQLITE_SCAN_H
+
+#include "capture/source.h"
+#include "engine/sqlite_catalog.h"
+
+struct sqlite_scan_options {
+    const char *tables; /* as sqlite_catalog_read's only; NULL: all */
+};
+
+/* database and store stay the caller's and must outlive the source. On success *out is
+ * the caller's, for ops->close. */
+MUST_CHECK enum status sqlite_scan_open(struct source **out,
+                                        struct sqlite_database *database,
+                                        struct store *store,
+                                        const struct sqlite_scan_options *options,
+                                        struct error *err);
+
+/* The first snapshot, when the node is made: definitions entry, then every row as base
+ * rows (ENTRY_BASE). Within init: the store has only its member entry; rowferry_state is
+ * not looked at. */
+MUST_CHECK enum status sqlite_scan_base(struct source *source,
+                                        struct capture_counts *counts, struct error *err);
+
+/* The same comparison inside the caller's own write transaction on the same connection
+ * (the applier's, under its lock). Logs what differs; does not touch the database; the
+ * caller raises rowferry_state's counter with its own commit. *logged: whether it logged
+ * anything. Returns at once when data_version says that nobody wrote since the last scan
+ * here. */
+MUST_CHECK enum status sqlite_scan_locked(struct source *source, bool *logged,
+                                          struct error *err);
+
+/* Let the next scan look, whatever data_version says: after something was written through
+ * this very connection that is not the applier's. */
+void sqlite_scan_forget(struct source *source);
+
+#endif

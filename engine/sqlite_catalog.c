@@ -1,0 +1,291 @@
+#include "engine/sqlite_catalog.h"
+
+#include "engine/sqlite_query.h"
+#include "engine/sqlite_table.h"
+#include "log/buffer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status no_memory(struct error *err)
+{
+    return error_set(err, STATUS_NO_MEMORY, "catalog: out of memory");
+}
+
+/* Make room for one more in an array that has room for a power of two. */
+static void *grown(void *items, size_t count, size_t size)
+{
+    if (count != 0 && (count & (count - 1)) != 0)
+        return items;
+    return realloc(items, (count == 0 ? 1 : 2 * count) * size);
+}
+
+static enum status add_skipped(struct sqlite_catalog *catalog, const char *name,
+                               char *why, struct error *err)
+{
+    struct catalog_skipped *grown_skipped =
+        grown(catalog->skipped, catalog->skipped_count, sizeof *grown_skipped);
+    char *copy = strdup(name);
+
+    if (grown_skipped != NULL)
+        catalog->skipped = grown_skipped;
+    if (grown_skipped == NULL || copy == NULL || why == NULL) {
+        free(copy);
+        free(why);
+        return no_memory(err);
+    }
+    catalog->skipped[catalog->skipped_count++] = (struct catalog_skipped){copy, why};
+    return STATUS_OK;
+}
+
+static enum status add_definition(struct sqlite_catalog *catalog,
+                                  struct definition *definition, struct error *err)
+{
+    struct definition **grown_definitions =
+        grown(catalog->definitions, catalog->count, sizeof(struct definition *));
+
+    if (grown_definitions == NULL) {
+        definition_close(definition);
+        return no_memory(err);
+    }
+    catalog->definitions = grown_definitions;
+    catalog->definitions[catalog->count++] = definition;
+    return STATUS_OK;
+}
+
+/* ---- --tables: names between commas, a name with a comma in it in double quotes */
+
+/* Take the next name from *list into name; false at the end. */
+static bool take_name(const char **list, struct buffer *name)
+{
+    const char *at = *list;
+    bool quoted;
+
+    buffer_clear(name);
+    at += strspn(at, " \t,");
+    if (*at == '\0')
+        return false;
+    quoted = *at == '"';
+    at += quoted;
+    for (; *at != '\0' && (quoted || *at != ','); at++) {
+        if (quoted && *at == '"' && *++at != '"')
+            break;
+        buffer_put(name, (uint8_t)*at, 1);
+    }
+    while (!quoted && name->size > 0 && name->data[name->size - 1] == ' ')
+        buffer_cut(name, name->size - 1);
+    buffer_put(name, 0, 1);
+    *list = at;
+    return true;
+}
+
+/* Whether the table is wanted. Names match as SQLite's do, without case. */
+static enum status is_wanted(const char *only, const char *table, bool *wanted,
+                             struct error *err)
+{
+    struct buffer name = {0};
+
+    *wanted = only == NULL;
+    while (!*wanted && take_name(&only, &name) && !name.failed)
+        *wanted = sqlite3_stricmp((const char *)name.data, table) == 0;
+    enum status status = buffer_check(&name, err);
+
+    buffer_release(&name);
+    return status;
+}
+
+static enum status check_names(struct sqlite_database *database, const char *only,
+                               struct error *err)
+{
+    struct buffer name = {0};
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && only != NULL && take_name(&only, &name)) {
+        sqlite3_stmt *statement = NULL;
+
+        status = buffer_check(&name, err);
+        if (status == STATUS_OK) {
+            status = sqlite_query(database,
+                                  "SELECT 1 FROM main.sqlite_schema"
+                                  " WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
+                                  (const char *)name.data, &statement, err);
+        }
+        if (status == STATUS_OK)
+            status = sqlite_next_row(database, statement, err);
+        if (status == STATUS_NOT_FOUND) {
+            status =
+                error_set(err, STATUS_REFUSED, "%s: there is no table %s to replicate",
+                          sqlite_database_path(database), (const char *)name.data);
+        }
+        (void)sqlite3_finalize(statement);
+    }
+    buffer_release(&name);
+    return status;
+}
+
+/* ---- tables */
+
+static bool is_internal(const char *name)
+{
+    return sqlite3_strnicmp(name, "sqlite_", 7) == 0 ||
+           sqlite3_strnicmp(name, "rowferry_", 9) == 0;
+}
+
+static enum status add_null_keys(struct sqlite_database *database,
+                                 struct sqlite_catalog *catalog,
+                                 const struct definition *definition, struct error *err)
+{
+    char *why = NULL;
+    int64_t rows = 0;
+    enum status status = sqlite_table_null_keys(database, definition, &rows, err);
+
+    if (status != STATUS_OK || rows == 0)
+        return status;
+    if (asprintf(&why, "%lld rows with NULL in the key are not replicated",
+                 (long long)rows) < 0)
+        why = NULL;
+    return add_skipped(catalog, definition->name, why, err);
+}
+
+static enum status add_table(struct sqlite_database *database,
+                             struct sqlite_catalog *catalog, const char *name,
+                             struct sqlite_table_flags flags, struct error *err)
+{
+    struct definition *definition = NULL;
+    const char *why = NULL;
+    enum status status = sqlite_table_read(database, name, flags, &definition, &why, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return add_skipped(catalog, name, strdup(why), err);
+    if (status == STATUS_OK)
+        status = add_definition(catalog, definition, err);
+    if (status == STATUS_OK)
+        status = add_null_keys(database, catalog, definition, err);
+    return status;
+}
+
+/* One row of PRAGMA table_list: (name, type, without rowid, strict, foreign module's
+ * table). A module that is not loaded here can't name its own tables: those whose names
+ * begin with the virtual table's are taken for them. */
+static enum status take_table(struct sqlite_database *database,
+                              struct sqlite_catalog *catalog, const char *only,
+                              sqlite3_stmt *statement, struct error *err)
+{
+    const char *name = (const char *)sqlite3_column_text(statement, 0);
+    const char *type = (const char *)sqlite3_column_text(statement, 1);
+    const char *owner = (const char *)sqlite3_column_text(statement, 4);
+    struct sqlite_table_flags flags = {
+        .without_rowid = sqlite3_column_int(statement, 2) != 0,
+        .strict = sqlite3_column_int(statement, 3) != 0,
+    };
+    enum status status;
+    char *why = NULL;
+    bool wanted = false;
+
+    if (name == NULL || type == NULL)
+        return no_memory(err);
+    if (is_internal(name) || strcmp(type, "view") == 0)
+        return STATUS_OK;
+    status = is_wanted(only, name, &wanted, err);
+    if (status != STATUS_OK || !wanted)
+        return status;
+    if (strcmp(type, "virtual") == 0)
+        return add_skipped(catalog, name, strdup("virtual table"), err);
+    if (strcmp(type, "shadow") == 0)
+        return add_skipped(catalog, name, strdup("belongs to a virtual table"), err);
+    if (owner == NULL)
+        return add_table(database, catalog, name, flags, err);
+    if (asprintf(&why,
+                 "seems to belong to the virtual table %s, whose module is not here",
+                 owner) < 0)
+        why = NULL;
+    return add_skipped(catalog, name, why, err);
+}
+
+/* A virtual table whose module is not loaded is one of which PRAGMA table_list knows no
+ * columns. */
+static const char tables_sql[] =
+    "SELECT l.name, l.type, l.wr, l.strict, (SELECT v.name FROM pragma_table_list AS v"
+    "  WHERE v.schema = 'main' AND v.type = 'virtual' AND v.ncol = 0"
+    "  AND substr(l.name, 1, length(v.name) + 1) = v.name || '_' COLLATE NOCASE)"
+    " FROM pragma_table_list AS l WHERE l.schema = 'main' ORDER BY l.name";
+
+static enum status read_tables(struct sqlite_database *database, const char *only,
+                               struct sqlite_catalog *catalog, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_query(database, tables_sql, NULL, &statement, err);
+
+    while (status == STATUS_OK) {
+        status = sqlite_next_row(database, statement, err);
+        if (status == STATUS_OK)
+            status = take_table(database, catalog, only, statement, err);
+    }
+    (void)sqlite3_finalize(statement);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct definition *const *left = a;
+    const struct definition *const *right = b;
+
+    return strcmp((*left)->name, (*right)->name);
+}
+
+enum status sqlite_catalog_read(struct sqlite_database *database, const char *only,
+                                struct sqlite_catalog *out, struct error *err)
+{
+    enum status status;
+
+    *out = (struct sqlite_catalog){0};
+    assert(sqlite3_get_autocommit(sqlite_database_handle(database)) == 0);
+    status = check_names(database, only, err);
+    if (status == STATUS_OK)
+        status = sqlite_schema_version(database, &out->schema_version, err);
+    if (status == STATUS_OK)
+        status = read_tables(database, only, out, err);
+    if (status != STATUS_OK) {
+        sqlite_catalog_release(out);
+        return error_wrap(err, status, sqlite_database_path(database));
+    }
+    /* By bytes: SQLite's own order depends on the database's encoding. */
+    if (out->count > 1)
+        qsort(out->definitions, out->count, sizeof(struct definition *), by_name);
+    return STATUS_OK;
+}
+
+void sqlite_catalog_release(struct sqlite_catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->count; i++)
+        definition_close(catalog->definitions[i]);
+    for (size_t i = 0; i < catalog->skipped_count; i++) {
+        free(catalog->skipped[i].name);
+        free(catalog->skipped[i].why);
+    }
+    free(catalog->definitions);
+    free(catalog->skipped);
+    *catalog = (struct sqlite_catalog){0};
+}
+
+enum status sqlite_foreign_keys_clean(struct sqlite_database *database, bool *clean,
+                                      struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool mismatch;
+    enum status status =
+        sqlite_query(database, "PRAGMA main.foreign_key_check", NULL, &statement, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_next_row(database, statement, err);
+    /* A parent without the key that the child names: SQLite can't check that one. */
+    mismatch = status == STATUS_IO &&
+               sqlite3_errcode(sqlite_database_handle(database)) == SQLITE_ERROR;
+    (void)sqlite3_finalize(statement);
+    *clean = status == STATUS_NOT_FOUND;
+    if (status == STATUS_NOT_FOUND || mismatch)
+        return STATUS_OK;
+    return status;
+}

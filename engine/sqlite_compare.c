@@ -1,0 +1,254 @@
+/* What of a row really changed: the comparison under scan. */
+#include "engine/sqlite_row.h"
+#include "engine/sqlite_stored.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Where the own columns are in an image under another definition. */
+struct mapping {
+    const struct definition *held;
+    bool same;       /* images are comparable as bytes */
+    bool same_key;   /* the same columns in the same order */
+    int32_t *places; /* by own image place; -1: held has no such column */
+};
+
+enum { MAPPINGS_MAX = 64 }; /* of definitions met; then all are forgotten */
+
+struct sqlite_comparer {
+    const struct definition *definition;
+    struct sqlite_stored *stored;
+    struct mapping mappings[MAPPINGS_MAX];
+    size_t mapping_count;
+    struct image image;   /* the held one, decoded */
+    struct value *values; /* the row's, with held's where nothing changed */
+};
+
+enum status sqlite_comparer_open(struct sqlite_comparer **out,
+                                 struct sqlite_database *database,
+                                 const struct definition *definition, struct error *err)
+{
+    struct sqlite_comparer *comparer = calloc(1, sizeof *comparer);
+    enum status status;
+
+    *out = NULL;
+    if (comparer == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "compare rows: out of memory");
+    comparer->definition = definition;
+    image_init(&comparer->image);
+    comparer->values = calloc(definition->stored_count, sizeof *comparer->values);
+    if (comparer->values == NULL)
+        status = error_set(err, STATUS_NO_MEMORY, "compare rows: out of memory");
+    else
+        status = sqlite_stored_open(&comparer->stored, database, definition, err);
+    if (status != STATUS_OK) {
+        sqlite_comparer_close(comparer);
+        return status;
+    }
+    *out = comparer;
+    return STATUS_OK;
+}
+
+static void forget_mappings(struct sqlite_comparer *comparer)
+{
+    while (comparer->mapping_count > 0)
+        free(comparer->mappings[--comparer->mapping_count].places);
+}
+
+void sqlite_comparer_close(struct sqlite_comparer *comparer)
+{
+    if (comparer == NULL)
+        return;
+    forget_mappings(comparer);
+    sqlite_stored_close(comparer->stored);
+    image_release(&comparer->image);
+    free(comparer->values);
+    free(comparer);
+}
+
+static enum status make_mapping(struct sqlite_comparer *comparer,
+                                const struct definition *held, struct mapping *out,
+                                struct error *err)
+{
+    const struct definition *own = comparer->definition;
+    uint32_t place = 0;
+
+    out->held = held;
+    out->same = definition_same_image(own, held);
+    out->same_key = own->key_count == held->key_count;
+    out->places = calloc(own->stored_count, sizeof *out->places);
+    if (out->places == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "compare rows: out of memory");
+    for (uint32_t i = 0; i < own->column_count; i++) {
+        int32_t column;
+
+        if (own->columns[i].generated != GENERATED_NO)
+            continue;
+        column = definition_find_column(held, own->columns[i].name);
+        if (own->columns[i].key_position > 0 &&
+            (column < 0 ||
+             held->columns[column].key_position != own->columns[i].key_position))
+            out->same_key = false;
+        out->places[place++] =
+            column < 0 ? -1 : definition_image_place(held, (uint32_t)column);
+    }
+    return STATUS_OK;
+}
+
+/* Definitions out of the log live as long as the store: the pointer tells them apart. */
+static enum status find_mapping(struct sqlite_comparer *comparer,
+                                const struct definition *held, const struct mapping **out,
+                                struct error *err)
+{
+    enum status status;
+
+    for (size_t i = 0; i < comparer->mapping_count; i++) {
+        if (comparer->mappings[i].held == held) {
+            *out = &comparer->mappings[i];
+            return STATUS_OK;
+        }
+    }
+    if (comparer->mapping_count == MAPPINGS_MAX)
+        forget_mappings(comparer);
+    *out = &comparer->mappings[comparer->mapping_count];
+    status =
+        make_mapping(comparer, held, &comparer->mappings[comparer->mapping_count], err);
+    comparer->mapping_count += status == STATUS_OK;
+    return status;
+}
+
+static void put_before(struct buffer *before, uint32_t place, const struct value *value)
+{
+    buffer_put_varint(before, place);
+    value_put(before, value);
+}
+
+/* Whether the database would hold now if it had been given was. */
+static enum status is_stored_form(struct sqlite_comparer *comparer, uint32_t place,
+                                  const struct value *was, const struct value *now,
+                                  bool *yes, struct error *err)
+{
+    struct value stored;
+    enum status status;
+
+    *yes = value_equal(was, now);
+    if (*yes)
+        return STATUS_OK;
+    status = sqlite_stored_value(comparer->stored, place, was, &stored, err);
+    if (status == STATUS_CONSTRAINT)
+        return STATUS_OK; /* it can't have come from it */
+    if (status == STATUS_OK)
+        *yes = value_equal(&stored, now);
+    return status;
+}
+
+/* A column that held lacks: it began with the default. One that is no constant may have
+ * given whatever is there. */
+static enum status compare_default(struct sqlite_comparer *comparer, uint32_t place,
+                                   const struct value *now, bool *changed,
+                                   struct buffer *before, struct error *err)
+{
+    struct value began;
+    enum status status = sqlite_stored_default(comparer->stored, place, &began, err);
+
+    comparer->values[place] = *now;
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status != STATUS_OK || value_equal(&began, now))
+        return status;
+    put_before(before, place, &began);
+    *changed = true;
+    return STATUS_OK;
+}
+
+/* Compare one column; *changed is only ever set. */
+static enum status compare_column(struct sqlite_comparer *comparer, uint32_t place,
+                                  const struct value *was, const struct value *now,
+                                  bool *changed, struct buffer *before, struct error *err)
+{
+    bool same = false;
+    enum status status;
+
+    if (was == NULL || was->type == VALUE_ABSENT)
+        return compare_default(comparer, place, now, changed, before, err);
+    status = is_stored_form(comparer, place, was, now, &same, err);
+    comparer->values[place] = same ? *was : *now;
+    if (status == STATUS_OK && !same) {
+        put_before(before, place, was);
+        *changed = true;
+    }
+    return status;
+}
+
+enum status sqlite_compare_row(struct sqlite_comparer *comparer, struct bytes key,
+                               struct bytes held,
+                               const struct definition *held_definition,
+                               const struct value *row, bool *changed,
+                               struct buffer *image, struct buffer *before,
+                               struct error *err)
+{
+    const struct definition *own = comparer->definition;
+    const struct mapping *mapping = NULL;
+    enum status status;
+
+    *changed = held.data == NULL;
+    buffer_clear(before);
+    buffer_clear(image);
+    image_encode(image, row, own);
+    if (held.data == NULL)
+        return buffer_check(image, err);
+    status = find_mapping(comparer, held_definition, &mapping, err);
+    if (status == STATUS_OK)
+        status = buffer_check(image, err);
+    if (status != STATUS_OK)
+        return status;
+    if (mapping->same && bytes_equal(buffer_view(image), held))
+        return STATUS_OK;
+    status = image_decode(&comparer->image, held, held_definition, key, err);
+    for (uint32_t i = 0; i < own->stored_count && status == STATUS_OK; i++) {
+        const struct value *was =
+            mapping->places[i] < 0 ? NULL : &comparer->image.values[mapping->places[i]];
+
+        status = compare_column(comparer, i, was, &row[i], changed, before, err);
+    }
+    buffer_clear(image);
+    if (status != STATUS_OK || !*changed)
+        return status;
+    image_encode(image, comparer->values, own);
+    status = buffer_check(image, err);
+    return status == STATUS_OK ? buffer_check(before, err) : status;
+}
+
+enum status sqlite_compare_gone(struct sqlite_comparer *comparer, struct bytes key,
+                                struct bytes held,
+                                const struct definition *held_definition,
+                                struct buffer *before, struct error *err)
+{
+    static const struct value key_value = {.type = VALUE_KEY};
+    const struct definition *own = comparer->definition;
+    const struct mapping *mapping = NULL;
+    uint32_t place = 0;
+    enum status status = find_mapping(comparer, held_definition, &mapping, err);
+
+    buffer_clear(before);
+    if (status == STATUS_OK)
+        status = image_decode(&comparer->image, held, held_definition, key, err);
+    if (status != STATUS_OK)
+        return status;
+    for (uint32_t i = 0; i < own->column_count; i++) {
+        const struct value *was;
+
+        if (own->columns[i].generated != GENERATED_NO)
+            continue;
+        if (mapping->places[place] >= 0) {
+            was = &comparer->image.values[mapping->places[place]];
+            if (own->columns[i].key_position > 0 && mapping->same_key &&
+                row_key_is_exact(was))
+                was = &key_value;
+            if (was->type != VALUE_ABSENT)
+                put_before(before, place, was);
+        }
+        place++;
+    }
+    return buffer_check(before, err);
+}

@@ -1,0 +1,47 @@
+/* Rows of a SQLite table as values, and values as SQLite would store them. */
+#ifndef ENGINE_SQLITE_ROW_H
+#define ENGINE_SQLITE_ROW_H
+
+#include "engine/sqlite_database.h"
+#include "log/image.h"
+
+/* A value of the statement's current row. Views live until the next step. */
+void sqlite_column_value(sqlite3_stmt *statement, int column, struct value *out);
+
+/* Bind (SQLITE_STATIC: the value outlives the step). ABSENT binds NULL; typed text binds
+ * as text. */
+MUST_CHECK enum status sqlite_bind_value(struct sqlite_database *database,
+                                         sqlite3_stmt *statement, int parameter,
+                                         const struct value *value, struct error *err);
+
+/* Which columns of what the database holds really changed. */
+struct sqlite_comparer;
+
+/* definition: the database's own; it must outlive the comparer, and held definitions must
+ * too (those out of the log do). On success the caller closes it. */
+MUST_CHECK enum status sqlite_comparer_open(struct sqlite_comparer **out,
+                                            struct sqlite_database *database,
+                                            const struct definition *definition,
+                                            struct error *err);
+void sqlite_comparer_close(struct sqlite_comparer *comparer);
+
+/* held: image of what the database should hold (NULL data: no row), under
+ * held_definition. row: the values that the database holds, in the own definition's
+ * stored columns. *changed: whether any column differs from what held's value becomes
+ * when stored here. Then image gets the row's encoded image under the own definition
+ * (columns that did not change keep held's value), and before the changed columns with
+ * their values before. A column that held lacks is compared with its default. */
+MUST_CHECK enum status sqlite_compare_row(struct sqlite_comparer *comparer,
+                                          struct bytes key, struct bytes held,
+                                          const struct definition *held_definition,
+                                          const struct value *row, bool *changed,
+                                          struct buffer *image, struct buffer *before,
+                                          struct error *err);
+
+/* The row is gone: before gets what held had of the own definition's columns. */
+MUST_CHECK enum status sqlite_compare_gone(struct sqlite_comparer *comparer,
+                                           struct bytes key, struct bytes held,
+                                           const struct definition *held_definition,
+                                           struct buffer *before, struct error *err);
+
+#endif

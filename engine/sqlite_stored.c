@@ -1,0 +1,261 @@
+#include "engine/sqlite_stored.h"
+
+#include "engine/sqlite_row.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum default_state { DEFAULT_UNASKED, DEFAULT_CONSTANT, DEFAULT_OTHER };
+
+struct stored_column {
+    const struct column *column;
+    sqlite3_stmt *put;
+    sqlite3_stmt *get;
+    sqlite3_stmt *get_default; /* stands on its row */
+    enum default_state default_state;
+};
+
+struct sqlite_stored {
+    struct sqlite_database *memory;
+    const struct definition *definition;
+    struct stored_column *columns; /* by image place */
+    bool called;                   /* a function, while the authorizer is set */
+};
+
+/* "PRAGMA encoding" of the database, for the one in memory. */
+static enum status copy_encoding(struct sqlite_database *from, struct sqlite_database *to,
+                                 struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    char sql[64] = "";
+    enum status status = sqlite_prepare(from, "PRAGMA main.encoding", &statement, err);
+
+    if (status != STATUS_OK)
+        return status;
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        (void)sqlite3_snprintf((int)sizeof sql, sql, "PRAGMA encoding = '%q'",
+                               (const char *)sqlite3_column_text(statement, 0));
+    } else {
+        status = sqlite_failed(from, "PRAGMA encoding", err);
+    }
+    (void)sqlite3_finalize(statement);
+    return status == STATUS_OK ? sqlite_execute(to, sql, err) : status;
+}
+
+enum status sqlite_stored_open(struct sqlite_stored **out,
+                               struct sqlite_database *database,
+                               const struct definition *definition, struct error *err)
+{
+    struct sqlite_stored *stored = calloc(1, sizeof *stored);
+    enum status status = STATUS_NO_MEMORY;
+    uint32_t place = 0;
+
+    assert(definition->stored_count > 0);
+    *out = NULL;
+    if (stored != NULL)
+        stored->columns = calloc(definition->stored_count, sizeof *stored->columns);
+    if (stored == NULL || stored->columns == NULL) {
+        sqlite_stored_close(stored);
+        return error_set(err, STATUS_NO_MEMORY, "stored values: out of memory");
+    }
+    stored->definition = definition;
+    for (uint32_t i = 0; i < definition->column_count; i++)
+        if (definition->columns[i].generated == GENERATED_NO)
+            stored->columns[place++].column = &definition->columns[i];
+    assert(place == definition->stored_count);
+    status = sqlite_memory_open(&stored->memory, err);
+    if (status == STATUS_OK)
+        status = copy_encoding(database, stored->memory, err);
+    /* Never ended: a commit for each value costs more than the value. */
+    if (status == STATUS_OK)
+        status = sqlite_execute(stored->memory, "BEGIN", err);
+    if (status != STATUS_OK) {
+        sqlite_stored_close(stored);
+        return status;
+    }
+    *out = stored;
+    return STATUS_OK;
+}
+
+void sqlite_stored_close(struct sqlite_stored *stored)
+{
+    if (stored == NULL)
+        return;
+    if (stored->columns != NULL && stored->definition != NULL) {
+        for (uint32_t i = 0; i < stored->definition->stored_count; i++) {
+            (void)sqlite3_finalize(stored->columns[i].put);
+            (void)sqlite3_finalize(stored->columns[i].get);
+            (void)sqlite3_finalize(stored->columns[i].get_default);
+        }
+    }
+    sqlite_database_close(stored->memory);
+    free(stored->columns);
+    free(stored);
+}
+
+/* Make a table of one column v with the column's type, and with default_sql (NULL: none).
+ */
+static enum status make_table(struct sqlite_stored *stored, uint32_t place,
+                              const char *kind, const char *default_sql, bool parentheses,
+                              struct error *err)
+{
+    const char *type = stored->columns[place].column->declared_type;
+    bool strict = stored->definition->strict;
+    struct buffer sql = {0};
+    char name[32];
+    enum status status;
+
+    (void)sqlite3_snprintf((int)sizeof name, name, "%s%u", kind, place);
+    buffer_put_bytes(&sql, bytes_of_text("CREATE TABLE "));
+    sqlite_put_quoted(&sql, name);
+    buffer_put_bytes(&sql, bytes_of_text(" (v "));
+    /* A quoted type has the same affinity, and may be any text; STRICT knows six words.
+     */
+    if (strict)
+        buffer_put_bytes(&sql, bytes_of_text(type));
+    else if (type[0] != '\0')
+        sqlite_put_quoted(&sql, type);
+    if (default_sql != NULL) {
+        buffer_put_bytes(&sql, bytes_of_text(parentheses ? " DEFAULT (" : " DEFAULT "));
+        buffer_put_bytes(&sql, bytes_of_text(default_sql));
+        /* The newline ends what may be a comment. */
+        buffer_put_bytes(&sql, bytes_of_text(parentheses ? "\n)" : "\n"));
+    }
+    buffer_put_bytes(&sql, bytes_of_text(strict ? ") STRICT" : ")"));
+    buffer_put(&sql, 0, 1);
+    status = buffer_check(&sql, err);
+    if (status == STATUS_OK)
+        status = sqlite_execute(stored->memory, (const char *)sql.data, err);
+    buffer_release(&sql);
+    return status;
+}
+
+static enum status prepare_for(struct sqlite_stored *stored, const char *format,
+                               uint32_t place, sqlite3_stmt **out, struct error *err)
+{
+    char sql[128];
+
+    (void)sqlite3_snprintf((int)sizeof sql, sql, format, place);
+    return sqlite_prepare(stored->memory, sql, out, err);
+}
+
+static enum status prepare_column(struct sqlite_stored *stored, uint32_t place,
+                                  struct error *err)
+{
+    struct stored_column *column = &stored->columns[place];
+    enum status status = make_table(stored, place, "value", NULL, false, err);
+
+    if (status == STATUS_OK) {
+        status = prepare_for(stored,
+                             "INSERT OR REPLACE INTO value%u (rowid, v) VALUES (1, ?1)",
+                             place, &column->put, err);
+    }
+    if (status == STATUS_OK)
+        status = prepare_for(stored, "SELECT v FROM value%u", place, &column->get, err);
+    return status;
+}
+
+enum status sqlite_stored_value(struct sqlite_stored *stored, uint32_t place,
+                                const struct value *value, struct value *out,
+                                struct error *err)
+{
+    struct stored_column *column = &stored->columns[place];
+    enum status status = STATUS_OK;
+
+    assert(place < stored->definition->stored_count);
+    if (column->get == NULL)
+        status = prepare_column(stored, place, err);
+    if (status != STATUS_OK)
+        return status;
+    (void)sqlite3_reset(column->get);
+    status = sqlite_bind_value(stored->memory, column->put, 1, value, err);
+    if (status == STATUS_OK && sqlite3_step(column->put) != SQLITE_DONE)
+        status = sqlite_failed(stored->memory, column->column->name, err);
+    (void)sqlite3_reset(column->put);
+    (void)sqlite3_clear_bindings(column->put);
+    if (status != STATUS_OK)
+        return status;
+    if (sqlite3_step(column->get) != SQLITE_ROW)
+        return sqlite_failed(stored->memory, column->column->name, err);
+    sqlite_column_value(column->get, 0, out);
+    return STATUS_OK;
+}
+
+static int refuse_functions(void *data, int action, const char *third, const char *fourth,
+                            const char *database, const char *trigger)
+{
+    struct sqlite_stored *stored = data;
+
+    (void)third, (void)fourth, (void)database, (void)trigger;
+    if (action != SQLITE_FUNCTION)
+        return SQLITE_OK;
+    stored->called = true;
+    return SQLITE_DENY;
+}
+
+/* Whether the expression calls a function (CURRENT_TIMESTAMP is one too). */
+static bool calls_function(struct sqlite_stored *stored, const char *default_sql)
+{
+    sqlite3 *handle = sqlite_database_handle(stored->memory);
+    sqlite3_stmt *statement = NULL;
+    char *sql = sqlite3_mprintf("SELECT (%s\n)", default_sql);
+
+    stored->called = sql == NULL;
+    (void)sqlite3_set_authorizer(handle, refuse_functions, stored);
+    /* That it may fail otherwise (DEFAULT word is the text 'word') does not matter here.
+     */
+    if (sql != NULL)
+        (void)sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
+    (void)sqlite3_set_authorizer(handle, NULL, NULL);
+    (void)sqlite3_finalize(statement);
+    sqlite3_free(sql);
+    return stored->called;
+}
+
+static enum status ask_default(struct sqlite_stored *stored, uint32_t place,
+                               struct error *err)
+{
+    struct stored_column *column = &stored->columns[place];
+    const char *default_sql = column->column->default_sql;
+    char insert[64];
+    enum status status;
+
+    if (default_sql != NULL && calls_function(stored, default_sql))
+        return STATUS_NOT_FOUND;
+    status = make_table(stored, place, "default", default_sql, true, err);
+    if (status == STATUS_IO)
+        status = make_table(stored, place, "default", default_sql, false, err);
+    (void)sqlite3_snprintf((int)sizeof insert, insert,
+                           "INSERT INTO default%u DEFAULT VALUES", place);
+    if (status == STATUS_OK)
+        status = sqlite_execute(stored->memory, insert, err);
+    /* Something that SQLite takes only where it stands, or not even there. */
+    if (status == STATUS_IO || status == STATUS_CONSTRAINT)
+        return STATUS_NOT_FOUND;
+    if (status == STATUS_OK)
+        status = prepare_for(stored, "SELECT v FROM default%u", place,
+                             &column->get_default, err);
+    if (status == STATUS_OK && sqlite3_step(column->get_default) != SQLITE_ROW)
+        status = sqlite_failed(stored->memory, column->column->name, err);
+    return status;
+}
+
+enum status sqlite_stored_default(struct sqlite_stored *stored, uint32_t place,
+                                  struct value *out, struct error *err)
+{
+    struct stored_column *column = &stored->columns[place];
+
+    assert(place < stored->definition->stored_count);
+    if (column->default_state == DEFAULT_UNASKED) {
+        enum status status = ask_default(stored, place, err);
+
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+            return status;
+        column->default_state = status == STATUS_OK ? DEFAULT_CONSTANT : DEFAULT_OTHER;
+    }
+    if (column->default_state == DEFAULT_OTHER)
+        return STATUS_NOT_FOUND;
+    sqlite_column_value(column->get_default, 0, out);
+    return STATUS_OK;
+}

@@ -1,0 +1,27 @@
+/* One SQLite table as a definition. */
+#ifndef ENGINE_SQLITE_TABLE_H
+#define ENGINE_SQLITE_TABLE_H
+
+#include "engine/sqlite_database.h"
+#include "log/definition.h"
+
+struct sqlite_table_flags {
+    bool without_rowid;
+    bool strict;
+};
+
+/* Read columns, key, constraints and DDL of a table of schema main. On success *out is
+ * the caller's, for definition_close(); its number is 0. NOT_FOUND: it can't be
+ * replicated, *why (a constant) says why. */
+MUST_CHECK enum status sqlite_table_read(struct sqlite_database *database,
+                                         const char *name,
+                                         struct sqlite_table_flags flags,
+                                         struct definition **out, const char **why,
+                                         struct error *err);
+
+/* How many rows have NULL in the key: rowid tables allow it. */
+MUST_CHECK enum status sqlite_table_null_keys(struct sqlite_database *database,
+                                              const struct definition *definition,
+                                              int64_t *rows, struct error *err);
+
+#endif
