@@ -60,11 +60,12 @@ enum status merge_start(struct merge *merge, struct error *err)
 static bool has_seen(const struct merge *merge, const struct change *change,
                      const struct version *earlier)
 {
-    if (earlier->origin == merge->header->origin)
-        return true;
+    /* First: one's own write too was not seen when it was parked since. */
     if (change->has_unseen && change->unseen_origin == earlier->origin &&
         change->unseen_seq == earlier->origin_seq)
         return false;
+    if (earlier->origin == merge->header->origin)
+        return true;
     return version_vector_get(merge->context, earlier->origin) >= earlier->origin_seq;
 }
 

@@ -1,0 +1,409 @@
+#include "apply/sqlite_foreign.h"
+
+#include "apply/sqlite_schema.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct definition *child_of(const struct sqlite_foreign *foreign)
+{
+    return foreign->child->definition;
+}
+
+static const struct definition *parent_of(const struct sqlite_foreign *foreign)
+{
+    return foreign->parent->definition;
+}
+
+/* The named column; the catalog has checked that there is one. NULL when it is not. */
+static const struct column *find_column(const struct definition *definition,
+                                        const char *name)
+{
+    for (uint32_t i = 0; i < definition->column_count; i++)
+        if (sqlite3_stricmp(definition->columns[i].name, name) == 0)
+            return &definition->columns[i];
+    return NULL;
+}
+
+static enum status prepare(struct sqlite_foreign *foreign, struct buffer *sql,
+                           sqlite3_stmt **out, struct error *err)
+{
+    enum status status = sql_prepare(foreign->database, sql, out, err);
+
+    buffer_release(sql);
+    return status;
+}
+
+/* "NOT EXISTS (…)" for the child's row c. */
+static void put_no_parent(struct buffer *sql, const struct sqlite_foreign *foreign)
+{
+    sql_put(sql, "NOT EXISTS (SELECT 1 FROM ");
+    sql_put_table(sql, SCHEMA_MAIN, parent_of(foreign));
+    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+        sql_put(sql, i == 0 ? " AS p WHERE " : " AND ");
+        sql_put_column(sql, "p", foreign->key->parent_columns[i]);
+        /* The plus takes away the child's affinity: the parent's counts. */
+        sql_put(sql, " = +");
+        sql_put_column(sql, "c", foreign->key->columns[i]);
+    }
+    sql_put(sql, ")");
+}
+
+static void put_refers(struct buffer *sql, const struct sqlite_foreign *foreign)
+{
+    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+        sql_put_column(sql, "c", foreign->key->columns[i]);
+        sql_put(sql, " IS NOT NULL AND ");
+    }
+}
+
+/* ---- life */
+
+enum status sqlite_foreign_open(struct sqlite_foreign *foreign, struct error *err)
+{
+    uint32_t count = foreign->key->column_count;
+
+    foreign->places = calloc(count, sizeof *foreign->places);
+    if (foreign->places == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "foreign keys: out of memory");
+    for (uint32_t i = 0; i < count; i++) {
+        const struct definition *child = child_of(foreign);
+        const struct column *column = find_column(child, foreign->key->columns[i]);
+        const struct column *referred =
+            find_column(parent_of(foreign), foreign->key->parent_columns[i]);
+        int32_t place = -1;
+
+        if (column == NULL || referred == NULL)
+            return error_set(err, STATUS_CORRUPT, "%s: a foreign key names no column",
+                             child->local_name);
+        place = definition_image_place(child, (uint32_t)(column - child->columns));
+        foreign->beyond_key = foreign->beyond_key || referred->key_position == 0;
+        foreign->places[i] = place < 0 ? UINT32_MAX : (uint32_t)place;
+    }
+    return STATUS_OK;
+}
+
+void sqlite_foreign_release(struct sqlite_foreign *foreign)
+{
+    (void)sqlite3_finalize(foreign->probe);
+    (void)sqlite3_finalize(foreign->violated_main);
+    (void)sqlite3_finalize(foreign->violated_scratch);
+    (void)sqlite3_finalize(foreign->note);
+    (void)sqlite3_finalize(foreign->orphans);
+    (void)sqlite3_finalize(foreign->all_orphans);
+    (void)sqlite3_finalize(foreign->forget);
+    free(foreign->places);
+    *foreign = (struct sqlite_foreign){0};
+}
+
+/* ---- one child */
+
+static enum status prepare_probe(struct sqlite_foreign *foreign, struct error *err)
+{
+    struct buffer sql = {0};
+
+    sql_put(&sql, "SELECT 1 FROM ");
+    sql_put_table(&sql, SCHEMA_MAIN, parent_of(foreign));
+    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+        sql_put(&sql, i == 0 ? " WHERE " : " AND ");
+        sqlite_put_quoted(&sql, foreign->key->parent_columns[i]);
+        sql_put(&sql, " = ?");
+    }
+    return prepare(foreign, &sql, &foreign->probe, err);
+}
+
+/* Whether the values can be compared as they stand: *refers: none is NULL. */
+static bool are_plain(const struct sqlite_foreign *foreign, const struct value *values,
+                      bool *refers)
+{
+    bool plain = true;
+
+    *refers = true;
+    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+        uint32_t place = foreign->places[i];
+
+        if (place == UINT32_MAX) {
+            plain = false;
+            continue;
+        }
+        if (values[place].type == VALUE_NULL)
+            *refers = false;
+        else if (!sql_is_stored_as_it_is(
+                     find_column(child_of(foreign), foreign->key->columns[i]),
+                     &values[place]))
+            plain = false;
+    }
+    return plain;
+}
+
+enum status sqlite_foreign_holds(struct sqlite_foreign *foreign, const struct value *values,
+                                 bool *holds, struct error *err)
+{
+    bool refers;
+    bool plain = are_plain(foreign, values, &refers);
+    enum status status = STATUS_OK;
+    int rc;
+
+    *holds = !refers;
+    if (!refers || !plain)
+        return STATUS_OK;
+    if (foreign->probe == NULL)
+        status = prepare_probe(foreign, err);
+    for (uint32_t i = 0; i < foreign->key->column_count && status == STATUS_OK; i++)
+        status = sqlite_bind_value(foreign->database, foreign->probe, (int)i + 1,
+                                   &values[foreign->places[i]], err);
+    if (status != STATUS_OK)
+        return status;
+    rc = sqlite3_step(foreign->probe);
+    *holds = rc == SQLITE_ROW;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        status = sqlite_failed(foreign->database, parent_of(foreign)->local_name, err);
+    (void)sqlite3_reset(foreign->probe);
+    return status;
+}
+
+static enum status prepare_violated(struct sqlite_foreign *foreign, enum sql_schema schema,
+                                    sqlite3_stmt **out, struct error *err)
+{
+    struct buffer sql = {0};
+
+    sql_put(&sql, "SELECT 1 FROM ");
+    sql_put_table(&sql, schema, child_of(foreign));
+    sql_put(&sql, " AS c");
+    if (schema == SCHEMA_MAIN)
+        sql_put_key_condition(&sql, child_of(foreign), "c", 1);
+    sql_put(&sql, schema == SCHEMA_MAIN ? " AND " : " WHERE ");
+    put_refers(&sql, foreign);
+    put_no_parent(&sql, foreign);
+    return prepare(foreign, &sql, out, err);
+}
+
+enum status sqlite_foreign_violated(struct sqlite_foreign *foreign, enum sql_schema schema,
+                                    bool *violated, struct error *err)
+{
+    sqlite3_stmt **statement =
+        schema == SCHEMA_MAIN ? &foreign->violated_main : &foreign->violated_scratch;
+    enum status status = STATUS_OK;
+    int rc;
+
+    if (*statement == NULL)
+        status = prepare_violated(foreign, schema, statement, err);
+    if (status == STATUS_OK && schema == SCHEMA_MAIN)
+        status = sqlite_writer_bind_key(foreign->child->writer, *statement, 1, err);
+    if (status != STATUS_OK)
+        return status;
+    rc = sqlite3_step(*statement);
+    *violated = rc == SQLITE_ROW;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        status = sqlite_failed(foreign->database, child_of(foreign)->local_name, err);
+    (void)sqlite3_reset(*statement);
+    return status;
+}
+
+/* ---- parents that went away */
+
+static void put_gone(struct buffer *sql, const struct sqlite_foreign *foreign)
+{
+    char name[48];
+
+    (void)sqlite3_snprintf((int)sizeof name, name, "rowferry_gone_%u", foreign->number);
+    sql_put(sql, name);
+}
+
+/* "v0, v1" with, or without, the parent's types. */
+static void put_gone_columns(struct buffer *sql, const struct sqlite_foreign *foreign,
+                             bool typed)
+{
+    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+        const struct column *column =
+            find_column(parent_of(foreign), foreign->key->parent_columns[i]);
+        char name[16];
+
+        (void)sqlite3_snprintf((int)sizeof name, name, i == 0 ? "v%u" : ", v%u", i);
+        sql_put(sql, name);
+        if (!typed)
+            continue;
+        if (column->type != FLEET_ANY) {
+            sql_put(sql, " ");
+            sqlite_put_quoted(sql, column->declared_type);
+        }
+        sql_put(sql, " COLLATE ");
+        sqlite_put_quoted(sql, column->collation);
+    }
+}
+
+static enum status make_gone(struct sqlite_foreign *foreign, struct error *err)
+{
+    struct buffer sql = {0};
+    enum status status;
+
+    sql_put(&sql, "CREATE TEMP TABLE IF NOT EXISTS ");
+    put_gone(&sql, foreign);
+    sql_put(&sql, " (");
+    put_gone_columns(&sql, foreign, true);
+    sql_put(&sql, ")");
+    status = sql_execute(foreign->database, &sql, err);
+    foreign->gone_made = status == STATUS_OK;
+    buffer_release(&sql);
+    return status == STATUS_OK ? sqlite_foreign_forget_gone(foreign, err) : status;
+}
+
+enum status sqlite_foreign_note_gone(struct sqlite_foreign *foreign, struct error *err)
+{
+    enum status status = foreign->gone_made ? STATUS_OK : make_gone(foreign, err);
+
+    if (status == STATUS_OK && foreign->note == NULL) {
+        struct buffer sql = {0};
+
+        sql_put(&sql, "INSERT INTO temp.");
+        put_gone(&sql, foreign);
+        for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+            sql_put(&sql, i == 0 ? " SELECT " : ", ");
+            sql_put_column(&sql, "p", foreign->key->parent_columns[i]);
+        }
+        sql_put(&sql, " FROM ");
+        sql_put_table(&sql, SCHEMA_MAIN, parent_of(foreign));
+        sql_put(&sql, " AS p");
+        sql_put_key_condition(&sql, parent_of(foreign), "p", 1);
+        status = prepare(foreign, &sql, &foreign->note, err);
+    }
+    if (status == STATUS_OK)
+        status = sqlite_writer_bind_key(foreign->parent->writer, foreign->note, 1, err);
+    if (status == STATUS_OK)
+        status = sql_run(foreign->database, foreign->note, "note a parent", err);
+    if (status == STATUS_OK)
+        foreign->gone++;
+    return status;
+}
+
+enum status sqlite_foreign_forget_gone(struct sqlite_foreign *foreign, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    if (foreign->gone_made && foreign->forget == NULL) {
+        struct buffer sql = {0};
+
+        sql_put(&sql, "DELETE FROM temp.");
+        put_gone(&sql, foreign);
+        status = prepare(foreign, &sql, &foreign->forget, err);
+    }
+    foreign->gone = 0;
+    if (status != STATUS_OK || !foreign->gone_made)
+        return status;
+    return sql_run(foreign->database, foreign->forget, "forget parents", err);
+}
+
+enum affinity { AFFINITY_NONE, AFFINITY_TEXT, AFFINITY_NUMERIC };
+
+static enum affinity affinity_of(const struct column *column)
+{
+    switch (column->type) {
+    case FLEET_ANY:
+    case FLEET_BLOB:
+        return AFFINITY_NONE;
+    case FLEET_TEXT:
+        return AFFINITY_TEXT;
+    default:
+        return AFFINITY_NUMERIC;
+    }
+}
+
+static void put_orphans(struct buffer *sql, const struct sqlite_foreign *foreign, bool all)
+{
+    const struct definition *child = child_of(foreign);
+
+    sql_put(sql, "SELECT ");
+    sql_put_key_columns(sql, child, "c");
+    sql_put(sql, " FROM ");
+    if (!all) {
+        sql_put(sql, "temp.");
+        put_gone(sql, foreign);
+        sql_put(sql, " AS g CROSS JOIN ");
+    }
+    sql_put_table(sql, SCHEMA_MAIN, child);
+    sql_put(sql, " AS c WHERE ");
+    for (uint32_t i = 0; i < foreign->key->column_count && !all; i++) {
+        const struct column *mine = find_column(child, foreign->key->columns[i]);
+        const struct column *theirs =
+            find_column(parent_of(foreign), foreign->key->parent_columns[i]);
+        char text[24];
+
+        /* Without the plus an index of the child's can be used; where both have one affinity
+         * it makes no difference. */
+        (void)sqlite3_snprintf((int)sizeof text, text, "g.v%u = %s", i,
+                               affinity_of(mine) == affinity_of(theirs) ? "" : "+");
+        sql_put(sql, text);
+        sql_put_column(sql, "c", mine->name);
+        sql_put(sql, " AND ");
+    }
+    put_refers(sql, foreign);
+    put_no_parent(sql, foreign);
+}
+
+enum status sqlite_foreign_next_orphan(struct sqlite_foreign *foreign, bool all,
+                                       struct buffer *key, struct error *err)
+{
+    sqlite3_stmt **statement = all ? &foreign->all_orphans : &foreign->orphans;
+    enum status status = STATUS_OK;
+    int rc;
+
+    assert(all || foreign->gone_made);
+    if (*statement == NULL) {
+        struct buffer sql = {0};
+
+        put_orphans(&sql, foreign, all);
+        status = prepare(foreign, &sql, statement, err);
+    }
+    if (status != STATUS_OK)
+        return status;
+    rc = sqlite3_step(*statement);
+    if (rc == SQLITE_ROW)
+        return sql_take_key(key, *statement, 0, child_of(foreign), err);
+    if (rc != SQLITE_DONE)
+        status = sqlite_failed(foreign->database, child_of(foreign)->local_name, err);
+    (void)sqlite3_reset(*statement);
+    return status == STATUS_OK ? STATUS_NOT_FOUND : status;
+}
+
+void sqlite_foreign_stop(struct sqlite_foreign *foreign)
+{
+    (void)sqlite3_reset(foreign->orphans);
+    (void)sqlite3_reset(foreign->all_orphans);
+}
+
+enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign, struct buffer *key,
+                                   struct error *err)
+{
+    const struct definition *parent = parent_of(foreign);
+    enum status status = STATUS_OK;
+    struct buffer sql = {0};
+    sqlite3_stmt *statement = NULL;
+    size_t before = key->size;
+
+    if (foreign->beyond_key ||
+        foreign->key->column_count != parent->key_count)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < parent->key_count; i++) {
+        const char *wanted = sql_key_column(parent, i)->name;
+        uint32_t at = 0;
+
+        while (at < parent->key_count &&
+               sqlite3_stricmp(foreign->key->parent_columns[at], wanted) != 0)
+            at++;
+        if (at == parent->key_count) {
+            buffer_release(&sql);
+            return STATUS_OK;
+        }
+        sql_put(&sql, i == 0 ? "SELECT " : ", ");
+        sqlite_put_quoted(&sql, foreign->key->columns[at]);
+    }
+    sql_put(&sql, " FROM ");
+    sql_put_table(&sql, SCHEMA_SCRATCH, child_of(foreign));
+    status = prepare(foreign, &sql, &statement, err);
+    if (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW &&
+        sql_take_key(key, statement, 0, parent, err) != STATUS_OK)
+        buffer_cut(key, before);
+    (void)sqlite3_finalize(statement);
+    return status;
+}

@@ -1,0 +1,109 @@
+/* What the resolution came to, for the store. */
+#include "apply/sqlite_parking.h"
+
+#include <assert.h>
+
+static bool is_same(const struct parked *a, const struct parked *b)
+{
+    return a->kind == b->kind && a->blocker_table == b->blocker_table &&
+           bytes_equal(a->constraint, b->constraint) &&
+           bytes_equal(a->blocker_key, b->blocker_key);
+}
+
+/* A row that ended in its table: is anything new about it? */
+static enum status note_placed(struct sqlite_batch *batch, const struct moved_row *moved,
+                               struct error *err)
+{
+    struct batch_row row = {
+        .table_id = moved->table,
+        .table = sqlite_schema_find(batch->schema, moved->table),
+        .key = moved->key,
+        .live = true,
+        .beyond = moved->origin == MOVED_BEYOND,
+    };
+    struct planned planned;
+    struct table defined;
+    struct row at;
+    bool is_winner;
+    enum status status;
+
+    if (moved->origin == MOVED_EVICTED) /* out and in again */
+        return STATUS_OK;
+    status = plan_find(batch->txn, batch->range, moved->table, moved->key, &planned, err);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        status = plan_row_at(batch->txn, batch->range.to, moved->table, moved->key, &at,
+                             &is_winner, err);
+    if (status == STATUS_OK)
+        status = tables_find(batch->txn, at.definition_origin, at.definition, &defined, err);
+    if (status != STATUS_OK)
+        return status;
+    row.from = defined.definition;
+    row.image = at.image;
+    row.holding = &planned.holding;
+    batch->counts->rows++;
+    batch->counts->released += moved->was == WAS_PARKED;
+    return sqlite_batch_note_written(batch, &row, err);
+}
+
+static enum status note_parked(struct sqlite_batch *batch, const struct moved_row *moved,
+                               struct error *err)
+{
+    struct apply_counts *counts = batch->counts;
+
+    if (!batch->repair && moved->was == WAS_PARKED && moved->origin == MOVED_BEYOND &&
+        is_same(&moved->before, &moved->parked))
+        return sqlite_moved_set(batch->moved, moved->id, MOVED_AS_BEFORE, NULL, err);
+    if (moved->was != WAS_PARKED) {
+        counts->parked++;
+        counts->evicted += moved->was == WAS_SHOWN;
+        counts->parked_by_parent += moved->parked.kind != PARKED_UNIQUE;
+    }
+    batch->parks = true;
+    /* The fast path may have noted it as written. */
+    return sqlite_items_remove(batch->items, moved->table, moved->key, err);
+}
+
+enum status sqlite_parking_conclude(struct sqlite_batch *batch, struct error *err)
+{
+    struct moved_row moved = {0};
+    enum status status;
+
+    while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) == STATUS_OK) {
+        assert(moved.state != MOVED_QUEUED);
+        if (moved.state == MOVED_PLACED)
+            status = note_placed(batch, &moved, err);
+        else if (moved.state == MOVED_PARKED)
+            status = note_parked(batch, &moved, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status sqlite_parking_write(struct sqlite_batch *batch, struct intent_writer *writer,
+                                 struct error *err)
+{
+    struct moved_row moved = {0};
+    enum status status;
+
+    if (!batch->parks)
+        return STATUS_OK;
+    while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) == STATUS_OK) {
+        struct intent_item item = {
+            .kind = INTENT_PARKED,
+            .table = moved.table,
+            .key = moved.key,
+            .parked = moved.parked,
+        };
+
+        if (moved.state != MOVED_PARKED)
+            continue;
+        item.parked.key = moved.key;
+        item.parked.born = moved.born;
+        item.parked.since_us = moved.was == WAS_PARKED ? moved.before.since_us : batch->now_us;
+        status = intent_writer_add(writer, &item, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}

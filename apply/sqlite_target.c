@@ -1,0 +1,412 @@
+/* A batch, from its first lock to its last note (DESIGN section 7):
+ *
+ *   settle            database and store at one position; BEGIN IMMEDIATE
+ *   capture           local writes not yet logged are logged now: from here on the store knows
+ *                     each row that the database holds
+ *   plan, resolve     rows written, constraints decided (apply/sqlite_batch.h, _parking.h)
+ *   rowferry_state    the new position, the counter raised
+ *   intent            what the store must learn, on the store's disk
+ *   COMMIT
+ *   fold              the intent becomes what the store knows
+ *
+ * A failure before COMMIT rolls back and drops the intent. A crash anywhere leaves an intent,
+ * or none, and rowferry_state says which side of COMMIT it was: settle finishes either. */
+#include "apply/sqlite_target.h"
+
+#include "apply/sqlite_other.h"
+#include "apply/sqlite_parking.h"
+#include "apply/sqlite_target_private.h"
+#include "engine/sqlite_settle.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { BATCH_CHANGES_DEFAULT = 20000 };
+
+/* ---- what a batch may do */
+
+/* Schema and options that decide what is refused or parked, as one number. */
+static enum status rules_now(struct sqlite_target *target, uint64_t *rules, struct error *err)
+{
+    int64_t version = 0;
+    enum status status = sqlite_schema_version(target->database, &version, err);
+
+    *rules = ((uint64_t)version << 3) | ((uint64_t)target->options.triggers << 1) |
+             (target->options.foreign_keys ? 1 : 0);
+    return status;
+}
+
+enum status sqlite_target_refresh(struct sqlite_target *target, struct store_txn *txn,
+                                  struct error *err)
+{
+    uint64_t rules = 0;
+    enum status status = rules_now(target, &rules, err);
+
+    if (status != STATUS_OK)
+        return status;
+    if (target->schema.loaded && rules == target->rules)
+        return sqlite_schema_number(&target->schema, txn, err);
+    sqlite_schema_unload(&target->schema);
+    status = sqlite_other_drop_all(target->database, err);
+    if (status == STATUS_OK)
+        status = sqlite_schema_load(&target->schema, target->database, txn, &target->options,
+                                    err);
+    target->rules = rules;
+    target->loaded_here = true;
+    return status;
+}
+
+enum status sqlite_target_prepare(struct sqlite_target *target, struct sqlite_batch *batch,
+                                  struct error *err)
+{
+    enum status status;
+
+    batch->database = target->database;
+    batch->store = target->store;
+    batch->schema = &target->schema;
+    batch->items = target->items;
+    batch->moved = target->moved;
+    batch->refused = &target->refused;
+    batch->now_us = store_now_us(target->store);
+    batch->foreign_keys = target->options.foreign_keys;
+    status = store_begin(target->store, TXN_READ, &batch->txn, err);
+    if (status == STATUS_OK)
+        status = sqlite_target_refresh(target, batch->txn, err);
+    if (status == STATUS_OK)
+        status = sqlite_items_clear(batch->items, err);
+    if (status == STATUS_OK)
+        status = sqlite_moved_clear(batch->moved, err);
+    for (size_t i = 0; i < target->schema.count && status == STATUS_OK; i++)
+        status = sqlite_other_clear(&target->schema, &target->schema.tables[i], err);
+    if (status != STATUS_OK)
+        return status;
+    batch->changed = calloc(target->schema.group_count + 1, sizeof *batch->changed);
+    return batch->changed != NULL ? STATUS_OK
+                                  : error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
+}
+
+enum status sqlite_target_stamp(struct sqlite_batch *batch, uint64_t *max_stamp_us,
+                                struct error *err)
+{
+    struct plan_extent extent;
+    enum status status =
+        plan_extent(batch->txn, batch->range.from, UINT64_MAX, &extent, err);
+
+    *max_stamp_us = status == STATUS_OK ? extent.max_stamp_us : 0;
+    return status;
+}
+
+/* Give back what the batch holds of the store. */
+static void end_reading(struct sqlite_batch *batch)
+{
+    store_abort(batch->txn);
+    batch->txn = NULL;
+}
+
+void sqlite_target_release(struct sqlite_target *target, struct sqlite_batch *batch)
+{
+    end_reading(batch);
+    sqlite_rollback(target->database);
+    if (target->schema.loaded)
+        sqlite_schema_fire(&target->schema, false);
+    buffer_release(&batch->image);
+    buffer_release(&batch->key);
+    buffer_release(&batch->keys);
+    free(batch->changed);
+    batch->changed = NULL;
+}
+
+void sqlite_target_forget(struct sqlite_target *target)
+{
+    if (target->loaded_here)
+        sqlite_schema_unload(&target->schema);
+    else
+        sqlite_schema_rolled_back(&target->schema);
+}
+
+/* ---- the end of a batch */
+
+enum status sqlite_target_intend(struct sqlite_batch *batch, const struct intent *intent,
+                                 struct error *err)
+{
+    struct intent_writer *writer = NULL;
+    enum status status = intent_writer_open(&writer, batch->store, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_items_write(batch->items, writer, err);
+    if (status == STATUS_OK)
+        status = sqlite_parking_write(batch, writer, err);
+    if (status == STATUS_OK)
+        status = intent_writer_end(writer, intent, err);
+    intent_writer_close(writer);
+    return status;
+}
+
+/* Everything is decided and written: make it stand. */
+enum status sqlite_target_finish(struct sqlite_target *target, struct sqlite_batch *batch,
+                                 const struct sqlite_state *state,
+                                 const struct intent *intent,
+                                 const struct sqlite_own_write *own, struct error *err)
+{
+    struct meta_update updates[SQLITE_OWN_WRITE_UPDATES + 1];
+    size_t count = 0;
+    struct error ignored;
+    enum status status;
+
+    end_reading(batch);
+    status = sqlite_state_write(target->database, state, err);
+    if (status != STATUS_OK)
+        return status;
+    status = sqlite_target_intend(batch, intent, err);
+    if (status != STATUS_OK) {
+        if (intent_drop(target->store, &ignored) != STATUS_OK)
+            return status; /* settle will */
+        return status;
+    }
+    status = sqlite_commit(target->database, err);
+    if (status != STATUS_OK) /* whether it is on disk after all, settle finds out */
+        return status;
+    target->loaded_here = false;
+    status = sqlite_own_write_after(target->database, own, intent->counter, updates, &count,
+                                    err);
+    updates[count++] = (struct meta_update){META_SCHEMA_VERSION, target->rules};
+    return status == STATUS_OK ? intent_fold(target->store, updates, count, err) : status;
+}
+
+/* Nothing came of it: only the store may have to learn by which rules. */
+static enum status end_without_writing(struct sqlite_target *target,
+                                       struct sqlite_batch *batch, struct error *err)
+{
+    const struct meta_update rules = {META_SCHEMA_VERSION, target->rules};
+    uint64_t known = 0;
+    enum status status = meta_get(batch->txn, META_SCHEMA_VERSION, &known, err);
+
+    end_reading(batch);
+    sqlite_rollback(target->database);
+    sqlite_target_forget(target);
+    target->loaded_here = false;
+    if (status == STATUS_OK && known != target->rules)
+        status = sqlite_own_write_put(target->store, &rules, 1, err);
+    return status == STATUS_OK ? STATUS_NOT_FOUND : status;
+}
+
+/* ---- one try */
+
+static enum status capture(struct sqlite_target *target, bool *logged, struct error *err)
+{
+    *logged = false;
+    if (target->options.capture == NULL)
+        return STATUS_OK;
+    return target->options.capture(target->options.capture_data, logged, err);
+}
+
+/* How far the batch goes, and how much it must look at. */
+static enum status choose_extent(struct sqlite_target *target, struct sqlite_batch *batch,
+                                 struct plan_extent *extent, bool *retry, struct error *err)
+{
+    uint64_t known = 0;
+    uint64_t changes_max = target->options.batch_changes_max != 0
+                               ? target->options.batch_changes_max
+                               : BATCH_CHANGES_DEFAULT;
+    enum status status = meta_get(batch->txn, META_APPLIED, &batch->range.from, err);
+
+    if (status == STATUS_OK)
+        status = meta_get(batch->txn, META_SCHEMA_VERSION, &known, err);
+    if (status == STATUS_OK)
+        status = plan_extent(batch->txn, batch->range.from, changes_max, extent, err);
+    batch->range.to = extent->to;
+    *retry = extent->local || known != target->rules;
+    batch->all = batch->all || *retry;
+    return status;
+}
+
+static enum status work(struct sqlite_batch *batch, bool retry, struct error *err)
+{
+    enum status status = sqlite_batch_write_plan(batch, err);
+
+    if (status == STATUS_OK && retry)
+        status = sqlite_batch_retry(batch, err);
+    if (status == STATUS_OK)
+        status = sqlite_parking_resolve(batch, err);
+    sqlite_schema_fire(batch->schema, false);
+    return status;
+}
+
+/* The transaction is open. *ended: a trigger rolled it back, the same again would do better. */
+static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
+                       struct sqlite_state *state, struct error *err)
+{
+    struct sqlite_own_write own;
+    struct plan_extent extent = {0};
+    struct intent intent;
+    bool logged, retry;
+    enum status status = store_begin(target->store, TXN_READ, &batch->txn, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_own_write_before(target->database, batch->txn, &own, err);
+    end_reading(batch);
+    if (status == STATUS_OK)
+        status = capture(target, &logged, err);
+    if (status != STATUS_OK)
+        return status;
+    batch->all = logged;
+    batch->counts->captured += logged;
+    status = sqlite_target_prepare(target, batch, err);
+    if (status == STATUS_OK)
+        status = choose_extent(target, batch, &extent, &retry, err);
+    if (status == STATUS_OK)
+        status = work(batch, retry || logged, err);
+    if (status != STATUS_OK)
+        return status;
+    if (extent.to == batch->range.from && !logged && !batch->parks &&
+        !sqlite_items_any(batch->items))
+        return end_without_writing(target, batch, err);
+    batch->counts->entries += extent.to - batch->range.from;
+    state->applied = extent.to;
+    state->counter++;
+    intent = (struct intent){
+        .from = batch->range.from,
+        .to = extent.to,
+        .counter = state->counter,
+        .max_stamp_us = extent.max_stamp_us,
+    };
+    return sqlite_target_finish(target, batch, state, &intent, &own, err);
+}
+
+static enum status write_batch(struct sqlite_target *target, struct apply_counts *counts,
+                               struct error *err)
+{
+    bool again = true;
+    enum status status = STATUS_OK;
+
+    while (again) {
+        struct apply_counts done = {0};
+        struct sqlite_batch batch = {.counts = &done};
+        struct sqlite_state state;
+
+        target->loaded_here = false;
+        status = sqlite_settle_begin(target->database, target->store, SQLITE_SETTLE_WRITE,
+                                     &state, err);
+        if (status != STATUS_OK)
+            break;
+        status = run(target, &batch, &state, err);
+        again = status == STATUS_CONSTRAINT && batch.ended;
+        sqlite_target_release(target, &batch);
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+            sqlite_target_forget(target);
+        if (status == STATUS_OK)
+            apply_counts_add(counts, &done);
+    }
+    refused_rows_release(&target->refused);
+    return status;
+}
+
+/* ---- the target */
+
+static enum status settle(struct target *base, struct error *err)
+{
+    struct sqlite_target *target = (struct sqlite_target *)base;
+    struct sqlite_state state;
+    enum status status = sqlite_settle_begin(target->database, target->store,
+                                             SQLITE_SETTLE_READ, &state, err);
+
+    sqlite_rollback(target->database);
+    return status;
+}
+
+/* What is new, without a lock: the log's end against the applied position, and the rules. */
+static enum status look(struct sqlite_target *target, bool *entries, bool *rules,
+                        struct error *err)
+{
+    struct store_txn *txn = NULL;
+    uint64_t applied = 0, last = 0, known = 0, now = 0;
+    enum status status = store_begin(target->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_APPLIED, &applied, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_LAST_SEQ, &last, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_SCHEMA_VERSION, &known, err);
+    store_abort(txn);
+    if (status == STATUS_OK)
+        status = rules_now(target, &now, err);
+    *entries = applied < last;
+    *rules = known != now;
+    return status;
+}
+
+static enum status apply_batch(struct target *base, struct apply_counts *counts,
+                               struct error *err)
+{
+    struct sqlite_target *target = (struct sqlite_target *)base;
+    bool entries = false, rules;
+    enum status status = look(target, &entries, &rules, err);
+
+    if (status == STATUS_OK && !entries)
+        return STATUS_NOT_FOUND;
+    return status == STATUS_OK ? write_batch(target, counts, err) : status;
+}
+
+static enum status retry_rows(struct target *base, struct apply_counts *counts,
+                              struct error *err)
+{
+    struct sqlite_target *target = (struct sqlite_target *)base;
+    bool entries, rules = false;
+    enum status status = look(target, &entries, &rules, err);
+
+    if (status == STATUS_OK && !rules)
+        return STATUS_NOT_FOUND;
+    return status == STATUS_OK ? write_batch(target, counts, err) : status;
+}
+
+static void close_target(struct target *base)
+{
+    struct sqlite_target *target = (struct sqlite_target *)base;
+
+    if (target == NULL)
+        return;
+    sqlite_schema_unload(&target->schema);
+    sqlite_items_close(target->items);
+    sqlite_moved_close(target->moved);
+    refused_rows_release(&target->refused);
+    if (target->attached)
+        sqlite_other_detach(target->database);
+    free(target);
+}
+
+static const struct target_ops operations = {settle, apply_batch, retry_rows, close_target};
+
+enum status sqlite_target_open(struct target **out, struct sqlite_database *database,
+                               struct store *store,
+                               const struct sqlite_target_options *options, struct error *err)
+{
+    struct sqlite_target *target = calloc(1, sizeof *target);
+    enum status status;
+
+    *out = NULL;
+    if (target == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "apply: out of memory");
+    target->base.ops = &operations;
+    target->database = database;
+    target->store = store;
+    target->options = *options;
+    /* Whatever does not fit goes to a file: a batch may have any size. */
+    status = sqlite_execute(database,
+                            "PRAGMA temp_store = FILE; PRAGMA main.cache_size = -8000;"
+                            " PRAGMA temp.cache_size = -2000",
+                            err);
+    if (status == STATUS_OK)
+        status = sqlite_other_attach(database, err);
+    target->attached = status == STATUS_OK;
+    if (status == STATUS_OK)
+        status = sqlite_items_open(&target->items, database, err);
+    if (status == STATUS_OK)
+        status = sqlite_moved_open(&target->moved, database, err);
+    if (status != STATUS_OK) {
+        close_target(&target->base);
+        return status;
+    }
+    *out = &target->base;
+    return STATUS_OK;
+}

@@ -1,0 +1,37 @@
+/* The SQLite target (DESIGN section 7): batches under the write lock, moving unique values,
+ * parking, quarantine, triggers; intent before the commit, fold after it. */
+#ifndef APPLY_SQLITE_TARGET_H
+#define APPLY_SQLITE_TARGET_H
+
+#include "apply/target.h"
+#include "engine/sqlite_catalog.h"
+
+/* Log what was written locally and not yet captured; called inside the target's write
+ * transaction on the same connection. *logged: the log has grown: plan anew. */
+typedef enum status (*capture_locked_cb)(void *data, bool *logged, struct error *err);
+
+enum trigger_mode { TRIGGERS_AUTO, TRIGGERS_OFF, TRIGGERS_ON };
+
+struct sqlite_target_options {
+    capture_locked_cb capture; /* NULL: nobody else writes (tests) */
+    void *capture_data;
+    bool foreign_keys;         /* whether they count (rowferry.ini, found clean at init) */
+    enum trigger_mode triggers;
+    const char *tables;        /* as sqlite_catalog_read's only */
+    uint64_t batch_changes_max; /* 0: default */
+};
+
+/* database and store stay the caller's and outlive the target. */
+MUST_CHECK enum status sqlite_target_open(struct target **out,
+                                          struct sqlite_database *database,
+                                          struct store *store,
+                                          const struct sqlite_target_options *options,
+                                          struct error *err);
+
+/* resync --prefer log: write every row that differs from what row index and schema say, as a
+ * repair, marked as ours, in one transaction with the new incarnation's state. */
+MUST_CHECK enum status sqlite_target_rewrite(struct target *target,
+                                             struct apply_counts *counts,
+                                             struct error *err);
+
+#endif

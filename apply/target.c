@@ -1,0 +1,14 @@
+#include "apply/target.h"
+
+void apply_counts_add(struct apply_counts *to, const struct apply_counts *more)
+{
+    to->entries += more->entries;
+    to->rows += more->rows;
+    to->parked += more->parked;
+    to->evicted += more->evicted;
+    to->released += more->released;
+    to->quarantined += more->quarantined;
+    to->retried += more->retried;
+    to->parked_by_parent += more->parked_by_parent;
+    to->captured += more->captured;
+}

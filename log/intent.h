@@ -1,0 +1,77 @@
+/* What a SQLite batch is about to do, written before the database's commit and folded
+ * into held, parked, quarantine and the applied position after it (DESIGN section 7).
+ *
+ * The plan itself (log/plan.h) is not stored: it follows from the log and the held
+ * images, which nobody changes for its rows before the fold. The intent holds what
+ * differs. */
+#ifndef LOG_INTENT_H
+#define LOG_INTENT_H
+
+#include "log/appender.h"
+
+enum intent_item_kind {
+    INTENT_PARKED = 1, /* a live row that the database will not show; also evictions:
+                          held becomes absent, parked gets a record */
+    INTENT_SHOWN = 2,  /* a row beyond the plan of which the batch wrote the version that
+                          it should show (a tombstone: deleted it): released, or tried
+                          anew. held goes or becomes that, parked and quarantine go */
+    INTENT_QUARANTINED = 3, /* not written; held stays as it was */
+    INTENT_KEPT = 4, /* written, with columns that only this database has: held becomes
+                        this image under our own definition, with the version written */
+};
+
+struct intent_item {
+    enum intent_item_kind kind;
+    uint32_t table;
+    struct bytes key;
+    struct parked parked;           /* PARKED; its key is not used */
+    struct quarantined quarantined; /* QUARANTINED; its key is not used */
+    bool absent;                    /* QUARANTINED: the batch took the old row away: held
+                                       becomes absent */
+    struct bytes image;             /* KEPT */
+    uint32_t definition;            /* KEPT: our own number */
+};
+
+struct intent {
+    uint64_t from; /* the batch is entries from+1 .. to */
+    uint64_t to;
+    uint64_t counter; /* rowferry_state's counter after the commit */
+    uint64_t
+        max_stamp_us; /* largest timestamp among its entries: the clock observes it */
+    bool repair; /* resync --prefer log: the database was rewritten as of `to`, the last
+                    entry: every row without an item shows its winner */
+};
+
+/* Replace any intent by a new one, in transactions of bounded size. Until end it does not
+ * count. From open to end or close a write transaction is open on this thread. A later
+ * item of the same row replaces the earlier one. end also sets META_SEEN to counter - 1.
+ */
+struct intent_writer;
+MUST_CHECK enum status intent_writer_open(struct intent_writer **out, struct store *store,
+                                          struct error *err);
+MUST_CHECK enum status intent_writer_add(struct intent_writer *writer,
+                                         const struct intent_item *item,
+                                         struct error *err);
+MUST_CHECK enum status intent_writer_end(struct intent_writer *writer,
+                                         const struct intent *intent, struct error *err);
+void intent_writer_close(struct intent_writer *writer);
+
+/* Whether a whole intent stands in the store. NOT_FOUND is a plain answer. */
+MUST_CHECK enum status intent_get(struct store_txn *txn, struct intent *out,
+                                  struct error *err);
+/* The item for one row; NOT_FOUND is a plain answer. Views live until the transaction
+ * ends or writes. */
+MUST_CHECK enum status intent_item_find(struct store_txn *txn, uint32_t table,
+                                        struct bytes key, struct intent_item *out,
+                                        struct error *err);
+
+/* The database has committed: carry plan and intent into held, parked, quarantine, clock,
+ * applied position and vector, in steps. May be called again after a crash at any point.
+ * updates: meta values set in the last step. NOT_FOUND: there is no whole intent. */
+MUST_CHECK enum status intent_fold(struct store *store, const struct meta_update *updates,
+                                   size_t update_count, struct error *err);
+
+/* The database has not committed: remove the intent, also one that was not ended. */
+MUST_CHECK enum status intent_drop(struct store *store, struct error *err);
+
+#endif

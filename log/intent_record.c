@@ -1,0 +1,191 @@
+/* The sub-database `intent`: the header under the key 00, an item under 01, table 4, the
+ * row key's LMDB form. docs/FORMAT.md, "Intent".
+ *
+ *  header                             item
+ *  size  field                        size    field
+ *  1     format        1              1       kind   1 parked, 2 shown, 3 quarantined, 4
+ * kept 1     flags         bit 0 repair   4       table 8     from sized   row key, whole
+ *  8     to                           ...     by kind
+ *  8     counter                      8       checksum
+ *  8     max_stamp_us
+ *  8     checksum
+ *
+ *  parked       kind 1, since_us 8, born version, constraint sized, blocker table varint,
+ *               blocker key sized
+ *  shown        nothing
+ *  quarantined  flags 1 (bit 0 absent), version, since_us 8, message sized
+ *  kept         definition varint, image sized
+ */
+#include "log/intent_record.h"
+
+#include <assert.h>
+#include <string.h>
+
+void intent_encode(struct buffer *out, const struct intent *intent)
+{
+    assert(intent->from <= intent->to);
+    assert(intent->counter > 0);
+    buffer_put(out, INTENT_FORMAT, 1);
+    buffer_put(out, intent->repair ? 1 : 0, 1);
+    buffer_put(out, intent->from, 8);
+    buffer_put(out, intent->to, 8);
+    buffer_put(out, intent->counter, 8);
+    buffer_put(out, intent->max_stamp_us, 8);
+    record_seal(out);
+}
+
+enum status intent_decode(struct bytes record, struct intent *out, struct error *err)
+{
+    uint64_t format, flags;
+    struct intent intent;
+    enum status status = record_check(&record, "the intent", err);
+
+    if (status != STATUS_OK)
+        return status;
+    if (!bytes_take(&record, 1, &format) || format != INTENT_FORMAT)
+        return error_set(err, STATUS_CORRUPT, "the intent's format is unknown");
+    if (!bytes_take(&record, 1, &flags) || flags > 1 ||
+        !bytes_take(&record, 8, &intent.from) || !bytes_take(&record, 8, &intent.to) ||
+        !bytes_take(&record, 8, &intent.counter) ||
+        !bytes_take(&record, 8, &intent.max_stamp_us) || record.size != 0 ||
+        intent.from > intent.to || intent.counter == 0)
+        return error_set(err, STATUS_CORRUPT, "the intent does not decode");
+    intent.repair = flags == 1;
+    *out = intent;
+    return STATUS_OK;
+}
+
+static void put_parked(struct buffer *out, const struct parked *parked)
+{
+    assert(parked->kind >= PARKED_UNIQUE);
+    assert(parked->kind <= PARKED_PARENT_INNER);
+    buffer_put(out, parked->kind, 1);
+    buffer_put(out, parked->since_us, 8);
+    version_put(out, &parked->born);
+    buffer_put_sized(out, parked->constraint);
+    buffer_put_varint(out, parked->blocker_table);
+    buffer_put_sized(out, parked->blocker_key);
+}
+
+static bool take_parked(struct bytes *in, struct parked *out)
+{
+    uint64_t kind, blocker;
+
+    if (!bytes_take(in, 1, &kind) || kind < PARKED_UNIQUE || kind > PARKED_PARENT_INNER ||
+        !bytes_take(in, 8, &out->since_us) || !version_take(in, &out->born) ||
+        !bytes_take_sized(in, &out->constraint) || !bytes_take_varint(in, &blocker) ||
+        blocker > UINT32_MAX || !bytes_take_sized(in, &out->blocker_key))
+        return false;
+    out->kind = (enum parked_kind)kind;
+    out->blocker_table = (uint32_t)blocker;
+    return true;
+}
+
+void intent_item_encode(struct buffer *out, const struct intent_item *item)
+{
+    assert(item->key.size > 0);
+    assert(item->table > 0);
+    buffer_put(out, item->kind, 1);
+    buffer_put(out, item->table, 4);
+    buffer_put_sized(out, item->key);
+    switch (item->kind) {
+    case INTENT_PARKED:
+        put_parked(out, &item->parked);
+        break;
+    case INTENT_SHOWN:
+        break;
+    case INTENT_QUARANTINED:
+        buffer_put(out, item->absent ? 1 : 0, 1);
+        version_put(out, &item->quarantined.version);
+        buffer_put(out, item->quarantined.since_us, 8);
+        buffer_put_sized(out, item->quarantined.message);
+        break;
+    case INTENT_KEPT:
+        assert(item->image.size > 0);
+        buffer_put_varint(out, item->definition);
+        buffer_put_sized(out, item->image);
+        break;
+    }
+    record_seal(out);
+}
+
+static bool take_quarantined(struct bytes *in, struct intent_item *out)
+{
+    uint64_t flags;
+
+    if (!bytes_take(in, 1, &flags) || flags > 1 ||
+        !version_take(in, &out->quarantined.version) ||
+        !bytes_take(in, 8, &out->quarantined.since_us) ||
+        !bytes_take_sized(in, &out->quarantined.message))
+        return false;
+    out->absent = flags == 1;
+    return true;
+}
+
+static bool take_kept(struct bytes *in, struct intent_item *out)
+{
+    uint64_t definition;
+
+    if (!bytes_take_varint(in, &definition) || definition > UINT32_MAX ||
+        !bytes_take_sized(in, &out->image) || out->image.size == 0)
+        return false;
+    out->definition = (uint32_t)definition;
+    return true;
+}
+
+enum status intent_item_decode(struct bytes record, struct intent_item *out,
+                               struct error *err)
+{
+    struct intent_item item = {0};
+    uint64_t kind, table;
+    bool whole = false;
+    enum status status = record_check(&record, "an item of the intent", err);
+
+    if (status != STATUS_OK)
+        return status;
+    if (!bytes_take(&record, 1, &kind) || !bytes_take(&record, 4, &table) || table == 0 ||
+        !bytes_take_sized(&record, &item.key) || item.key.size == 0)
+        return error_set(err, STATUS_CORRUPT, "an item of the intent does not decode");
+    item.kind = (enum intent_item_kind)kind;
+    item.table = (uint32_t)table;
+    switch (kind) {
+    case INTENT_PARKED:
+        whole = take_parked(&record, &item.parked);
+        item.parked.key = item.key;
+        break;
+    case INTENT_SHOWN:
+        whole = true;
+        break;
+    case INTENT_QUARANTINED:
+        whole = take_quarantined(&record, &item);
+        item.quarantined.key = item.key;
+        break;
+    case INTENT_KEPT:
+        whole = take_kept(&record, &item);
+        break;
+    default:
+        break;
+    }
+    if (!whole || record.size != 0)
+        return error_set(err, STATUS_CORRUPT, "an item of the intent does not decode");
+    *out = item;
+    return STATUS_OK;
+}
+
+struct bytes intent_header_key(void)
+{
+    static const uint8_t key[] = {0};
+
+    return (struct bytes){key, sizeof key};
+}
+
+struct bytes intent_item_key(uint8_t out[INTENT_ITEM_KEY_MAX], uint32_t table,
+                             struct bytes key)
+{
+    uint8_t row[ROW_LMDB_KEY_MAX];
+    struct bytes form = row_lmdb_key(row, table, key);
+
+    out[0] = 1;
+    memcpy(out + 1, form.data, form.size);
+    return (struct bytes){out, 1 + form.size};
+}

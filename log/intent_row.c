@@ -1,0 +1,123 @@
+#include "log/intent_row.h"
+
+static enum status put_absent(struct store_txn *txn, uint32_t table, struct bytes key,
+                              const struct version *version, struct place winner,
+                              struct error *err)
+{
+    struct row absent = {
+        .version = *version,
+        .winner = winner,
+        .definition_origin = version->origin,
+        .key = key,
+    };
+
+    return held_put(txn, table, &absent, err);
+}
+
+enum status intent_row_written(const struct intent_fold_txn *fold, uint32_t table,
+                               struct bytes key, struct error *err)
+{
+    struct row row;
+    bool is_winner;
+    enum status status =
+        plan_row_at(fold->txn, fold->intent->to, table, key, &row, &is_winner, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_CORRUPT, "the intent names a row that is not known");
+    if (status != STATUS_OK)
+        return status;
+    if (is_winner)
+        return held_delete(fold->txn, table, key, err);
+    buffer_clear(fold->scratch);
+    buffer_put_bytes(fold->scratch, row.image);
+    status = buffer_check(fold->scratch, err);
+    if (status != STATUS_OK)
+        return status;
+    row.image = buffer_view(fold->scratch);
+    return held_put(fold->txn, table, &row, err);
+}
+
+enum status intent_row_freed(const struct intent_fold_txn *fold, uint32_t table,
+                             struct bytes key, struct error *err)
+{
+    enum status status = parked_delete(fold->txn, table, key, err);
+
+    return status == STATUS_OK ? quarantine_delete(fold->txn, table, key, err) : status;
+}
+
+static enum status fold_parked(const struct intent_fold_txn *fold,
+                               const struct intent_item *item, struct error *err)
+{
+    struct plan_range range = {fold->intent->from, fold->intent->to};
+    struct planned planned;
+    enum status status =
+        plan_find(fold->txn, range, item->table, item->key, &planned, err);
+    bool is_planned = status == STATUS_OK;
+
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    status = put_absent(fold->txn, item->table, item->key,
+                        is_planned ? &planned.version : &planned.holding.version,
+                        is_planned ? planned.place : planned.holding.winner, err);
+    if (status == STATUS_OK)
+        status = quarantine_delete(fold->txn, item->table, item->key, err);
+    return status == STATUS_OK ? parked_put(fold->txn, item->table, &item->parked, err)
+                               : status;
+}
+
+static enum status fold_quarantined(const struct intent_fold_txn *fold,
+                                    const struct intent_item *item, struct error *err)
+{
+    static const struct version nothing = {0};
+    enum status status = STATUS_OK;
+
+    /* Of no version, so that a retry finds the refused one newer. */
+    if (item->absent)
+        status = put_absent(fold->txn, item->table, item->key, &nothing,
+                            (struct place){0, 0}, err);
+    if (status == STATUS_OK)
+        status = parked_delete(fold->txn, item->table, item->key, err);
+    return status == STATUS_OK
+               ? quarantine_put(fold->txn, item->table, &item->quarantined, err)
+               : status;
+}
+
+static enum status fold_kept(const struct intent_fold_txn *fold,
+                             const struct intent_item *item, struct error *err)
+{
+    struct row row;
+    bool is_winner;
+    enum status status = plan_row_at(fold->txn, fold->intent->to, item->table, item->key,
+                                     &row, &is_winner, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_CORRUPT, "the intent names a row that is not known");
+    if (status != STATUS_OK)
+        return status;
+    row.definition_origin = store_identity(store_of(fold->txn))->node;
+    row.definition = item->definition;
+    row.image = item->image;
+    status = held_put(fold->txn, item->table, &row, err);
+    return status == STATUS_OK ? intent_row_freed(fold, item->table, item->key, err)
+                               : status;
+}
+
+enum status intent_row_item(const struct intent_fold_txn *fold,
+                            const struct intent_item *item, struct error *err)
+{
+    enum status status;
+
+    switch (item->kind) {
+    case INTENT_PARKED:
+        return fold_parked(fold, item, err);
+    case INTENT_QUARANTINED:
+        return fold_quarantined(fold, item, err);
+    case INTENT_KEPT:
+        return fold_kept(fold, item, err);
+    case INTENT_SHOWN:
+        break;
+    }
+    status = intent_row_written(fold, item->table, item->key, err);
+    return status == STATUS_OK ? intent_row_freed(fold, item->table, item->key, err)
+                               : status;
+}

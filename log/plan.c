@@ -1,0 +1,357 @@
+#include "log/plan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct plan_cursor {
+    struct store_txn *txn;
+    struct plan_range range;
+    struct change_cursor *changes;
+    uint64_t seq;   /* the entry that changes stands in, or the last one before it */
+    uint32_t first; /* where to begin in the next entry */
+    bool in_entry;
+    plan_wants_cb wants;
+    void *wants_data;
+    struct table table; /* the last one asked for */
+    uint64_t table_origin;
+    uint32_t table_number;
+};
+
+/* ---- one row */
+
+/* A row as a change of the log made it. */
+static void row_of_change(const struct log_change *from, bool local, struct row *out)
+{
+    const struct change *change = &from->change;
+    bool live = change->op != CHANGE_DELETE;
+
+    *out = (struct row){
+        .version = from->version,
+        .winner = {from->seq, from->index},
+        .live = live,
+        .local = local,
+        .definition_origin = from->version.origin,
+        .definition = change->definition,
+        .image = change->image,
+        .key = change->key,
+    };
+    if (live)
+        out->born = change->has_born ? change->born : from->version;
+}
+
+/* Walk the row's history back from its newest change: to the newest that won and that the
+ * database has or gets. */
+static enum status walk_back(struct store_txn *txn, uint64_t to, struct place at,
+                             struct row *out, struct error *err)
+{
+    while (at.seq != 0) {
+        struct log_change change;
+        struct log_entry entry;
+        enum status status = log_change_at(txn, at, &change, err);
+
+        if (status == STATUS_NOT_FOUND)
+            return error_set(err, STATUS_CORRUPT,
+                             "entry %llu: a row's history ends in nothing",
+                             (unsigned long long)at.seq);
+        if (status == STATUS_OK)
+            status = log_get(txn, at.seq, &entry, err);
+        if (status != STATUS_OK)
+            return status;
+        if (change.won && (at.seq <= to || entry.local)) {
+            row_of_change(&change, entry.local, out);
+            return STATUS_OK;
+        }
+        at = change.previous;
+    }
+    return STATUS_NOT_FOUND;
+}
+
+/* Turn the winner into the row's largest version up to `to`. */
+static enum status at_position(struct store_txn *txn, uint64_t to, struct row *row,
+                               bool *is_winner, struct error *err)
+{
+    struct bytes key = row->key;
+    enum status status = STATUS_OK;
+
+    *is_winner = row->local || row->winner.seq <= to;
+    if (!*is_winner)
+        status = walk_back(txn, to, row->last, row, err);
+    row->key = key;
+    return status;
+}
+
+enum status plan_row_at(struct store_txn *txn, uint64_t to, uint32_t table,
+                        struct bytes key, struct row *out, bool *is_winner,
+                        struct error *err)
+{
+    enum status status = rows_get(txn, table, key, out, err);
+
+    return status == STATUS_OK ? at_position(txn, to, out, is_winner, err) : status;
+}
+
+/* What the database holds of a row whose winner is at hand. */
+static enum status holding_of(struct store_txn *txn, uint32_t table,
+                              const struct row *winner, struct planned *out,
+                              struct error *err)
+{
+    enum status status = held_get(txn, table, winner->key, &out->holding, err);
+
+    out->holding_from_held = status == STATUS_OK;
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    out->holding = *winner;
+    return STATUS_OK;
+}
+
+static void planned_of_row(struct planned *out, const struct row *row)
+{
+    out->place = row->winner;
+    out->definition_origin = row->definition_origin;
+    out->version = row->version;
+    out->born = row->born;
+    out->live = row->live;
+    out->image = row->image;
+}
+
+enum status plan_find(struct store_txn *txn, struct plan_range range, uint32_t table,
+                      struct bytes key, struct planned *out, struct error *err)
+{
+    struct row row;
+    enum status status = rows_get(txn, table, key, &row, err);
+
+    *out = (struct planned){.table.id = table, .key = key, .holding.key = key};
+    if (status == STATUS_OK)
+        status = holding_of(txn, table, &row, out, err);
+    if (status == STATUS_OK)
+        status = at_position(txn, range.to, &row, &out->is_winner, err);
+    if (status != STATUS_OK)
+        return status;
+    if (row.local || row.winner.seq <= range.from ||
+        version_compare(&row.version, &out->holding.version) <= 0)
+        return STATUS_NOT_FOUND;
+    planned_of_row(out, &row);
+    return tables_find(txn, row.definition_origin, row.definition, &out->table, err);
+}
+
+/* ---- walking */
+
+enum status plan_open(struct plan_cursor **out, struct store_txn *txn,
+                      struct plan_range range, struct error *err)
+{
+    struct plan_cursor *cursor = calloc(1, sizeof *cursor);
+    enum status status;
+
+    assert(range.from <= range.to);
+    *out = NULL;
+    if (cursor == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "plan: out of memory");
+    cursor->txn = txn;
+    cursor->range = range;
+    cursor->seq = range.from;
+    status = change_cursor_open(&cursor->changes, txn, err);
+    if (status != STATUS_OK) {
+        plan_close(cursor);
+        return status;
+    }
+    *out = cursor;
+    return STATUS_OK;
+}
+
+void plan_filter(struct plan_cursor *cursor, plan_wants_cb wants, void *data)
+{
+    cursor->wants = wants;
+    cursor->wants_data = data;
+}
+
+enum status plan_seek_after(struct plan_cursor *cursor, struct place place,
+                            struct error *err)
+{
+    (void)err;
+    assert(place.seq > cursor->range.from);
+    assert(place.seq <= cursor->range.to);
+    cursor->seq = place.seq - 1;
+    cursor->first = place.index + 1;
+    cursor->in_entry = false;
+    return STATUS_OK;
+}
+
+void plan_close(struct plan_cursor *cursor)
+{
+    if (cursor == NULL)
+        return;
+    change_cursor_close(cursor->changes);
+    free(cursor);
+}
+
+/* Go to the next entry that may plan something. NOT_FOUND: there is none. */
+static enum status next_entry(struct plan_cursor *cursor, struct error *err)
+{
+    while (cursor->seq < cursor->range.to) {
+        struct log_entry entry;
+        uint32_t first = cursor->first;
+        enum status status = log_get(cursor->txn, cursor->seq + 1, &entry, err);
+
+        if (status == STATUS_NOT_FOUND)
+            return error_set(err, STATUS_CORRUPT, "entry %llu is missing",
+                             (unsigned long long)cursor->seq + 1);
+        if (status != STATUS_OK)
+            return status;
+        cursor->seq++;
+        cursor->first = 0;
+        if (entry.local || entry.header.kind != ENTRY_CHANGES)
+            continue;
+        cursor->in_entry = true;
+        return change_cursor_start(cursor->changes, cursor->seq, first, err);
+    }
+    return STATUS_NOT_FOUND;
+}
+
+/* The next change of foreign entries. NOT_FOUND: the end of the range. */
+static enum status next_change(struct plan_cursor *cursor, struct log_change *out,
+                               struct error *err)
+{
+    enum status status = STATUS_NOT_FOUND;
+
+    for (;;) {
+        if (cursor->in_entry)
+            status = change_cursor_next(cursor->changes, out, err);
+        if (status != STATUS_NOT_FOUND)
+            return status;
+        cursor->in_entry = false;
+        status = next_entry(cursor, err);
+        if (status != STATUS_OK)
+            return status;
+        status = STATUS_NOT_FOUND;
+    }
+}
+
+static enum status find_table(struct plan_cursor *cursor, const struct log_change *change,
+                              struct error *err)
+{
+    enum status status;
+
+    if (change->version.origin == cursor->table_origin &&
+        change->change.definition == cursor->table_number)
+        return STATUS_OK;
+    status = tables_find(cursor->txn, change->version.origin, change->change.definition,
+                         &cursor->table, err);
+    cursor->table_origin = status == STATUS_OK ? change->version.origin : 0;
+    cursor->table_number = change->change.definition;
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_CORRUPT, "entry %llu: its table is not defined",
+                         (unsigned long long)change->seq);
+    return status;
+}
+
+/* Whether the change is to be written; then *out is it. */
+static enum status plan_change(struct plan_cursor *cursor,
+                               const struct log_change *change, bool *planned,
+                               struct planned *out, struct error *err)
+{
+    struct row row;
+    enum status status =
+        rows_get(cursor->txn, cursor->table.id, change->change.key, &row, err);
+
+    *planned = false;
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_CORRUPT,
+                         "entry %llu: a row that it wrote is not in the row index",
+                         (unsigned long long)change->seq);
+    if (status == STATUS_OK)
+        status = holding_of(cursor->txn, cursor->table.id, &row, out, err);
+    if (status != STATUS_OK)
+        return status;
+    if (version_compare(&change->version, &out->holding.version) <= 0)
+        return STATUS_OK;
+    status = at_position(cursor->txn, cursor->range.to, &row, &out->is_winner, err);
+    if (status != STATUS_OK)
+        return status;
+    if (row.winner.seq != change->seq || row.winner.index != change->index)
+        return STATUS_OK;
+    *planned = true;
+    planned_of_row(out, &row);
+    out->table = cursor->table;
+    out->key = change->change.key;
+    return STATUS_OK;
+}
+
+/* The next foreign change that won and is wanted; cursor->table is its own. */
+static enum status next_wanted(struct plan_cursor *cursor, struct log_change *change,
+                               struct error *err)
+{
+    for (;;) {
+        enum status status = next_change(cursor, change, err);
+        bool live;
+
+        if (status != STATUS_OK)
+            return status;
+        if (!change->won)
+            continue;
+        status = find_table(cursor, change, err);
+        if (status != STATUS_OK)
+            return status;
+        live = change->change.op != CHANGE_DELETE;
+        if (cursor->wants == NULL || cursor->wants(cursor->wants_data, &cursor->table, live))
+            return STATUS_OK;
+    }
+}
+
+enum status plan_next_won(struct plan_cursor *cursor, struct planned *out, struct error *err)
+{
+    struct log_change change;
+    enum status status = next_wanted(cursor, &change, err);
+
+    if (status != STATUS_OK)
+        return status;
+    *out = (struct planned){
+        .table = cursor->table,
+        .place = {change.seq, change.index},
+        .key = change.change.key,
+        .version = change.version,
+        .live = change.change.op != CHANGE_DELETE,
+    };
+    return STATUS_OK;
+}
+
+enum status plan_next(struct plan_cursor *cursor, struct planned *out, struct error *err)
+{
+    for (;;) {
+        struct log_change change;
+        bool planned;
+        enum status status = next_wanted(cursor, &change, err);
+
+        if (status == STATUS_OK)
+            status = plan_change(cursor, &change, &planned, out, err);
+        if (status != STATUS_OK || planned)
+            return status;
+    }
+}
+
+enum status plan_extent(struct store_txn *txn, uint64_t from, uint64_t changes_max,
+                        struct plan_extent *out, struct error *err)
+{
+    uint64_t last, changes = 0;
+    enum status status = meta_get(txn, META_LAST_SEQ, &last, err);
+
+    *out = (struct plan_extent){.to = from};
+    while (status == STATUS_OK && out->to < last) {
+        struct log_entry entry;
+        uint64_t more;
+
+        status = log_get(txn, out->to + 1, &entry, err);
+        if (status == STATUS_NOT_FOUND)
+            return error_set(err, STATUS_CORRUPT, "entry %llu is missing",
+                             (unsigned long long)out->to + 1);
+        if (status != STATUS_OK)
+            break;
+        more = entry.local ? 0 : entry.header.item_count;
+        if (out->to > from && more > 0 && changes + more > changes_max)
+            break;
+        changes += more;
+        out->to++;
+        out->local = out->local || (entry.local && entry.header.kind == ENTRY_CHANGES);
+        if (entry.header.stamp_us > out->max_stamp_us)
+            out->max_stamp_us = entry.header.stamp_us;
+    }
+    return status;
+}

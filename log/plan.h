@@ -1,0 +1,82 @@
+/* What a batch of entries means for the database: of its changes, those that won at
+ * append and whose version is larger than that of what the database holds; of one row the
+ * largest; own local entries never (DESIGN section 7). Keeps no set of keys: each change
+ * is asked of the row index and the row's history. */
+#ifndef LOG_PLAN_H
+#define LOG_PLAN_H
+
+#include "log/log_reader.h"
+
+/* The batch is the entries from+1 .. to. */
+struct plan_range {
+    uint64_t from;
+    uint64_t to;
+};
+
+struct planned {
+    struct table table; /* id, and the definition of the image */
+    struct place place;
+    struct bytes key;
+    uint64_t definition_origin;
+    struct version version;
+    struct version born; /* nothing for a delete */
+    bool live;           /* else delete the row */
+    bool is_winner; /* else a later entry than the batch's has written the row again */
+    struct bytes image;
+    struct row holding; /* what the database holds of it now */
+    bool holding_from_held;
+};
+
+struct plan_cursor;
+
+/* Whether a walk wants the changes of this table and kind: asked before anything is
+ * looked up. */
+typedef bool (*plan_wants_cb)(void *data, const struct table *table, bool live);
+
+/* Plan a range within one transaction of the caller's, in which nothing is written until
+ * the cursor is closed. */
+MUST_CHECK enum status plan_open(struct plan_cursor **out, struct store_txn *txn,
+                                 struct plan_range range, struct error *err);
+void plan_filter(struct plan_cursor *cursor, plan_wants_cb wants, void *data);
+
+/* Go on after a place that a walk over the same range gave. */
+MUST_CHECK enum status plan_seek_after(struct plan_cursor *cursor, struct place place,
+                                       struct error *err);
+
+/* The next foreign change that won when it was appended, whether or not it still matters:
+ * table, place, key and live of *out are set. NOT_FOUND at the end. */
+MUST_CHECK enum status plan_next_won(struct plan_cursor *cursor, struct planned *out,
+                                     struct error *err);
+
+/* The next row, in log order. NOT_FOUND at the end. Views live until the next call. */
+MUST_CHECK enum status plan_next(struct plan_cursor *cursor, struct planned *out,
+                                 struct error *err);
+void plan_close(struct plan_cursor *cursor);
+
+/* What the plan says of one row. NOT_FOUND is a plain answer: nothing; out->holding is
+ * set even then. Views live until the transaction ends or writes. */
+MUST_CHECK enum status plan_find(struct store_txn *txn, struct plan_range range,
+                                 uint32_t table, struct bytes key, struct planned *out,
+                                 struct error *err);
+
+/* The row's largest version among local entries and those up to `to`: what the database
+ * shows of it after a batch that ends there, constraints and refusals aside. `last`, co
+ * are not set unless *is_winner. NOT_FOUND is a plain answer. Views as above. */
+MUST_CHECK enum status plan_row_at(struct store_txn *txn, uint64_t to, uint32_t table,
+                                   struct bytes key, struct row *out, bool *is_winner,
+                                   struct error *err);
+
+/* How far a batch goes. */
+struct plan_extent {
+    uint64_t to;           /* == from when there is nothing */
+    uint64_t max_stamp_us; /* the largest timestamp among its entries */
+    bool local;            /* whether any of them was captured here */
+};
+
+/* Whole entries after `from`, at least one, until they hold changes_max foreign changes.
+ */
+MUST_CHECK enum status plan_extent(struct store_txn *txn, uint64_t from,
+                                   uint64_t changes_max, struct plan_extent *out,
+                                   struct error *err);
+
+#endif
