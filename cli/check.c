@@ -1,0 +1,182 @@
+/* rowferry verify, diff: is all as it should be? */
+#include "cli/commands.h"
+#include "cli/json.h"
+#include "cli/print.h"
+#include "log/verify.h"
+#include "node/database_url.h"
+#include "node/diff.h"
+#include "node/node.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- verify */
+
+static void show_progress(void *data, uint64_t done, uint64_t all)
+{
+    bool *shown = data;
+
+    *shown = true;
+    (void)fprintf(stderr, "\rverify: %" PRIu64 " of %" PRIu64 " entries", done, all);
+}
+
+static void print_verify(const struct verify_report *report, bool good, bool json,
+                         const struct error *err)
+{
+    json_t *object;
+
+    if (!json) {
+        if (good) {
+            (void)printf("%" PRIu64 " entries, %" PRIu64 " changes, %" PRIu64
+                         " rows, %" PRIu64 " signatures: all is right\n",
+                         report->entries, report->changes, report->rows,
+                         report->signatures);
+        }
+        return;
+    }
+    object = json_make_object();
+    json_put_bool(object, "good", good);
+    json_put_number(object, "entries", report->entries);
+    json_put_number(object, "changes", report->changes);
+    json_put_number(object, "rows", report->rows);
+    json_put_number(object, "signatures", report->signatures);
+    if (!good) {
+        if (report->bad_seq != 0)
+            json_put_number(object, "bad_seq", report->bad_seq);
+        json_put_text(object, "what", err->text);
+    }
+    json_print_line(stdout, object);
+}
+
+static enum status run_verify(const struct invocation *invocation, struct error *err)
+{
+    struct verify_report report = {0};
+    struct node *node = NULL;
+    bool shown = false;
+    enum status status = node_open(&node, invocation->store, NODE_READ_ONLY, err);
+
+    if (status == STATUS_OK) {
+        status = verify_store(node_store(node), &report,
+                              isatty(STDERR_FILENO) ? show_progress : NULL, &shown, err);
+        if (shown)
+            (void)fputs("\r\033[K", stderr);
+        if (status == STATUS_OK || status == STATUS_DIFFERENT)
+            print_verify(&report, status == STATUS_OK, invocation->json, err);
+    }
+    node_close(node);
+    return status;
+}
+
+/* ---- diff */
+
+struct differing {
+    bool json;
+};
+
+static const char *const kind_words[] = {
+    [DIFF_MISSING] = "missing",
+    [DIFF_EXTRA] = "extra",
+    [DIFF_CHANGED] = "changed",
+};
+
+static bool print_difference(void *data, const struct diff_row *row)
+{
+    const struct differing *differing = data;
+    struct wrap wrap = {stdout, 8, 0};
+    json_t *object, *columns;
+
+    if (differing->json) {
+        object = json_make_object();
+        json_put_text(object, "kind", kind_words[row->kind]);
+        json_put_text(object, "table", row->definition->name);
+        json_put(object, "key", json_key(row->key, row->definition));
+        columns = json_make_array();
+        for (size_t i = 0; i < row->column_count; i++)
+            json_append(columns, json_text(bytes_of_text(
+                                     row->definition->columns[row->columns[i]].name)));
+        json_put(object, "columns", columns);
+        json_print_line(stdout, object);
+        return true;
+    }
+    (void)printf("%s ", kind_words[row->kind]);
+    print_plain(stdout, bytes_of_text(row->definition->name));
+    (void)fputc(' ', stdout);
+    print_key(stdout, row->key, row->definition);
+    (void)fputc('\n', stdout);
+    for (size_t i = 0; i < row->column_count; i++)
+        wrap_item(&wrap, row->definition->columns[row->columns[i]].name);
+    wrap_end(&wrap);
+    return true;
+}
+
+static void print_counts(const struct diff_counts *counts, bool json)
+{
+    json_t *object;
+
+    if (!json) {
+        (void)printf("%" PRIu64 " row%s in %" PRIu64 " table%s compared: %" PRIu64
+                     " missing, %" PRIu64 " extra, %" PRIu64 " changed\n",
+                     counts->rows, plural(counts->rows), counts->tables,
+                     plural(counts->tables), counts->missing, counts->extra,
+                     counts->changed);
+        if (counts->waiting + counts->parked + counts->quarantined > 0) {
+            (void)printf("apart from these: %" PRIu64 " entr%s waiting, %" PRIu64
+                         " parked, %" PRIu64 " quarantined\n",
+                         counts->waiting, counts->waiting == 1 ? "y" : "ies",
+                         counts->parked, counts->quarantined);
+        }
+        return;
+    }
+    object = json_make_object();
+    json_put_text(object, "kind", "counts");
+    json_put_number(object, "tables", counts->tables);
+    json_put_number(object, "rows", counts->rows);
+    json_put_number(object, "missing", counts->missing);
+    json_put_number(object, "extra", counts->extra);
+    json_put_number(object, "changed", counts->changed);
+    json_put_number(object, "waiting", counts->waiting);
+    json_put_number(object, "parked", counts->parked);
+    json_put_number(object, "quarantined", counts->quarantined);
+    json_print_line(stdout, object);
+}
+
+static enum status run_diff(const struct invocation *invocation, struct error *err)
+{
+    bool other = invocation->operand_count > 0;
+    struct differing differing = {.json = invocation->json};
+    struct diff_counts counts = {0};
+    struct node *node = NULL;
+    char *path = NULL;
+    enum status status;
+
+    status = node_open(&node, invocation->store,
+                       NODE_READ_ONLY | (other ? 0 : NODE_WITH_DATABASE), err);
+    if (status == STATUS_OK && other)
+        status = database_url_path(invocation->operands[0], &path, err);
+    if (status == STATUS_OK)
+        status = node_diff(node, path, print_difference, &differing, &counts, err);
+    if (status == STATUS_OK || status == STATUS_DIFFERENT)
+        print_counts(&counts, invocation->json);
+    free(path);
+    node_close(node);
+    return status;
+}
+
+const struct command command_verify = {
+    .name = "verify",
+    .operands = "",
+    .summary = "Check the log: hash chain, signatures, and the row index against them",
+    .run = run_verify,
+};
+
+const struct command command_diff = {
+    .name = "diff",
+    .operands = "[DATABASE]",
+    .summary = "Compare the database with what the log and its schema say it shows",
+    .about =
+        "Rows not yet applied, parked or quarantined are no difference; a local write\n"
+        "that was not captured yet is one.",
+    .operands_max = 1,
+    .run = run_diff,
+};

@@ -1,0 +1,59 @@
+/* A command of rowferry: what it takes, and what it does. Parsing and help follow from
+ * this table; cli/main.c has the list. */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include "log/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { PARAMETERS_MAX = 12, REPEATS_MAX = 64 };
+
+struct parameter {
+    const char *name;  /* of the long option */
+    const char *value; /* what follows it, for the help; NULL: a flag */
+    const char *help;
+    bool repeats;
+};
+
+struct invocation;
+
+struct command {
+    const char *name;
+    const char *operands;                        /* for the help; "" when none */
+    const char *summary;                         /* one line */
+    const char *about;                           /* more, for --help; may be NULL */
+    struct parameter parameters[PARAMETERS_MAX]; /* ended by one without a name */
+    size_t operands_min;
+    size_t operands_max;
+    enum status (*run)(const struct invocation *invocation, struct error *err);
+};
+
+/* A command line taken apart. All are views into argv. */
+struct invocation {
+    const struct command *command;
+    const char *store;
+    bool json;
+    bool help;
+    const char
+        *values[PARAMETERS_MAX]; /* by place in the table; a flag's is ""; else NULL */
+    const char *repeats[REPEATS_MAX]; /* values of the one that repeats */
+    size_t repeat_count;
+    const char *const *operands;
+    size_t operand_count;
+};
+
+/* Take a command's own arguments apart; argv[0] is the command's name. store: as said
+ * before the command, or NULL. USAGE. */
+MUST_CHECK enum status invocation_parse(struct invocation *out,
+                                        const struct command *command, const char *store,
+                                        int argc, char **argv, struct error *err);
+
+/* The command's --help, to standard output. */
+void command_print_help(const struct command *command);
+
+/* What the process returns for a status (DESIGN section 9). */
+int exit_code(enum status status);
+
+#endif

@@ -1,0 +1,134 @@
+/* rowferry init: make a node, its store, and a fleet or a place in one. */
+#include "cli/commands.h"
+#include "cli/json.h"
+#include "cli/print.h"
+#include "node/node.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Places in the table of parameters below. */
+enum { NAME, TABLES, CHECK, JOIN, CREATE_TABLES, TAKE_OVER };
+
+static void print_json(const struct init_report *report,
+                       const struct init_options *options)
+{
+    json_t *object = json_make_object(), *tables = json_make_array(),
+           *skipped = json_make_array();
+    char fleet[2 * FLEET_ID_SIZE + 1];
+
+    if (report->node != 0)
+        json_put_node(object, "node", report->node);
+    else
+        json_put(object, "node", json_null());
+    json_put_text(object, "name", report->name);
+    if (report->node != 0 || report->joins)
+        json_put_text(object, "fleet",
+                      sodium_bin2hex(fleet, sizeof fleet, report->fleet, FLEET_ID_SIZE));
+    json_put_text(object, "store", options->store);
+    json_put_text(object, "database", options->database);
+    json_put_bool(object, "check", options->check);
+    json_put_bool(object, "joins", report->joins);
+    for (size_t i = 0; i < report->catalog.count; i++)
+        json_append(tables,
+                    json_text(bytes_of_text(report->catalog.definitions[i]->name)));
+    for (size_t i = 0; i < report->catalog.skipped_count; i++) {
+        json_t *entry = json_make_object();
+
+        json_put_text(entry, "table", report->catalog.skipped[i].name);
+        json_put_text(entry, "why", report->catalog.skipped[i].why);
+        json_append(skipped, entry);
+    }
+    json_put(object, "tables", tables);
+    json_put_number(object, "rows", report->rows);
+    json_put(object, "skipped", skipped);
+    json_put_bool(object, "foreign_keys", report->catalog.foreign_keys_clean);
+    json_print_line(stdout, object);
+}
+
+static void print_skipped(const struct sqlite_catalog *catalog)
+{
+    if (catalog->skipped_count == 0)
+        return;
+    (void)printf("not replicated:\n");
+    for (size_t i = 0; i < catalog->skipped_count; i++) {
+        (void)fputs("    ", stdout);
+        print_plain(stdout, bytes_of_text(catalog->skipped[i].name));
+        (void)fputs(": ", stdout);
+        print_plain(stdout, bytes_of_text(catalog->skipped[i].why));
+        (void)fputc('\n', stdout);
+    }
+}
+
+static void print_text(const struct init_report *report,
+                       const struct init_options *options)
+{
+    char id[NODE_ID_TEXT_SIZE];
+
+    node_id_text(report->node, id);
+    if (options->check) {
+        (void)printf("nothing was changed; init would make node %s in %s\n", report->name,
+                     options->store);
+    } else {
+        (void)printf("made node %s (%s) in %s\n", report->name, id, options->store);
+    }
+    if (report->catalog.count > 0 || !report->joins) {
+        (void)printf("%" PRIu64 " table%s, %" PRIu64 " row%s%s\n", report->tables,
+                     plural(report->tables), report->rows, plural(report->rows),
+                     report->catalog.foreign_keys_clean
+                         ? ""
+                         : "; foreign keys do not count, since some are broken already");
+    }
+    print_skipped(&report->catalog);
+    if (report->joins && !options->check)
+        (void)printf("the fleet's rows come with the first sync\n");
+}
+
+static enum status run_init(const struct invocation *invocation, struct error *err)
+{
+    const char *const *values = invocation->values;
+    struct init_options options = {
+        .database = invocation->operands[0],
+        .store = invocation->store,
+        .name = values[NAME],
+        .tables = values[TABLES],
+        .join = values[JOIN],
+        .create_tables = values[CREATE_TABLES] != NULL,
+        .check = values[CHECK] != NULL,
+        .take_over = values[TAKE_OVER] != NULL,
+    };
+    struct init_report report;
+    enum status status;
+
+    status = node_init(&options, &report, err);
+    if (status != STATUS_OK)
+        return status;
+    if (invocation->json)
+        print_json(&report, &options);
+    else
+        print_text(&report, &options);
+    init_report_release(&report);
+    return STATUS_OK;
+}
+
+const struct command command_init = {
+    .name = "init",
+    .operands = "DATABASE",
+    .summary = "Make a node of DATABASE (sqlite:PATH): its store, and a new fleet",
+    .about =
+        "With --join the node becomes a member of the fleet that FILE is a token of;\n"
+        "its rows come with the first sync.",
+    .parameters = {{"name", "NAME", "of the node; else the host's", false},
+                   {"tables", "LIST", "only these, with commas between", false},
+                   {"check", NULL, "say what would be, change nothing", false},
+                   {"join", "FILE", "a token; - for standard input", false},
+                   {"create-tables", NULL, "make the fleet's tables, and the file",
+                    false},
+                   {"take-over", NULL, "though DATABASE belongs to another store",
+                    false}},
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_init,
+};

@@ -1,0 +1,91 @@
+#include "cli/report.h"
+
+#include "cli/json.h"
+#include "cli/print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+json_t *capture_json(const struct capture_counts *counts)
+{
+    json_t *object = json_make_object();
+
+    json_put_number(object, "entries", counts->entries);
+    json_put_number(object, "changes", counts->changes);
+    return object;
+}
+
+json_t *apply_json(const struct apply_counts *counts)
+{
+    json_t *object = json_make_object();
+
+    json_put_number(object, "entries", counts->entries);
+    json_put_number(object, "rows", counts->rows);
+    json_put_number(object, "parked", counts->parked);
+    json_put_number(object, "evicted", counts->evicted);
+    json_put_number(object, "released", counts->released);
+    json_put_number(object, "quarantined", counts->quarantined);
+    json_put_number(object, "retried", counts->retried);
+    json_put_number(object, "captured", counts->captured);
+    return object;
+}
+
+json_t *segment_json(const struct segment_counts *counts)
+{
+    json_t *object = json_make_object();
+
+    json_put_number(object, "entries", counts->entries);
+    json_put_number(object, "changes", counts->changes);
+    json_put_number(object, "bytes", counts->bytes);
+    return object;
+}
+
+static void visit_json(const struct visit_report *report, const char *target)
+{
+    json_t *object = json_make_object();
+
+    if (target != NULL)
+        json_put_text(object, "target", target);
+    json_put(object, "captured", capture_json(&report->captured));
+    json_put(object, "sent", segment_json(&report->visit.sent));
+    json_put(object, "received", segment_json(&report->visit.received));
+    json_put_number(object, "conflicts", report->visit.received.conflicts);
+    json_put_number(object, "waiting", report->visit.received.waiting);
+    json_put_number(object, "segments_opened", report->visit.segments_opened);
+    json_put_number(object, "unready", report->visit.unready);
+    json_put(object, "applied", apply_json(&report->applied));
+    json_print_line(stdout, object);
+}
+
+void report_visit(const struct visit_report *report, const char *target, bool json)
+{
+    const struct segment_counts *sent = &report->visit.sent;
+    uint64_t captured = report->captured.changes + report->applied.captured;
+    char size[SIZE_TEXT_SIZE];
+
+    if (json) {
+        visit_json(report, target);
+        return;
+    }
+    if (captured > 0)
+        (void)printf("captured %" PRIu64 " change%s\n", captured, plural(captured));
+    if (report->applied.released + report->applied.retried > 0)
+        (void)printf("released %" PRIu64 ", out of quarantine %" PRIu64 "\n",
+                     report->applied.released, report->applied.retried);
+    (void)printf("sent %" PRIu64 " entr%s", sent->entries,
+                 sent->entries == 1 ? "y" : "ies");
+    if (sent->entries > 0)
+        (void)printf(" (%" PRIu64 " change%s, %s)", sent->changes, plural(sent->changes),
+                     size_text(sent->bytes, size));
+    (void)printf(", received %" PRIu64 ", conflicts %" PRIu64 ", parked %" PRIu64
+                 ", quarantined %" PRIu64 "\n",
+                 report->visit.received.entries, report->visit.received.conflicts,
+                 report->applied.parked, report->applied.quarantined);
+}
+
+void report_notice(void *data, const char *line)
+{
+    const char *command = data;
+
+    (void)fprintf(stderr, "rowferry %s: %s\n", command, line);
+}

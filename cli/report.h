@@ -1,0 +1,21 @@
+/* The last line of what changes something: what came, what went. */
+#ifndef CLI_REPORT_H
+#define CLI_REPORT_H
+
+#include "node/node.h"
+
+#include <jansson.h>
+
+/* "sent 12 entries (34 changes, 5.1 KiB), received 3, conflicts 1, parked 0, quarantined
+ * 0", captured before it when there was something; or the same as an object. target: NULL
+ * for none. */
+void report_visit(const struct visit_report *report, const char *target, bool json);
+
+/* One line on standard error for what a visit left for later. node_notice_cb. */
+void report_notice(void *data, const char *line);
+
+json_t *capture_json(const struct capture_counts *counts);
+json_t *apply_json(const struct apply_counts *counts);
+json_t *segment_json(const struct segment_counts *counts);
+
+#endif

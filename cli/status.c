@@ -1,0 +1,210 @@
+/* rowferry status, peers: where this node stands, and the others as far as it knows. */
+#include "cli/commands.h"
+#include "cli/json.h"
+#include "cli/print.h"
+#include "cli/view.h"
+#include "node/summary.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- peers */
+
+static json_t *peer_json(const struct member_name *member, const struct lag *lag,
+                         bool self)
+{
+    json_t *object = json_make_object(), *behind;
+
+    json_put_node(object, "node", member->node);
+    json_put_text(object, "name", member->name);
+    json_put_bool(object, "self", self);
+    json_put_text(object, "engine", member->is_postgres ? "postgres" : "sqlite");
+    json_put_bool(object, "forgotten", member->forgotten);
+    if (self)
+        return object;
+    json_put_time(object, "heard", lag->heard_us);
+    json_put_number(object, "holds", lag->holds);
+    behind = json_make_object();
+    json_put_number(behind, "entries", lag->entries);
+    json_put_number(behind, "bytes", lag->bytes);
+    json_put_time(behind, "since", lag->since_us);
+    json_put(object, "behind", behind);
+    return object;
+}
+
+static void peer_text(struct view *view, const struct member_name *member,
+                      const struct lag *lag, bool self)
+{
+    char id[NODE_ID_TEXT_SIZE], size[SIZE_TEXT_SIZE], time[TIME_TEXT_SIZE];
+    char span[SPAN_TEXT_SIZE];
+    uint64_t now_us = store_now_us(view->store);
+    int width = (int)text_width(member->name);
+
+    node_id_text(member->node, id);
+    (void)fprintf(view->out, "%s  ", id);
+    print_plain(view->out, bytes_of_text(member->name));
+    (void)fprintf(view->out, "%*s", width < 14 ? 16 - width : 2, "");
+    if (self) {
+        (void)fputs("this node\n", view->out);
+        return;
+    }
+    if (lag->entries == 0)
+        (void)fputs("holds all", view->out);
+    else {
+        (void)fprintf(
+            view->out, "lacks %" PRIu64 " (%s, %s)", lag->entries,
+            size_text(lag->bytes, size),
+            span_text(now_us > lag->since_us ? now_us - lag->since_us : 0, span));
+    }
+    (void)fprintf(view->out, "\n%18s%s%s%s\n", "",
+                  lag->heard ? "heard " : "never heard of",
+                  lag->heard ? time_text(lag->heard_us, time) : "",
+                  member->forgotten ? ", forgotten" : "");
+}
+
+/* list: NULL prints each as a line of its own. */
+static enum status list_peers(struct view *view, bool with_self, json_t *list,
+                              struct error *err)
+{
+    uint64_t own = store_identity(view->store)->node;
+    struct lag lag;
+    json_t *object;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; status == STATUS_OK && i < view->members.count; i++) {
+        const struct member_name *member = &view->members.list[i];
+        bool self = member->node == own;
+
+        if (self && !with_self)
+            continue;
+        status = lag_measure(&lag, view->txn, member->node, err);
+        if (status != STATUS_OK)
+            break;
+        if (!view->json) {
+            peer_text(view, member, &lag, self);
+            continue;
+        }
+        object = peer_json(member, &lag, self);
+        if (list != NULL)
+            json_append(list, object);
+        else
+            json_print_line(view->out, object);
+    }
+    return status;
+}
+
+static enum status run_peers(const struct invocation *invocation, struct error *err)
+{
+    struct view view;
+    enum status status;
+
+    if (invocation->operand_count > 0 && strcmp(invocation->operands[0], "list") != 0)
+        return error_set(err, STATUS_USAGE, "peers %s: this version has the list only",
+                         invocation->operands[0]);
+    status = view_open(&view, invocation, err);
+    if (status == STATUS_OK)
+        status = list_peers(&view, true, NULL, err);
+    if (status == STATUS_OK)
+        status = view_flush(&view, err);
+    view_close(&view);
+    return status;
+}
+
+/* ---- status */
+
+static void fill_status(struct view *view, const struct summary *summary, json_t *object)
+{
+    const struct identity *identity = store_identity(view->store);
+    char fleet[2 * FLEET_ID_SIZE + 1];
+
+    sodium_bin2hex(fleet, sizeof fleet, identity->fleet, FLEET_ID_SIZE);
+    json_put_node(object, "node", identity->node);
+    json_put_text(object, "name", identity->name);
+    json_put_text(object, "fleet", fleet);
+    json_put_text(object, "store", store_folder(view->store));
+    json_put_number(object, "store_bytes", summary->store_bytes);
+    json_put_text(object, "database", node_database_url(view->node));
+    json_put_bool(object, "joining", summary->joining);
+    json_put_number(object, "entries", summary->last_seq);
+    json_put_number(object, "last_seq", summary->last_seq);
+    json_put_number(object, "applied", summary->applied);
+    json_put_number(object, "waiting", summary->waiting);
+    json_put_number(object, "conflicts", summary->conflicts);
+    json_put_number(object, "parked", summary->parked);
+    json_put_number(object, "quarantined", summary->quarantined);
+}
+
+static void print_status(struct view *view, const struct summary *summary)
+{
+    const struct identity *identity = store_identity(view->store);
+    char id[NODE_ID_TEXT_SIZE], size[SIZE_TEXT_SIZE], fleet[2 * FLEET_ID_SIZE + 1];
+    FILE *out = view->out;
+
+    sodium_bin2hex(fleet, sizeof fleet, identity->fleet, FLEET_ID_SIZE);
+    node_id_text(identity->node, id);
+    (void)fprintf(out, "node         %s (%s)\nfleet        %s\n", identity->name, id,
+                  fleet);
+    (void)fprintf(out, "store        %s (%s)\n", store_folder(view->store),
+                  size_text(summary->store_bytes, size));
+    (void)fputs("database     ", out);
+    print_plain(out, bytes_of_text(node_database_url(view->node)));
+    (void)fprintf(out, "\nlog          %" PRIu64 " entr%s\n", summary->last_seq,
+                  summary->last_seq == 1 ? "y" : "ies");
+    if (summary->joining)
+        (void)fputs("applied      not joined yet: the first sync does that\n", out);
+    else
+        (void)fprintf(out, "applied      up to %" PRIu64 ", %" PRIu64 " waiting\n",
+                      summary->applied, summary->waiting);
+    (void)fprintf(out,
+                  "conflicts    %" PRIu64 "\nparked       %" PRIu64
+                  "\nquarantined  %" PRIu64 "\n",
+                  summary->conflicts, summary->parked, summary->quarantined);
+}
+
+static enum status run_status(const struct invocation *invocation, struct error *err)
+{
+    struct view view;
+    struct summary summary = {0};
+    json_t *object = NULL, *peers = NULL;
+    enum status status = view_open(&view, invocation, err);
+
+    if (status == STATUS_OK)
+        status = summary_read(&summary, view.txn, err);
+    if (status == STATUS_OK && view.json) {
+        object = json_make_object();
+        peers = json_make_array();
+        fill_status(&view, &summary, object);
+        json_put(object, "peers", peers);
+    } else if (status == STATUS_OK) {
+        print_status(&view, &summary);
+        if (view.members.count > 1)
+            (void)fputs("peers\n", view.out);
+    }
+    if (status == STATUS_OK)
+        status = list_peers(&view, false, peers, err);
+    if (status == STATUS_OK && object != NULL)
+        json_print_line(view.out, object);
+    else
+        json_decref(object);
+    if (status == STATUS_OK)
+        status = view_flush(&view, err);
+    view_close(&view);
+    return status;
+}
+
+const struct command command_status = {
+    .name = "status",
+    .operands = "",
+    .summary = "Print where this node stands: positions, what waits, its peers",
+    .run = run_status,
+};
+
+const struct command command_peers = {
+    .name = "peers",
+    .operands = "[list]",
+    .summary = "List the members of the fleet, and what each is known to lack",
+    .operands_max = 1,
+    .run = run_peers,
+};

@@ -1,0 +1,191 @@
+/* rowferry capture, apply, sync, run, resync: what moves rows. */
+#include "cli/commands.h"
+#include "cli/json.h"
+#include "cli/print.h"
+#include "cli/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum status open_node(struct node **node, const struct invocation *invocation,
+                             struct error *err)
+{
+    enum status status = node_open(node, invocation->store, NODE_WITH_DATABASE, err);
+
+    if (status == STATUS_OK)
+        node_on_notice(*node, report_notice,
+                       (void *)(uintptr_t)invocation->command->name);
+    return status;
+}
+
+static enum status run_capture(const struct invocation *invocation, struct error *err)
+{
+    struct capture_counts counts = {0};
+    struct node *node = NULL;
+    enum status status = open_node(&node, invocation, err);
+
+    if (status == STATUS_OK)
+        status = node_capture(node, &counts, err);
+    if (status == STATUS_OK && invocation->json)
+        json_print_line(stdout, capture_json(&counts));
+    else if (status == STATUS_OK)
+        (void)printf("captured %" PRIu64 " change%s\n", counts.changes,
+                     plural(counts.changes));
+    node_close(node);
+    return status;
+}
+
+static enum status run_apply(const struct invocation *invocation, struct error *err)
+{
+    struct apply_counts counts = {0};
+    struct node *node = NULL;
+    enum status status = open_node(&node, invocation, err);
+
+    if (status == STATUS_OK)
+        status = node_apply(node, &counts, err);
+    if (status == STATUS_OK && invocation->json)
+        json_print_line(stdout, apply_json(&counts));
+    else if (status == STATUS_OK) {
+        (void)printf("applied %" PRIu64 " entr%s (%" PRIu64 " row%s), parked %" PRIu64
+                     ", released %" PRIu64 ", quarantined %" PRIu64 "\n",
+                     counts.entries, counts.entries == 1 ? "y" : "ies", counts.rows,
+                     plural(counts.rows), counts.parked, counts.released,
+                     counts.quarantined);
+    }
+    node_close(node);
+    return status;
+}
+
+/* What was done is said also when something of it failed. */
+static void finish_visit(const struct invocation *invocation,
+                         const struct visit_report *report, enum status status,
+                         const char *target)
+{
+    uint64_t done = report->captured.entries + report->visit.sent.entries +
+                    report->visit.received.entries + report->applied.entries;
+
+    if (status == STATUS_OK || done > 0)
+        report_visit(report, target, invocation->json);
+}
+
+static enum status run_sync(const struct invocation *invocation, struct error *err)
+{
+    const char *target = invocation->operands[0];
+    struct visit_report report = {0};
+    struct node *node = NULL;
+    enum status status = open_node(&node, invocation, err);
+
+    if (status == STATUS_OK)
+        status = node_sync(node, target, &report, err);
+    finish_visit(invocation, &report, status, target);
+    node_close(node);
+    return status;
+}
+
+enum { RUN_SYNC, RUN_ONCE };
+
+static enum status run_run(const struct invocation *invocation, struct error *err)
+{
+    struct visit_report report = {0};
+    struct node *node = NULL;
+    enum status status;
+
+    if (invocation->values[RUN_ONCE] == NULL)
+        return error_set(err, STATUS_USAGE,
+                         "this version runs until nothing is left to do: give --once");
+    status = open_node(&node, invocation, err);
+    if (status == STATUS_OK)
+        status = node_run_once(node, invocation->repeats, invocation->repeat_count,
+                               &report, err);
+    finish_visit(invocation, &report, status, NULL);
+    node_close(node);
+    return status;
+}
+
+enum { RESYNC_PREFER };
+
+static enum status run_resync(const struct invocation *invocation, struct error *err)
+{
+    const char *prefer = invocation->values[RESYNC_PREFER];
+    struct visit_report report = {0};
+    struct node *node = NULL;
+    json_t *object;
+    enum status status;
+
+    if (prefer == NULL)
+        prefer = "log";
+    if (strcmp(prefer, "log") != 0 && strcmp(prefer, "database") != 0)
+        return error_set(err, STATUS_USAGE, "--prefer %s: give log or database", prefer);
+    status = open_node(&node, invocation, err);
+    if (status == STATUS_OK) {
+        status =
+            node_resync(node, strcmp(prefer, "log") == 0 ? RESYNC_LOG : RESYNC_DATABASE,
+                        &report, err);
+    }
+    if (status == STATUS_OK && invocation->json) {
+        object = json_make_object();
+        json_put_text(object, "prefer", prefer);
+        json_put(object, "captured", capture_json(&report.captured));
+        json_put(object, "applied", apply_json(&report.applied));
+        json_print_line(stdout, object);
+    } else if (status == STATUS_OK && strcmp(prefer, "log") == 0) {
+        (void)printf("wrote %" PRIu64 " row%s of the log into the database\n",
+                     report.applied.rows, plural(report.applied.rows));
+    } else if (status == STATUS_OK) {
+        (void)printf("logged %" PRIu64 " difference%s as new writes\n",
+                     report.captured.changes, plural(report.captured.changes));
+    }
+    node_close(node);
+    return status;
+}
+
+const struct command command_capture = {
+    .name = "capture",
+    .operands = "",
+    .summary = "Log what was written to the database since the last capture",
+    .parameters = {{"once", NULL, "what it does anyway", false}},
+    .run = run_capture,
+};
+
+const struct command command_apply = {
+    .name = "apply",
+    .operands = "",
+    .summary = "Bring what was received into the database",
+    .parameters = {{"once", NULL, "what it does anyway", false}},
+    .run = run_apply,
+};
+
+const struct command command_sync = {
+    .name = "sync",
+    .operands = "TARGET",
+    .summary = "Capture what is new, exchange with TARGET, apply what came",
+    .about =
+        "TARGET is a directory that the others see too, sooner or later: a stick, a\n"
+        "network folder, one that is kept in step. The first sync of a node that was\n"
+        "made by init --join brings it the fleet's rows.",
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_sync,
+};
+
+const struct command command_run = {
+    .name = "run",
+    .operands = "",
+    .summary = "Sync with every target until nothing is left to do",
+    .parameters = {{"sync", "TARGET", "a directory; may be given again", true},
+                   {"once", NULL, "end when nothing is left to do", false}},
+    .run = run_run,
+};
+
+const struct command command_resync = {
+    .name = "resync",
+    .operands = "",
+    .summary = "Bring a database that was restored from a copy and its store together",
+    .about =
+        "--prefer log (the default) writes into the database what the log says, which\n"
+        "loses what the database alone has; --prefer database logs what the database\n"
+        "has as new writes, on every node.",
+    .parameters = {{"prefer", "log|database", "which of the two is right", false}},
+    .run = run_resync,
+};

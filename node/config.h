@@ -1,0 +1,32 @@
+/* rowferry.ini: what a node's owner may set, one `name = value` a line. */
+#ifndef NODE_CONFIG_H
+#define NODE_CONFIG_H
+
+#include "apply/sqlite_target.h"
+
+enum { CONFIG_LINE_MAX = 190 }; /* inih would cut a longer line in silence */
+
+struct config {
+    char *database; /* URL; NULL: as the store remembers it */
+    char *tables;   /* comma-separated; NULL: all */
+    bool foreign_keys;
+    enum trigger_mode triggers;
+    uint64_t max_skew_us;
+};
+
+/* The defaults. */
+void config_init(struct config *config);
+void config_release(struct config *config);
+
+/* Read folder/rowferry.ini into config (initialised); a missing file leaves the defaults.
+ * UNAVAILABLE: unreadable, a line too long, an unknown name or value, with its line. */
+MUST_CHECK enum status config_read(struct config *config, const char *folder,
+                                   struct error *err);
+
+/* Write folder/rowferry.ini with comments; durable on return. A database whose URL does
+ * not survive such a line is left out: the store remembers it. USAGE: tables do not
+ * survive it. */
+MUST_CHECK enum status config_write(const struct config *config, const char *folder,
+                                    struct error *err);
+
+#endif

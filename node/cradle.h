@@ -1,0 +1,46 @@
+/* The cradle: a directory beside the place of a store (STORE.init), in which the store is
+ * made and from which one rename moves it into place.
+ *
+ *   STORE.init/id      node id of the store being made, 16 hex digits; flock'ed by its
+ * maker STORE.init/store   the store
+ *
+ * A dead init leaves its cradle behind. The next one takes it over and its node id with
+ * it: a rowferry_state in the database that names this id is its own. */
+#ifndef NODE_CRADLE_H
+#define NODE_CRADLE_H
+
+#include "log/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cradle;
+
+/* The node id that a dead init left beside store; 0 when there is none. */
+uint64_t cradle_left_id(const char *store);
+
+/* Whether a dead init left anything beside store, were it only the empty directory: then
+ * a store in place is its own, and it died before it could say so. */
+bool cradle_is_left(const char *store);
+
+/* Make the cradle of store, or take over a dead one's, emptied of its half-made store.
+ * On success *out is the caller's, for cradle_close(). REFUSED: another init is at work.
+ * UNAVAILABLE: no such directory, or not writable. FULL. */
+MUST_CHECK enum status cradle_open(struct cradle **out, const char *store,
+                                   struct error *err);
+
+/* Where to make the store. */
+const char *cradle_folder(const struct cradle *cradle);
+
+/* Keep the node id, durably. */
+MUST_CHECK enum status cradle_keep_id(struct cradle *cradle, uint64_t node,
+                                      struct error *err);
+
+/* Move the store into place, durably. */
+MUST_CHECK enum status cradle_place(struct cradle *cradle, struct error *err);
+
+/* Remove what is in it and itself, but for an id that it had at open, unless the store is
+ * in place (forget_id). NULL is allowed. */
+void cradle_close(struct cradle *cradle, bool forget_id);
+
+#endif

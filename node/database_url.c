@@ -1,0 +1,68 @@
+#include "node/database_url.h"
+
+#include "node/path.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SQLITE_SCHEME "sqlite:"
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static enum status refuse_form(const char *url, struct error *err)
+{
+    if (begins_with(url, "postgresql:") || begins_with(url, "postgres:"))
+        return error_set(err, STATUS_USAGE,
+                         "this build of rowferry has no Postgres yet: give sqlite:PATH");
+    if (url[strcspn(url, ":/")] != ':')
+        return error_set(err, STATUS_USAGE, "%s: a database is given as sqlite:%s", url,
+                         url);
+    return error_set(err, STATUS_USAGE, "%s: a database is given as sqlite:PATH", url);
+}
+
+/* The real path of a file that is not there: that of its directory, and its name. */
+static enum status path_of_missing(const char *path, char **out, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    char *folder = NULL, *real = NULL;
+    enum status status = STATUS_OK;
+
+    if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return error_set(err, STATUS_USAGE, "%s: not a file's name", path);
+    folder = path_parent(path);
+    real = folder != NULL ? realpath(folder, NULL) : NULL;
+    if (folder != NULL && real == NULL)
+        status = path_failed(err, folder);
+    else if (folder == NULL ||
+             asprintf(out, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) < 0)
+        status = error_set(err, STATUS_NO_MEMORY, "%s: out of memory", path);
+    if (status != STATUS_OK)
+        *out = NULL;
+    free(folder);
+    free(real);
+    return status;
+}
+
+enum status database_url_path(const char *url, char **path, struct error *err)
+{
+    const char *given = url + strlen(SQLITE_SCHEME);
+
+    *path = NULL;
+    if (!begins_with(url, SQLITE_SCHEME))
+        return refuse_form(url, err);
+    if (*given == '\0')
+        return error_set(err, STATUS_USAGE, "%s: no path is given", url);
+    *path = realpath(given, NULL);
+    if (*path != NULL)
+        return STATUS_OK;
+    if (errno != ENOENT)
+        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", given, strerror(errno));
+    return path_of_missing(given, path, err);
+}

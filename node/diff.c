@@ -1,0 +1,379 @@
+/* The happy path: with both snapshots taken, every row that counts is copied from the
+ * store into node/shown.h; the store is let go; what is shown is found; then each table
+ * of the database is read once and each of its rows looked up there. Rows that nobody
+ * looked up and that should be shown are missing. */
+#include "node/diff.h"
+
+#include "engine/sqlite_row.h"
+#include "engine/sqlite_settle.h"
+#include "log/log_reader.h"
+#include "log/rows.h"
+#include "node/shown.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct diff {
+    struct sqlite_database *database;
+    const struct diff_options *options;
+    struct sqlite_catalog catalog;
+    struct shown *shown;
+    diff_row_cb visit;
+    void *data;
+    bool stopped; /* the visitor wants no more */
+    struct diff_counts *counts;
+};
+
+/* ---- the store's side */
+
+/* The row as the database is to hold it, unless a constraint hides it: the winner when
+ * the database has taken it, else what it held before. held: what it holds, when that is
+ * not the winner, or NULL. */
+static const struct row *row_that_counts(const struct row *winner, const struct row *held,
+                                         bool quarantined, uint64_t applied)
+{
+    if (held == NULL)
+        return winner;
+    if (quarantined || (!winner->local && winner->winner.seq > applied))
+        return held;
+    /* The same write, with the columns that only this database has. */
+    if (held->live && version_compare(&held->version, &winner->version) == 0)
+        return held;
+    return winner;
+}
+
+static enum status load_row(struct diff *diff, struct store_txn *txn, size_t place,
+                            uint32_t table, const struct row *winner, uint64_t applied,
+                            struct error *err)
+{
+    struct row held;
+    struct quarantined why;
+    struct table from;
+    const struct row *row;
+    bool has_held;
+    enum status status = held_get(txn, table, winner->key, &held, err);
+
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    has_held = status == STATUS_OK;
+    status = quarantine_get(txn, table, winner->key, &why, err);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    if (status == STATUS_OK)
+        diff->counts->quarantined++;
+    row = row_that_counts(winner, has_held ? &held : NULL, status == STATUS_OK, applied);
+    if (!row->live)
+        return STATUS_OK;
+    status = tables_find(txn, row->definition_origin, row->definition, &from, err);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_CORRUPT, "definition %u is not in the store",
+                         row->definition);
+    if (status != STATUS_OK)
+        return status;
+    return shown_add(diff->shown, place, winner->key, &row->born, row->image,
+                     from.definition, err);
+}
+
+static enum status load_table(struct diff *diff, struct store_txn *txn, size_t place,
+                              uint64_t applied, struct error *err)
+{
+    const char *name = diff->catalog.definitions[place]->name;
+    struct row_cursor *cursor = NULL;
+    struct row row;
+    uint32_t table;
+    enum status status = tables_id(txn, name, &table, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK; /* not logged yet: all its rows are uncaptured */
+    if (status == STATUS_OK)
+        status = row_cursor_open(&cursor, txn, table, false, err);
+    while (status == STATUS_OK &&
+           (status = row_cursor_next(cursor, &row, err)) == STATUS_OK)
+        status = load_row(diff, txn, place, table, &row, applied, err);
+    row_cursor_close(cursor);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : error_wrap(err, status, name);
+}
+
+/* Entries of others that the database has not taken. */
+static enum status count_waiting(struct store_txn *txn, uint64_t applied,
+                                 uint64_t *waiting, struct error *err)
+{
+    struct log_entry entry;
+    uint64_t last = 0;
+    enum status status = meta_get(txn, META_LAST_SEQ, &last, err);
+
+    for (uint64_t seq = applied + 1; status == STATUS_OK && seq <= last; seq++) {
+        status = log_get(txn, seq, &entry, err);
+        *waiting += status == STATUS_OK && !entry.local;
+    }
+    return status;
+}
+
+/* The database must stand where the store believes it to stand. */
+static enum status check_state(struct diff *diff, struct store_txn *txn,
+                               struct error *err)
+{
+    struct sqlite_state state;
+    struct intent intent;
+    enum status status = sqlite_state_read(diff->database, &state, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_settle_check(txn, &state, err);
+    if (status != STATUS_OK)
+        return status;
+    status = intent_get(txn, &intent, err);
+    if (status == STATUS_OK && intent.counter == state.counter) {
+        return error_set(
+            err, STATUS_BUSY,
+            "a batch is between its two commits: it is being applied, or was "
+            "cut off there and the next `rowferry apply` ends it");
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status load(struct diff *diff, struct store *store, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    uint64_t applied = 0;
+    enum status status = store_begin(store, TXN_READ, &txn, err);
+
+    if (status != STATUS_OK)
+        return status;
+    /* The store's snapshot first: what is captured between the two is a local write that
+     * this snapshot has not captured. */
+    status = sqlite_begin_read(diff->database, err);
+    if (status == STATUS_OK && !diff->options->other)
+        status = check_state(diff, txn, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_APPLIED, &applied, err);
+    if (status == STATUS_OK)
+        status = count_waiting(txn, applied, &diff->counts->waiting, err);
+    if (status == STATUS_OK)
+        status = sqlite_catalog_read(diff->database, diff->options->tables,
+                                     &diff->catalog, err);
+    if (status == STATUS_OK)
+        status = shown_open(&diff->shown, diff->database, &diff->catalog,
+                            diff->options->foreign_keys, err);
+    for (size_t i = 0; status == STATUS_OK && i < diff->catalog.count; i++)
+        status = load_table(diff, txn, i, applied, err);
+    store_abort(txn);
+    return status;
+}
+
+/* ---- the database's side */
+
+struct table_diff {
+    struct diff *diff;
+    size_t place;
+    const struct definition *definition;
+    sqlite3_stmt *rows;
+    struct sqlite_comparer *comparer;
+    struct value *values; /* owned: of the row, by image place */
+    uint32_t *columns;    /* owned: column of each image place */
+    uint32_t *changed;    /* owned */
+    struct buffer key;
+    struct buffer image;
+    struct buffer before;
+};
+
+static void report(struct diff *diff, const struct diff_row *row)
+{
+    diff->counts->missing += row->kind == DIFF_MISSING;
+    diff->counts->extra += row->kind == DIFF_EXTRA;
+    diff->counts->changed += row->kind == DIFF_CHANGED;
+    if (diff->visit != NULL && !diff->visit(diff->data, row))
+        diff->stopped = true;
+}
+
+static enum status open_table(struct table_diff *table, struct error *err)
+{
+    const struct definition *definition = table->definition;
+    struct buffer sql;
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+
+    table->values = calloc(definition->stored_count, sizeof *table->values);
+    table->columns = calloc(definition->stored_count, sizeof *table->columns);
+    table->changed = calloc(definition->stored_count, sizeof *table->changed);
+    if (table->values == NULL || table->columns == NULL || table->changed == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
+    buffer_init(&sql);
+    buffer_put_bytes(&sql, bytes_of_text("SELECT "));
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        if (definition->columns[i].generated != GENERATED_NO)
+            continue;
+        if (count > 0)
+            buffer_put_bytes(&sql, bytes_of_text(", "));
+        sqlite_put_quoted(&sql, definition->columns[i].name);
+        table->columns[count++] = i;
+    }
+    assert(count == definition->stored_count);
+    buffer_put_bytes(&sql, bytes_of_text(" FROM main."));
+    sqlite_put_quoted(&sql, definition->local_name);
+    buffer_put(&sql, 0, 1);
+    status = buffer_check(&sql, err);
+    if (status == STATUS_OK)
+        status = sqlite_prepare(table->diff->database, (const char *)sql.data,
+                                &table->rows, err);
+    if (status == STATUS_OK)
+        status = sqlite_comparer_open(&table->comparer, table->diff->database, definition,
+                                      err);
+    buffer_release(&sql);
+    return status;
+}
+
+static void close_table(struct table_diff *table)
+{
+    sqlite_comparer_close(table->comparer);
+    (void)sqlite3_finalize(table->rows);
+    free(table->values);
+    free(table->columns);
+    free(table->changed);
+    buffer_release(&table->key);
+    buffer_release(&table->image);
+    buffer_release(&table->before);
+}
+
+/* The changed columns that the writer of the image had too. */
+static enum status take_changed(struct table_diff *table,
+                                const struct definition *written, size_t *count,
+                                struct error *err)
+{
+    struct bytes before = buffer_view(&table->before);
+
+    *count = 0;
+    while (before.size > 0) {
+        struct value value;
+        uint32_t place;
+        int32_t theirs;
+        enum status status = change_take_before(&before, &place, &value, err);
+
+        if (status != STATUS_OK)
+            return status;
+        assert(place < table->definition->stored_count);
+        theirs = definition_find_column(
+            written, table->definition->columns[table->columns[place]].name);
+        if (theirs >= 0 && written->columns[theirs].generated == GENERATED_NO)
+            table->changed[(*count)++] = table->columns[place];
+    }
+    return STATUS_OK;
+}
+
+static enum status compare_row(struct table_diff *table, const struct shown_row *should,
+                               struct error *err)
+{
+    struct diff_row row = {.definition = table->definition,
+                           .key = buffer_view(&table->key),
+                           .kind = DIFF_CHANGED,
+                           .columns = table->changed};
+    bool changed = false;
+    enum status status;
+
+    buffer_clear(&table->image);
+    buffer_clear(&table->before);
+    status =
+        sqlite_compare_row(table->comparer, row.key, should->image, should->definition,
+                           table->values, &changed, &table->image, &table->before, err);
+    if (status == STATUS_OK && changed)
+        status = take_changed(table, should->definition, &row.column_count, err);
+    if (status == STATUS_OK && row.column_count > 0)
+        report(table->diff, &row);
+    return status;
+}
+
+/* The statement stands on a row of the database. */
+static enum status look_up(struct table_diff *table, struct error *err)
+{
+    struct diff_row extra = {.definition = table->definition, .kind = DIFF_EXTRA};
+    struct shown_row should;
+    enum status status;
+
+    for (uint32_t i = 0; i < table->definition->stored_count; i++)
+        sqlite_column_value(table->rows, (int)i, &table->values[i]);
+    buffer_clear(&table->key);
+    status = image_key(&table->key, table->values, table->definition, err);
+    if (status == STATUS_REFUSED)
+        return STATUS_OK; /* a NULL in its key: not replicated */
+    if (status == STATUS_OK)
+        status = buffer_check(&table->key, err);
+    if (status != STATUS_OK)
+        return status;
+    table->diff->counts->rows++;
+    extra.key = buffer_view(&table->key);
+    status = shown_find(table->diff->shown, table->place, extra.key, &should, err);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    if (status == STATUS_NOT_FOUND ||
+        (should.fate != SHOWN_AS_IT_IS && should.fate != SHOWN_REFUSED)) {
+        report(table->diff, &extra);
+        return STATUS_OK;
+    }
+    status = compare_row(table, &should, err);
+    return status == STATUS_OK
+               ? shown_mark(table->diff->shown, table->place, extra.key, err)
+               : status;
+}
+
+static bool report_missing(void *data, const struct shown_row *row)
+{
+    struct table_diff *table = data;
+    struct diff_row missing = {
+        .definition = table->definition, .key = row->key, .kind = DIFF_MISSING};
+
+    if (row->fate != SHOWN_AS_IT_IS && row->fate != SHOWN_REFUSED)
+        table->diff->counts->parked++;
+    else if (!row->seen)
+        report(table->diff, &missing);
+    return !table->diff->stopped;
+}
+
+static enum status compare_table(struct diff *diff, size_t place, struct error *err)
+{
+    struct table_diff table = {
+        .diff = diff, .place = place, .definition = diff->catalog.definitions[place]};
+    int rc = SQLITE_DONE;
+    enum status status = open_table(&table, err);
+
+    while (status == STATUS_OK && !diff->stopped &&
+           (rc = sqlite3_step(table.rows)) == SQLITE_ROW)
+        status = look_up(&table, err);
+    if (status == STATUS_OK && !diff->stopped && rc != SQLITE_DONE)
+        status = sqlite_failed(diff->database, "read a table", err);
+    if (status == STATUS_OK && !diff->stopped)
+        status = shown_visit(diff->shown, place, report_missing, &table, err);
+    diff->counts->tables++;
+    close_table(&table);
+    return status == STATUS_OK ? status : error_wrap(err, status, table.definition->name);
+}
+
+enum status diff_database(struct store *store, struct sqlite_database *database,
+                          const struct diff_options *options, diff_row_cb visit,
+                          void *data, struct diff_counts *counts, struct error *err)
+{
+    struct diff diff = {.database = database,
+                        .options = options,
+                        .visit = visit,
+                        .data = data,
+                        .counts = counts};
+    uint64_t different;
+    enum status status;
+
+    *counts = (struct diff_counts){0};
+    status = load(&diff, store, err);
+    if (status == STATUS_OK)
+        status = shown_settle(diff.shown, err);
+    for (size_t i = 0; status == STATUS_OK && !diff.stopped && i < diff.catalog.count;
+         i++)
+        status = compare_table(&diff, i, err);
+    sqlite_rollback(database);
+    shown_close(diff.shown);
+    sqlite_catalog_release(&diff.catalog);
+    different = counts->missing + counts->extra + counts->changed;
+    if (status != STATUS_OK || different == 0)
+        return status;
+    return error_set(err, STATUS_DIFFERENT, "%s: %" PRIu64 " row%s not as the log has it",
+                     sqlite_database_path(database), different,
+                     different == 1 ? " is" : "s are");
+}

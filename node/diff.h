@@ -1,0 +1,58 @@
+/* diff: a database against what row index and schema say it shows, computed anew by
+ * node/shown.h, never by what apply noted (DESIGN section 9).
+ *
+ * Reads only: one read transaction on the database for the whole comparison, one on the
+ * store until its rows are copied to a temporary file. Bounded memory. */
+#ifndef NODE_DIFF_H
+#define NODE_DIFF_H
+
+#include "engine/sqlite_database.h"
+#include "log/definition.h"
+#include "log/store.h"
+
+struct diff_options {
+    bool foreign_keys;  /* whether they count */
+    const char *tables; /* as sqlite_catalog_read's only; NULL: all */
+    bool other; /* not the store's own database: its rowferry_state does not count */
+};
+
+enum diff_kind {
+    DIFF_MISSING, /* the database lacks the row */
+    DIFF_EXTRA,   /* it has a row that it should not show */
+    DIFF_CHANGED,
+};
+
+/* One row that differs. Views live until the callback returns. */
+struct diff_row {
+    const struct definition *definition; /* the database's own */
+    struct bytes key;                    /* canonical */
+    enum diff_kind kind;
+    const uint32_t *columns; /* CHANGED: indexes into definition->columns, ascending */
+    size_t column_count;
+};
+
+/* Return false to end early: what follows is neither compared nor counted. */
+typedef bool (*diff_row_cb)(void *data, const struct diff_row *row);
+
+struct diff_counts {
+    uint64_t tables;
+    uint64_t rows; /* of the database, compared */
+    uint64_t missing;
+    uint64_t extra;
+    uint64_t changed;
+    uint64_t waiting; /* entries not yet applied; no difference, nor are the next two */
+    uint64_t parked;  /* live rows that the constraints keep from being shown */
+    uint64_t quarantined; /* compared with what the database held when it refused them */
+};
+
+/* Compare. visit may be NULL. DIFFERENT: missing, extra or changed is not 0 (err says how
+ * many rows). REFUSED: the database's rowferry_state is not the store's, or one of the
+ * two was restored. BUSY: a batch is between its two commits now, or was cut off there:
+ * apply ends it. UNAVAILABLE, IO, FULL: the database, or the temporary file. */
+MUST_CHECK enum status diff_database(struct store *store,
+                                     struct sqlite_database *database,
+                                     const struct diff_options *options,
+                                     diff_row_cb visit, void *data,
+                                     struct diff_counts *counts, struct error *err);
+
+#endif

@@ -1,0 +1,412 @@
+/* Making a node. Happy path: the database is looked at; the store is made in its cradle,
+ * gets the member entry, the definitions and the base rows; rowferry_state goes into the
+ * database; one rename puts the store into place.
+ *
+ * A failure removes the cradle, and takes rowferry_state out again if it was written.
+ * After a kill the cradle is still there: the same init takes it over (node/cradle.h);
+ * one that had got as far as the rename finds its store in place and has nothing left to
+ * do. */
+#include "node/node_private.h"
+
+#include "capture/sqlite_scan.h"
+#include "log/identity.h"
+#include "node/cradle.h"
+#include "node/database_url.h"
+#include "node/own_state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TOKEN_FILE_MAX = 4096 };
+
+struct making {
+    const struct init_options *options;
+    struct init_report *report;
+    char *place; /* of the store, without slashes at the end */
+    char *path;  /* of the database */
+    char *url;   /* the same, absolute */
+    struct identity identity;
+    struct config config;
+    struct sqlite_database *database;
+    struct sqlite_state state; /* as found */
+    bool made_database;
+    uint64_t left_id; /* of a dead init's cradle; 0: none */
+    struct cradle *cradle;
+    struct store *store;
+};
+
+void init_report_release(struct init_report *report)
+{
+    sqlite_catalog_release(&report->catalog);
+}
+
+/* ---- what is given */
+
+static enum status read_token(struct identity *identity, const char *path,
+                              struct error *err)
+{
+    char text[TOKEN_FILE_MAX];
+    bool piped = strcmp(path, "-") == 0;
+    FILE *file = piped ? stdin : fopen(path, "re");
+    size_t size;
+    enum status status;
+
+    if (file == NULL)
+        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", path, strerror(errno));
+    size = fread(text, 1, sizeof text - 1, file);
+    text[size] = '\0';
+    if (!piped)
+        (void)fclose(file);
+    status = token_read(identity, text, err);
+    sodium_memzero(text, sizeof text);
+    return status == STATUS_OK ? status
+                               : error_wrap(err, status, piped ? "standard input" : path);
+}
+
+static enum status name_places(struct making *making, struct error *err)
+{
+    const char *store = making->options->store;
+    size_t size = strlen(store);
+    enum status status = database_url_path(making->options->database, &making->path, err);
+
+    if (status != STATUS_OK)
+        return status;
+    while (size > 1 && store[size - 1] == '/')
+        size--;
+    if (size == 0 || strcmp(store, "/") == 0)
+        return error_set(err, STATUS_USAGE, "--store: \"%s\" is not a directory to make",
+                         store);
+    making->place = strndup(store, size);
+    if (making->place == NULL || asprintf(&making->url, "sqlite:%s", making->path) < 0) {
+        making->url = NULL;
+        return error_set(err, STATUS_NO_MEMORY, "init: out of memory");
+    }
+    making->left_id = cradle_left_id(making->place);
+    return STATUS_OK;
+}
+
+static enum status make_identity(struct making *making, struct error *err)
+{
+    char host[NODE_NAME_MAX + 1] = "node";
+    const char *name = making->options->name;
+    enum status status;
+
+    if (name == NULL && gethostname(host, sizeof host - 1) == 0)
+        host[sizeof host - 1] = '\0';
+    status = identity_make(&making->identity, name != NULL ? name : host, err);
+    if (status != STATUS_OK)
+        return error_wrap(err, status, name != NULL ? "--name" : "the host's name");
+    if (making->left_id != 0)
+        making->identity.node = making->left_id;
+    if (making->options->join != NULL)
+        status = read_token(&making->identity, making->options->join, err);
+    return status;
+}
+
+static bool holds_files(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    bool found = false;
+
+    if (dir == NULL)
+        return false;
+    for (struct dirent *entry = readdir(dir); entry != NULL && !found;
+         entry = readdir(dir))
+        found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    (void)closedir(dir);
+    return found;
+}
+
+/* ---- the database */
+
+static enum status open_database(struct making *making, struct error *err)
+{
+    const struct init_options *options = making->options;
+    bool missing = access(making->path, F_OK) != 0 && errno == ENOENT;
+    enum status status;
+
+    if (missing && !options->create_tables)
+        return error_set(err, STATUS_UNAVAILABLE, "%s: no such file%s", making->path,
+                         options->join != NULL ? "; --create-tables makes it" : "");
+    if (missing && options->check)
+        return STATUS_OK;
+    making->made_database = missing;
+    status = sqlite_database_open(&making->database, making->path,
+                                  missing          ? SQLITE_DATABASE_CREATE
+                                  : options->check ? SQLITE_DATABASE_READ
+                                                   : SQLITE_DATABASE_WRITE,
+                                  SQLITE_BUSY_MS_DEFAULT, err);
+    if (status == STATUS_OK)
+        status = sqlite_state_read(making->database, &making->state, err);
+    if (status == STATUS_OK && !options->take_over)
+        status = node_check_owner(making->left_id, making->path, &making->state, err);
+    return status;
+}
+
+static enum status look_at_tables(struct making *making, struct error *err)
+{
+    struct init_report *report = making->report;
+    const char *only = making->options->tables;
+    uint64_t count;
+    enum status status;
+
+    report->catalog.foreign_keys_clean = true; /* of a file that is not there */
+    if (making->database == NULL)
+        return STATUS_OK;
+    if (making->options->create_tables)
+        only = NULL; /* what it names comes with the first sync */
+    status = sqlite_begin_read(making->database, err);
+    if (status != STATUS_OK)
+        return status;
+    status = sqlite_catalog_read(making->database, only, &report->catalog, err);
+    if (status == STATUS_OK)
+        status = sqlite_foreign_keys_clean(making->database,
+                                           &report->catalog.foreign_keys_clean, err);
+    for (size_t i = 0; status == STATUS_OK && i < report->catalog.count; i++) {
+        count = 0;
+        status = node_count_rows(making->database, report->catalog.definitions[i], &count,
+                                 err);
+        report->rows += count;
+    }
+    sqlite_rollback(making->database);
+    report->tables = report->catalog.count;
+    if (status == STATUS_OK)
+        making->config.foreign_keys = report->catalog.foreign_keys_clean;
+    return status;
+}
+
+/* ---- the store */
+
+static enum status put_meta(struct making *making, struct error *err)
+{
+    struct join_plan plan = {
+        .pending = true,
+        .create_tables = making->options->create_tables,
+        .take_over = making->options->take_over,
+    };
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(making->store, TXN_WRITE, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_put_bytes(txn, META_DATABASE, bytes_of_text(making->url), err);
+    if (status == STATUS_OK && making->options->join == NULL)
+        status = meta_put(txn, META_FOUNDER, 1, err);
+    if (status == STATUS_OK) {
+        status = store_commit(txn, err);
+        txn = NULL;
+    }
+    store_abort(txn);
+    if (status == STATUS_OK && making->options->join != NULL)
+        status = join_remember(making->store, &plan, err);
+    return status;
+}
+
+static enum status copy_option(char **out, const char *text, struct error *err)
+{
+    if (text == NULL)
+        return STATUS_OK;
+    *out = strdup(text);
+    return *out != NULL ? STATUS_OK
+                        : error_set(err, STATUS_NO_MEMORY, "init: out of memory");
+}
+
+static enum status make_store(struct making *making, struct error *err)
+{
+    const struct wall_clock *clock = making->options->clock;
+    const char *folder;
+    enum status status = cradle_open(&making->cradle, making->place, err);
+
+    if (status != STATUS_OK)
+        return status;
+    folder = cradle_folder(making->cradle);
+    status = cradle_keep_id(making->cradle, making->identity.node, err);
+    if (status == STATUS_OK)
+        status = store_create(folder, &making->identity, err);
+    if (status == STATUS_OK)
+        status = copy_option(&making->config.database, making->url, err);
+    if (status == STATUS_OK)
+        status = copy_option(&making->config.tables, making->options->tables, err);
+    if (status == STATUS_OK)
+        status = config_write(&making->config, folder, err);
+    if (status == STATUS_OK)
+        status = store_open(&making->store, folder, STORE_READ_WRITE, err);
+    if (status != STATUS_OK)
+        return status;
+    if (clock != NULL)
+        store_set_clock(making->store, clock, making->config.max_skew_us);
+    return put_meta(making, err);
+}
+
+/* The founder's log: member, definitions, base rows. */
+static enum status found_fleet(struct making *making, struct error *err)
+{
+    struct sqlite_scan_options options = {.tables = making->options->tables};
+    struct capture_counts counts = {0};
+    struct source *source = NULL;
+    enum status status = store_lock(making->store, LOCK_CAPTURE, err);
+
+    if (status == STATUS_OK)
+        status = store_lock(making->store, LOCK_APPLY, err);
+    if (status == STATUS_OK)
+        status = join_log_member(making->store, false, err);
+    if (status == STATUS_OK)
+        status =
+            sqlite_scan_open(&source, making->database, making->store, &options, err);
+    if (status == STATUS_OK)
+        status = sqlite_scan_base(source, &counts, err);
+    if (source != NULL)
+        source->ops->close(source);
+    return status;
+}
+
+static enum status write_state(struct making *making, struct error *err)
+{
+    struct sqlite_state state = {
+        .store = making->identity.node,
+        .incarnation = making->identity.incarnation,
+    };
+    struct sqlite_own_write own = {0};
+    enum status status = own_state_begin(making->database, making->store, &own, err);
+
+    if (status == STATUS_OK)
+        status = own_state_commit(making->database, making->store, &own, &state, err);
+    sqlite_rollback(making->database);
+    return status;
+}
+
+/* Put back what was there before. */
+static enum status undo_state(struct making *making, struct error *err)
+{
+    enum status status = sqlite_begin_write(making->database, err);
+
+    if (status == STATUS_OK && making->state.store != 0)
+        status = sqlite_state_write(making->database, &making->state, err);
+    else if (status == STATUS_OK)
+        status =
+            sqlite_execute(making->database, "DROP TABLE IF EXISTS rowferry_state", err);
+    if (status == STATUS_OK)
+        status = sqlite_commit(making->database, err);
+    sqlite_rollback(making->database);
+    return status;
+}
+
+/* rowferry_state is the last thing before the rename: little can go wrong after it. */
+static enum status take_place(struct making *making, struct error *err)
+{
+    bool founds = making->options->join == NULL;
+    struct error ignored;
+    enum status status = STATUS_OK;
+
+    if (founds)
+        status = write_state(making, err);
+    store_close(making->store);
+    making->store = NULL;
+    if (status == STATUS_OK)
+        status = cradle_place(making->cradle, err);
+    if (status != STATUS_OK && status != STATUS_BUSY && founds &&
+        undo_state(making, &ignored) != STATUS_OK)
+        (void)error_wrap(err, status, "rowferry_state may be left in the database");
+    return status;
+}
+
+/* ---- the whole */
+
+static void fill_report(struct making *making)
+{
+    struct init_report *report = making->report;
+
+    report->node = making->options->check ? 0 : making->identity.node;
+    memcpy(report->name, making->identity.name, sizeof report->name);
+    memcpy(report->fleet, making->identity.fleet, FLEET_ID_SIZE);
+    report->joins = making->options->join != NULL;
+}
+
+/* There is something where the store is to be: a store that an init put there and died
+ * before it could say so, or something else. */
+static enum status find_placed(struct making *making, struct error *err)
+{
+    struct store *store = NULL;
+    enum status status;
+
+    if (!cradle_is_left(making->place)) {
+        return error_set(err, STATUS_REFUSED,
+                         "%s: there is a store already, or something else: name another "
+                         "directory with --store",
+                         making->place);
+    }
+    status = cradle_open(&making->cradle, making->place, err);
+    if (status == STATUS_OK)
+        status = store_open(&store, making->place, STORE_READ_ONLY, err);
+    if (status == STATUS_OK)
+        making->identity = *store_identity(store);
+    store_close(store);
+    if (making->left_id == 0) /* it died between its last two calls */
+        making->left_id = making->identity.node;
+    if (status == STATUS_OK && making->identity.node != making->left_id) {
+        status =
+            error_set(err, STATUS_REFUSED, "%s: there is a store already, of node %s",
+                      making->place, making->identity.name);
+    }
+    return status;
+}
+
+static enum status make(struct making *making, bool *placed, struct error *err)
+{
+    enum status status = name_places(making, err);
+
+    if (status == STATUS_OK && holds_files(making->place)) {
+        status = find_placed(making, err);
+        *placed = status == STATUS_OK;
+    } else if (status == STATUS_OK) {
+        status = make_identity(making, err);
+    }
+    if (status == STATUS_OK)
+        status = open_database(making, err);
+    if (status == STATUS_OK)
+        status = look_at_tables(making, err);
+    if (status != STATUS_OK || *placed || making->options->check)
+        return status;
+    status = make_store(making, err);
+    if (status == STATUS_OK && making->options->join == NULL)
+        status = found_fleet(making, err);
+    if (status == STATUS_OK)
+        status = take_place(making, err);
+    *placed = status == STATUS_OK;
+    return status;
+}
+
+enum status node_init(const struct init_options *options, struct init_report *report,
+                      struct error *err)
+{
+    struct making making = {.options = options, .report = report};
+    bool placed = false;
+    enum status status;
+
+    *report = (struct init_report){0};
+    if (options->create_tables && options->join == NULL)
+        return error_set(err, STATUS_USAGE, "--create-tables goes with --join");
+    config_init(&making.config);
+    status = make(&making, &placed, err);
+    if (status == STATUS_OK)
+        fill_report(&making);
+    else
+        init_report_release(report);
+    store_close(making.store);
+    cradle_close(making.cradle, placed);
+    sqlite_database_close(making.database);
+    if (making.made_database && status != STATUS_OK)
+        (void)unlink(making.path);
+    config_release(&making.config);
+    sodium_memzero(&making.identity, sizeof making.identity);
+    free(making.place);
+    free(making.path);
+    free(making.url);
+    return status;
+}

@@ -1,0 +1,349 @@
+/* Joining a fleet: what init --join remembers, and what the first sync makes of it.
+ *
+ * Happy path: the founder's entries were imported; in one transaction of the database the
+ * tables that it lacks are made and rowferry_state is written; then the log gets this
+ * node's member entry, then its definitions, and META_JOIN is emptied. Killed between two
+ * of these the next call finds the state in the database, or the entry in the log, and
+ * goes on. */
+#include "node/node_private.h"
+
+#include "log/log_reader.h"
+#include "log/segment.h"
+#include "node/own_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* META_JOIN: one byte of flags; empty when there is nothing left to join. */
+enum { JOIN_PENDING = 1, JOIN_CREATE_TABLES = 2, JOIN_TAKE_OVER = 4 };
+
+static enum status put_join(struct store *store, struct bytes value, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(store, TXN_WRITE, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_put_bytes(txn, META_JOIN, value, err);
+    if (status == STATUS_OK) {
+        status = store_commit(txn, err);
+        txn = NULL;
+    }
+    store_abort(txn);
+    return status;
+}
+
+enum status join_remember(struct store *store, const struct join_plan *plan,
+                          struct error *err)
+{
+    uint8_t flags = (uint8_t)((plan->pending ? JOIN_PENDING : 0) |
+                              (plan->create_tables ? JOIN_CREATE_TABLES : 0) |
+                              (plan->take_over ? JOIN_TAKE_OVER : 0));
+
+    return put_join(store, (struct bytes){&flags, 1}, err);
+}
+
+enum status join_recall(struct store *store, struct join_plan *plan, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    struct bytes value = {0};
+    unsigned flags;
+    enum status status = store_begin(store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_get_bytes(txn, META_JOIN, &value, err);
+    if (status == STATUS_OK) {
+        flags = value.size > 0 ? value.data[0] : 0;
+        *plan = (struct join_plan){
+            .pending = (flags & JOIN_PENDING) != 0,
+            .create_tables = (flags & JOIN_CREATE_TABLES) != 0,
+            .take_over = (flags & JOIN_TAKE_OVER) != 0,
+        };
+    }
+    store_abort(txn);
+    return status;
+}
+
+enum status join_log_member(struct store *store, bool whole_context, struct error *err)
+{
+    const struct identity *identity = store_identity(store);
+    struct local_entry entry = {.kind = ENTRY_MEMBER, .whole_context = whole_context};
+    struct appender *appender = NULL;
+    struct member member = {
+        .event = MEMBER_JOINED,
+        .node = identity->node,
+        .name = bytes_of_text(identity->name),
+        .engine = MEMBER_SQLITE,
+        .formats_max = SEGMENT_FORMAT,
+    };
+    uint64_t seq;
+    enum status status = appender_open(&appender, store, APPENDER_CAPTURE, err);
+
+    memcpy(member.public_key, identity->public_key, sizeof member.public_key);
+    if (status == STATUS_OK)
+        status = appender_add_member(appender, &member, err);
+    if (status == STATUS_OK)
+        status = appender_end_local(appender, &entry, &seq, err);
+    if (status == STATUS_OK)
+        status = appender_commit(appender, err);
+    appender_close(appender);
+    return status;
+}
+
+/* ---- the fleet's tables */
+
+/* Definitions of all fleet tables, the founder's where it has one; the store's views. */
+struct fleet_tables {
+    const struct definition **definitions; /* owned */
+    uint32_t count;
+};
+
+/* The founder is who made the first entry: all others have it in their context. */
+static enum status find_fleet_tables(struct store_txn *txn, struct fleet_tables *out,
+                                     struct error *err)
+{
+    struct log_entry first;
+    struct table table;
+    uint32_t count = 0;
+    enum status status = log_get(txn, 1, &first, err);
+
+    *out = (struct fleet_tables){0};
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(
+            err, STATUS_REFUSED,
+            "this node has not joined its fleet yet, and nothing of the fleet "
+            "is here: sync with a place where a member has been");
+    }
+    if (status == STATUS_OK)
+        status = tables_count(txn, &count, err);
+    if (status != STATUS_OK)
+        return status;
+    out->definitions = calloc((size_t)count + 1, sizeof(const struct definition *));
+    if (out->definitions == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "join: out of memory");
+    for (uint32_t id = 1; id <= count; id++) {
+        status = tables_newest(txn, first.header.origin, id, &table, err);
+        if (status == STATUS_NOT_FOUND)
+            status = tables_any(txn, id, &table, err);
+        if (status == STATUS_NOT_FOUND)
+            continue;
+        if (status != STATUS_OK)
+            break;
+        out->definitions[out->count++] = table.definition;
+    }
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        free(out->definitions);
+        *out = (struct fleet_tables){0};
+        return status;
+    }
+    return STATUS_OK;
+}
+
+/* Whether name is in the comma-separated list; NULL lists all. */
+static bool is_wanted(const char *list, const char *name)
+{
+    size_t size = strlen(name);
+
+    if (list == NULL)
+        return true;
+    for (const char *at = list; *at != '\0'; at += *at == ',') {
+        size_t word = strcspn(at, ",");
+
+        if (word == size && memcmp(at, name, size) == 0)
+            return true;
+        at += word;
+    }
+    return false;
+}
+
+static enum status table_exists(struct sqlite_database *database, const char *name,
+                                bool *exists, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc;
+    enum status status = sqlite_prepare(database,
+                                        "SELECT 1 FROM main.sqlite_schema WHERE "
+                                        "type IN ('table', 'view') AND name = ?1 "
+                                        "COLLATE NOCASE",
+                                        &statement, err);
+
+    if (status != STATUS_OK)
+        return status;
+    rc = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(statement);
+    *exists = rc == SQLITE_ROW;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        status = sqlite_failed(database, "look for a table", err);
+    (void)sqlite3_finalize(statement);
+    return status;
+}
+
+/* Parents before children, so that the DDL reads in a sensible order. */
+static enum status create_tables(struct node *node, const struct fleet_tables *tables,
+                                 struct error *err)
+{
+    uint32_t *group = calloc((size_t)tables->count + 1, sizeof *group), last = 0;
+    enum status status = STATUS_OK;
+
+    if (group == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "join: out of memory");
+    status = foreign_key_groups(tables->definitions, tables->count, group, err);
+    for (uint32_t i = 0; status == STATUS_OK && i < tables->count; i++)
+        last = group[i] > last ? group[i] : last;
+    for (uint32_t now = 0; status == STATUS_OK && now <= last; now++) {
+        for (uint32_t i = 0; status == STATUS_OK && i < tables->count; i++) {
+            const struct definition *definition = tables->definitions[i];
+            bool exists = false;
+
+            if (group[i] != now || !is_wanted(node->config.tables, definition->name))
+                continue;
+            status = table_exists(node->database, definition->local_name, &exists, err);
+            if (status == STATUS_OK && !exists)
+                status = sqlite_create_table(node->database, definition, err);
+            if (status != STATUS_OK)
+                status = error_wrap(err, status, definition->name);
+        }
+    }
+    free(group);
+    return status;
+}
+
+/* ---- rows that are there already */
+
+enum status node_count_rows(struct sqlite_database *database,
+                            const struct definition *definition, uint64_t *count,
+                            struct error *err)
+{
+    struct buffer sql;
+    sqlite3_stmt *statement = NULL;
+    const char *link = " WHERE ";
+    enum status status;
+
+    buffer_init(&sql);
+    buffer_put_bytes(&sql, bytes_of_text("SELECT count(*) FROM main."));
+    sqlite_put_quoted(&sql, definition->local_name);
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        if (definition->columns[i].key_position == 0)
+            continue;
+        buffer_put_bytes(&sql, bytes_of_text(link));
+        sqlite_put_quoted(&sql, definition->columns[i].name);
+        buffer_put_bytes(&sql, bytes_of_text(" IS NOT NULL"));
+        link = " AND ";
+    }
+    buffer_put(&sql, 0, 1);
+    status = buffer_check(&sql, err);
+    if (status == STATUS_OK)
+        status = sqlite_prepare(database, (const char *)sql.data, &statement, err);
+    if (status == STATUS_OK) {
+        if (sqlite3_step(statement) == SQLITE_ROW)
+            *count = (uint64_t)sqlite3_column_int64(statement, 0);
+        else
+            status = sqlite_failed(database, definition->local_name, err);
+    }
+    (void)sqlite3_finalize(statement);
+    buffer_release(&sql);
+    return status;
+}
+
+static enum status refuse_rows(struct node *node, struct error *err)
+{
+    struct sqlite_catalog catalog = {0};
+    char found[700] = "";
+    size_t used = 0;
+    uint64_t count;
+    enum status status =
+        sqlite_catalog_read(node->database, node->config.tables, &catalog, err);
+
+    for (size_t i = 0; status == STATUS_OK && i < catalog.count; i++) {
+        const char *name = catalog.definitions[i]->local_name;
+
+        count = 0;
+        status = node_count_rows(node->database, catalog.definitions[i], &count, err);
+        if (status != STATUS_OK || count == 0 || used >= sizeof found - 1)
+            continue;
+        used += (size_t)snprintf(found + used, sizeof found - used, "%s%s %llu",
+                                 used > 0 ? ", " : "", name, (unsigned long long)count);
+    }
+    sqlite_catalog_release(&catalog);
+    if (status == STATUS_OK && used > 0) {
+        status =
+            error_set(err, STATUS_REFUSED,
+                      "%s: tables to be replicated hold rows already (%s); joining with "
+                      "rows is not possible yet: join with an empty database",
+                      node->path, found);
+    }
+    return status;
+}
+
+/* ---- the first sync */
+
+/* One transaction: all of it or, after a kill, nothing. */
+static enum status enter_database(struct node *node, const struct join_plan *plan,
+                                  const struct fleet_tables *tables, struct error *err)
+{
+    const struct identity *identity = store_identity(node->store);
+    struct sqlite_state state = {0};
+    struct sqlite_own_write own = {0};
+    enum status status = own_state_begin(node->database, node->store, &own, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_state_read(node->database, &state, err);
+    if (status == STATUS_OK && !plan->take_over)
+        status = node_check_owner(identity->node, node->path, &state, err);
+    if (status == STATUS_OK && state.store == identity->node) {
+        sqlite_rollback(node->database);
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK && plan->create_tables)
+        status = create_tables(node, tables, err);
+    if (status == STATUS_OK) /* after that: --tables may name some that were not there */
+        status = refuse_rows(node, err);
+    state = (struct sqlite_state){
+        .store = identity->node,
+        .incarnation = identity->incarnation,
+    };
+    if (status == STATUS_OK)
+        status = own_state_commit(node->database, node->store, &own, &state, err);
+    if (status != STATUS_OK)
+        sqlite_rollback(node->database);
+    return status;
+}
+
+static enum status enter_log(struct node *node, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    struct capture_counts counts = {0};
+    uint64_t seq;
+    enum status status = store_begin(node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = log_find(txn, store_identity(node->store)->node, 1, &seq, err);
+    store_abort(txn);
+    if (status == STATUS_NOT_FOUND)
+        status = join_log_member(node->store, true, err);
+    if (status == STATUS_OK)
+        status = node_capture_locked(node, &counts, err);
+    return status == STATUS_OK ? put_join(node->store, (struct bytes){0}, err) : status;
+}
+
+enum status join_finish(struct node *node, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    struct fleet_tables tables = {0};
+    struct join_plan plan;
+    enum status status = join_recall(node->store, &plan, err);
+
+    if (status != STATUS_OK || !plan.pending)
+        return status;
+    status = store_begin(node->store, TXN_READ, &txn, err);
+    if (status == STATUS_OK)
+        status = find_fleet_tables(txn, &tables, err);
+    store_abort(txn); /* definitions live as long as the store */
+    if (status == STATUS_OK)
+        status = enter_database(node, &plan, &tables, err);
+    if (status == STATUS_OK)
+        status = enter_log(node, err);
+    free(tables.definitions);
+    return status;
+}

@@ -1,0 +1,312 @@
+#include "node/node_private.h"
+
+#include "apply/applier.h"
+#include "capture/sqlite_scan.h"
+#include "node/database_url.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening and closing */
+
+static enum status find_url(struct node *node, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    struct bytes url = {0};
+    enum status status;
+
+    if (node->config.database != NULL) {
+        node->url = strdup(node->config.database);
+    } else {
+        status = store_begin(node->store, TXN_READ, &txn, err);
+        if (status == STATUS_OK)
+            status = meta_get_bytes(txn, META_DATABASE, &url, err);
+        if (status == STATUS_OK)
+            node->url = strndup((const char *)url.data, url.size);
+        store_abort(txn);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return node->url != NULL
+               ? STATUS_OK
+               : error_set(err, STATUS_NO_MEMORY, "open node: out of memory");
+}
+
+enum status node_check_owner(uint64_t node, const char *path,
+                             const struct sqlite_state *state, struct error *err)
+{
+    char id[NODE_ID_TEXT_SIZE];
+
+    if (state->store == 0 || state->store == node)
+        return STATUS_OK;
+    node_id_text(state->store, id);
+    return error_set(
+        err, STATUS_REFUSED,
+        "%s: belongs to the store of node %s; if that is given up, make a new "
+        "store by init --take-over",
+        path, id);
+}
+
+static enum status open_database(struct node *node, bool read_only, struct error *err)
+{
+    uint64_t id = store_identity(node->store)->node;
+    struct join_plan plan;
+    struct sqlite_state state;
+    enum sqlite_open_mode mode = SQLITE_DATABASE_WRITE;
+    enum status status = join_recall(node->store, &plan, err);
+
+    if (status != STATUS_OK)
+        return status;
+    if (read_only)
+        mode = SQLITE_DATABASE_READ;
+    else if (plan.pending && plan.create_tables)
+        mode = SQLITE_DATABASE_CREATE;
+    status = database_url_path(node->url, &node->path, err);
+    if (status == STATUS_OK)
+        status = sqlite_database_open(&node->database, node->path, mode,
+                                      SQLITE_BUSY_MS_DEFAULT, err);
+    if (status == STATUS_OK)
+        status = sqlite_state_read(node->database, &state, err);
+    if (status == STATUS_OK && !(plan.pending && plan.take_over))
+        status = node_check_owner(id, node->path, &state, err);
+    return status;
+}
+
+enum status node_open(struct node **out, const char *store, unsigned flags,
+                      struct error *err)
+{
+    bool read_only = (flags & NODE_READ_ONLY) != 0;
+    struct node *node = calloc(1, sizeof *node);
+    enum status status;
+
+    *out = NULL;
+    if (node == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "open node: out of memory");
+    config_init(&node->config);
+    status = store_open(&node->store, store,
+                        read_only ? STORE_READ_ONLY : STORE_READ_WRITE, err);
+    if (status == STATUS_OK)
+        status = config_read(&node->config, store, err);
+    if (status == STATUS_OK)
+        status = find_url(node, err);
+    if (status == STATUS_OK) {
+        store_set_clock(node->store, &wall_clock_system, node->config.max_skew_us);
+        if ((flags & NODE_WITH_DATABASE) != 0)
+            status = open_database(node, read_only, err);
+    }
+    if (status != STATUS_OK) {
+        node_close(node);
+        return status;
+    }
+    *out = node;
+    return STATUS_OK;
+}
+
+void node_close(struct node *node)
+{
+    if (node == NULL)
+        return;
+    if (node->target != NULL)
+        node->target->ops->close(node->target);
+    if (node->source != NULL)
+        node->source->ops->close(node->source);
+    sqlite_database_close(node->database);
+    store_close(node->store);
+    config_release(&node->config);
+    free(node->url);
+    free(node->path);
+    free(node);
+}
+
+struct store *node_store(struct node *node)
+{
+    return node->store;
+}
+
+struct sqlite_database *node_database(struct node *node)
+{
+    return node->database;
+}
+
+const char *node_database_url(const struct node *node)
+{
+    return node->url;
+}
+
+void node_on_notice(struct node *node, node_notice_cb notice, void *data)
+{
+    node->notice = notice;
+    node->notice_data = data;
+}
+
+void node_set_clock(struct node *node, const struct wall_clock *clock,
+                    uint64_t max_skew_us)
+{
+    store_set_clock(node->store, clock, max_skew_us);
+}
+
+/* ---- source and target, on one connection */
+
+enum status node_source(struct node *node, struct source **out, struct error *err)
+{
+    struct sqlite_scan_options options = {.tables = node->config.tables};
+    enum status status = STATUS_OK;
+
+    assert(node->database != NULL);
+    if (node->source == NULL)
+        status =
+            sqlite_scan_open(&node->source, node->database, node->store, &options, err);
+    *out = node->source;
+    return status;
+}
+
+/* The applier's view of capture: apply/ and capture/ do not know each other. */
+static enum status capture_for_target(void *data, bool *logged, struct error *err)
+{
+    struct node *node = data;
+
+    assert(node->source != NULL);
+    return sqlite_scan_locked(node->source, logged, err);
+}
+
+enum status node_target(struct node *node, struct target **out, struct error *err)
+{
+    struct sqlite_target_options options = {
+        .capture = capture_for_target,
+        .capture_data = node,
+        .foreign_keys = node->config.foreign_keys,
+        .triggers = node->config.triggers,
+        .tables = node->config.tables,
+    };
+    struct source *source = NULL;
+    enum status status = node_source(node, &source, err);
+
+    if (status == STATUS_OK && node->target == NULL)
+        status =
+            sqlite_target_open(&node->target, node->database, node->store, &options, err);
+    *out = node->target;
+    return status;
+}
+
+/* ---- locks */
+
+enum status node_lock(struct node *node, bool import, struct error *err)
+{
+    enum status status = store_lock(node->store, LOCK_CAPTURE, err);
+
+    if (status != STATUS_OK)
+        return status;
+    if (import)
+        status = store_lock(node->store, LOCK_IMPORT, err);
+    if (status != STATUS_OK) {
+        store_unlock(node->store, LOCK_CAPTURE);
+        return status;
+    }
+    status = store_lock(node->store, LOCK_APPLY, err);
+    if (status != STATUS_OK) {
+        if (import)
+            store_unlock(node->store, LOCK_IMPORT);
+        store_unlock(node->store, LOCK_CAPTURE);
+    }
+    return status;
+}
+
+void node_unlock(struct node *node, bool import)
+{
+    store_unlock(node->store, LOCK_APPLY);
+    if (import)
+        store_unlock(node->store, LOCK_IMPORT);
+    store_unlock(node->store, LOCK_CAPTURE);
+}
+
+/* ---- the two halves */
+
+enum status node_capture_locked(struct node *node, struct capture_counts *counts,
+                                struct error *err)
+{
+    struct source *source = NULL;
+    enum status status = node_source(node, &source, err);
+
+    return status == STATUS_OK ? source->ops->capture(source, counts, err) : status;
+}
+
+enum status node_apply_locked(struct node *node, struct apply_counts *counts,
+                              struct error *err)
+{
+    struct target *target = NULL;
+    enum status status = node_target(node, &target, err);
+
+    return status == STATUS_OK ? applier_run_once(target, counts, err) : status;
+}
+
+/* Take the locks for one half; joining takes that of import too. */
+static enum status begin_half(struct node *node, bool *import, struct error *err)
+{
+    struct join_plan plan;
+    enum status status = join_recall(node->store, &plan, err);
+
+    if (status != STATUS_OK)
+        return status;
+    *import = plan.pending;
+    status = node_lock(node, *import, err);
+    if (status != STATUS_OK)
+        return status;
+    status = join_finish(node, err);
+    if (status != STATUS_OK)
+        node_unlock(node, *import);
+    return status;
+}
+
+enum status node_capture(struct node *node, struct capture_counts *counts,
+                         struct error *err)
+{
+    bool import = false;
+    enum status status;
+
+    *counts = (struct capture_counts){0};
+    status = begin_half(node, &import, err);
+    if (status != STATUS_OK)
+        return status;
+    status = node_capture_locked(node, counts, err);
+    node_unlock(node, import);
+    return status;
+}
+
+enum status node_apply(struct node *node, struct apply_counts *counts, struct error *err)
+{
+    bool import = false;
+    enum status status;
+
+    *counts = (struct apply_counts){0};
+    status = begin_half(node, &import, err);
+    if (status != STATUS_OK)
+        return status;
+    status = node_apply_locked(node, counts, err);
+    node_unlock(node, import);
+    return status;
+}
+
+/* ---- comparing */
+
+enum status node_diff(struct node *node, const char *path, diff_row_cb visit, void *data,
+                      struct diff_counts *counts, struct error *err)
+{
+    struct diff_options options = {
+        .foreign_keys = node->config.foreign_keys,
+        .tables = node->config.tables,
+        .other = path != NULL,
+    };
+    struct sqlite_database *database = node->database;
+    enum status status = STATUS_OK;
+
+    if (path != NULL)
+        status = sqlite_database_open(&database, path, SQLITE_DATABASE_READ,
+                                      SQLITE_BUSY_MS_DEFAULT, err);
+    assert(status != STATUS_OK || database != NULL);
+    if (status == STATUS_OK)
+        status = diff_database(node->store, database, &options, visit, data, counts, err);
+    if (path != NULL)
+        sqlite_database_close(database);
+    return status;
+}

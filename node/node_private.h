@@ -1,0 +1,70 @@
+/* What the files of node/ share about a node; nobody else includes this. */
+#ifndef NODE_NODE_PRIVATE_H
+#define NODE_NODE_PRIVATE_H
+
+#include "node/config.h"
+#include "node/node.h"
+
+struct node {
+    struct store *store;
+    struct config config;
+    char *url;  /* the database's */
+    char *path; /* of its file; NULL: opened without */
+    struct sqlite_database *database;
+    struct source
+        *source; /* opened when first needed: joining makes tables before that */
+    struct target *target;
+    node_notice_cb notice;
+    void *notice_data;
+};
+
+MUST_CHECK enum status node_source(struct node *node, struct source **out,
+                                   struct error *err);
+MUST_CHECK enum status node_target(struct node *node, struct target **out,
+                                   struct error *err);
+
+/* Take the locks of a visit: capture, import, apply, in this order; or all but import. */
+MUST_CHECK enum status node_lock(struct node *node, bool import, struct error *err);
+void node_unlock(struct node *node, bool import);
+
+/* Capture, apply: the caller holds the locks; the node has joined. */
+MUST_CHECK enum status
+node_capture_locked(struct node *node, struct capture_counts *counts, struct error *err);
+MUST_CHECK enum status node_apply_locked(struct node *node, struct apply_counts *counts,
+                                         struct error *err);
+
+/* REFUSED: the database's state names another store. */
+MUST_CHECK enum status node_check_owner(uint64_t node, const char *path,
+                                        const struct sqlite_state *state,
+                                        struct error *err);
+
+void node_add_segments(struct segment_counts *sum, const struct segment_counts *more);
+
+/* How many rows of a table have a key without NULL, within the caller's transaction. */
+MUST_CHECK enum status node_count_rows(struct sqlite_database *database,
+                                       const struct definition *definition,
+                                       uint64_t *count, struct error *err);
+
+/* ---- joining (join.c) */
+
+struct join_plan {
+    bool pending; /* init --join was, the first sync was not */
+    bool create_tables;
+    bool take_over;
+};
+
+MUST_CHECK enum status join_remember(struct store *store, const struct join_plan *plan,
+                                     struct error *err);
+MUST_CHECK enum status join_recall(struct store *store, struct join_plan *plan,
+                                   struct error *err);
+
+/* Make this node a member, if it is yet to join: tables, rowferry_state, its member
+ * entry, its definitions. Killed in the middle, the next call goes on. The caller holds
+ * all locks. REFUSED: the founder's entries are not in the log yet; tables hold rows. */
+MUST_CHECK enum status join_finish(struct node *node, struct error *err);
+
+/* Log this node's own member entry. The caller holds LOCK_CAPTURE. */
+MUST_CHECK enum status join_log_member(struct store *store, bool whole_context,
+                                       struct error *err);
+
+#endif

@@ -1,0 +1,53 @@
+#include "node/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum status path_failed(struct error *err, const char *path)
+{
+    enum status code = STATUS_UNAVAILABLE;
+
+    if (errno == ENOSPC || errno == EDQUOT)
+        code = STATUS_FULL;
+    else if (errno == ENOMEM)
+        code = STATUS_NO_MEMORY;
+    else if (errno == EIO)
+        code = STATUS_IO;
+    return error_set(err, code, "%s: %s", path, strerror(errno));
+}
+
+char *path_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+enum status path_sync(const char *directory, struct error *err)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum status status = STATUS_OK;
+
+    if (fd < 0 || fsync(fd) != 0)
+        status = path_failed(err, directory);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+enum status path_sync_parent(const char *path, struct error *err)
+{
+    char *parent = path_parent(path);
+    enum status status;
+
+    if (parent == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "%s: out of memory", path);
+    status = path_sync(parent, err);
+    free(parent);
+    return status;
+}

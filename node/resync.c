@@ -1,0 +1,130 @@
+/* resync: a restored database and its store come together again, under a new incarnation.
+ *
+ * The new incarnation reaches the store first. Killed after that, database and store name
+ * different ones: everything but resync is refused, and resync does it all again. */
+#include "node/node_private.h"
+
+#include "apply/sqlite_target.h"
+#include "capture/sqlite_scan.h"
+#include "log/intent.h"
+#include "node/own_state.h"
+
+#include <sodium.h>
+#include <string.h>
+
+/* A counter or position beyond what the store ever saw: the store is the older one. */
+static enum status check_store(struct node *node, const struct sqlite_state *state,
+                               struct error *err)
+{
+    struct store_txn *txn = NULL;
+    struct intent intent;
+    uint64_t seen = 0;
+    enum status status = store_begin(node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_SEEN, &seen, err);
+    if (status == STATUS_OK) {
+        status = intent_get(txn, &intent, err);
+        if (status == STATUS_OK && intent.counter > seen)
+            seen = intent.counter;
+        else if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+    }
+    store_abort(txn);
+    if (status == STATUS_OK &&
+        state->incarnation == store_identity(node->store)->incarnation &&
+        state->counter > seen + 1) {
+        status =
+            error_set(err, STATUS_REFUSED,
+                      "%s is older than its database (restored from a backup?), and "
+                      "peers may hold what it has lost: bring back the newer store, or "
+                      "give it up and join anew with init --join --take-over",
+                      store_folder(node->store));
+    }
+    return status;
+}
+
+static enum status new_incarnation(struct node *node, struct error *err)
+{
+    uint64_t incarnation = 0;
+
+    while (incarnation == 0)
+        randombytes_buf(&incarnation, sizeof incarnation);
+    return store_reincarnate(node->store, incarnation, err);
+}
+
+/* What a batch meant to do before the database was exchanged for another says nothing of
+ * this one. When database and store are of one piece the batch is ended properly. */
+static enum status settle(struct node *node, struct target *target, struct error *err)
+{
+    enum status status = target->ops->settle(target, err);
+
+    return status == STATUS_REFUSED ? intent_drop(node->store, err) : status;
+}
+
+static enum status write_state(struct node *node, struct error *err)
+{
+    const struct identity *identity = store_identity(node->store);
+    struct sqlite_state state = {
+        .store = identity->node,
+        .incarnation = identity->incarnation,
+    };
+    struct sqlite_own_write own = {0};
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_APPLIED, &state.applied, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_SEEN, &state.counter, err);
+    store_abort(txn);
+    if (status == STATUS_OK)
+        status = own_state_begin(node->database, node->store, &own, err);
+    if (status == STATUS_OK)
+        status = own_state_commit(node->database, node->store, &own, &state, err);
+    sqlite_rollback(node->database);
+    return status;
+}
+
+static enum status resync(struct node *node, enum resync_prefer prefer,
+                          struct visit_report *report, struct error *err)
+{
+    struct target *target = NULL;
+    struct sqlite_state state;
+    struct join_plan plan;
+    enum status status = join_recall(node->store, &plan, err);
+
+    if (status == STATUS_OK && plan.pending)
+        return error_set(err, STATUS_REFUSED,
+                         "this node has not joined its fleet yet: sync first");
+    if (status == STATUS_OK)
+        status = sqlite_state_read(node->database, &state, err);
+    if (status == STATUS_OK)
+        status = check_store(node, &state, err);
+    if (status == STATUS_OK)
+        status = node_target(node, &target, err);
+    if (status == STATUS_OK)
+        status = settle(node, target, err);
+    if (status == STATUS_OK)
+        status = new_incarnation(node, err);
+    if (status != STATUS_OK)
+        return status;
+    if (prefer == RESYNC_LOG)
+        return sqlite_target_rewrite(target, &report->applied, err);
+    status = write_state(node, err);
+    return status == STATUS_OK ? node_capture_locked(node, &report->captured, err)
+                               : status;
+}
+
+enum status node_resync(struct node *node, enum resync_prefer prefer,
+                        struct visit_report *report, struct error *err)
+{
+    enum status status = node_lock(node, true, err);
+
+    *report = (struct visit_report){0};
+    if (status != STATUS_OK)
+        return status;
+    status = resync(node, prefer, report, err);
+    node_unlock(node, true);
+    return status;
+}

@@ -1,0 +1,41 @@
+/* What the files of shown share; nobody else includes this. */
+#ifndef NODE_SHOWN_PRIVATE_H
+#define NODE_SHOWN_PRIVATE_H
+
+#include "node/shown.h"
+
+/* Where the images come from. */
+struct shown_source {
+    const struct definition *definition;
+    size_t table;
+};
+
+struct shown {
+    const struct sqlite_catalog *catalog;
+    bool foreign_keys;
+    uint32_t *group;                 /* owned: of each table */
+    struct sqlite_database *scratch; /* an unlinked file */
+    sqlite3_stmt *add_row;
+    sqlite3_stmt *add_image;
+    sqlite3_stmt *find;
+    sqlite3_stmt *mark;
+    sqlite3_stmt *set_fate;
+    struct shown_source *sources; /* owned */
+    size_t source_count;
+    size_t source_capacity;
+    struct buffer born;
+    int64_t last_id;
+    bool settled;
+};
+
+MUST_CHECK enum status shown_set_fate(struct shown *shown, int64_t id,
+                                      enum shown_fate fate, struct error *err);
+
+/* Place the rows of one table, whose parents' groups are final; hide those of a group
+ * that miss a parent in it (shown_place.c). */
+MUST_CHECK enum status shown_place_table(struct shown *shown, size_t table,
+                                         struct error *err);
+MUST_CHECK enum status shown_hide_orphans(struct shown *shown, uint32_t group,
+                                          struct error *err);
+
+#endif

@@ -1,0 +1,173 @@
+/* A visit: capture, receive, apply, send; and rounds of visits until nothing moves. */
+#include "node/node_private.h"
+
+#include "ship/folder.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { ROUNDS_MAX = 100 }; /* others may go on writing into a folder for ever */
+
+static enum status open_transport(struct node *node, const char *target,
+                                  struct transport **out, struct error *err)
+{
+    struct stat found;
+
+    if (strstr(target, "://") != NULL || strcmp(target, "stdio") == 0) {
+        return error_set(
+            err, STATUS_USAGE,
+            "%s: not a directory; this version syncs by way of a directory, or "
+            "by files with export and import",
+            target);
+    }
+    if (stat(target, &found) != 0)
+        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", target, strerror(errno));
+    if (!S_ISDIR(found.st_mode)) {
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "%s: not a directory; a segment file is taken in by import",
+                         target);
+    }
+    return folder_open(out, target, node->store, err);
+}
+
+void node_add_segments(struct segment_counts *sum, const struct segment_counts *more)
+{
+    sum->entries += more->entries;
+    sum->changes += more->changes;
+    sum->bytes += more->bytes;
+    sum->conflicts += more->conflicts;
+    sum->waiting += more->waiting;
+}
+
+/* Keep the first failure: later ones follow from it more often than not. */
+struct outcome {
+    enum status status;
+    struct error err;
+};
+
+static void note(struct outcome *outcome, enum status status, const struct error *err)
+{
+    if (status == STATUS_OK || outcome->status != STATUS_OK)
+        return;
+    outcome->status = status;
+    outcome->err = *err;
+}
+
+/* Locks are held; the node may be yet to join. A failed capture ends the visit at once:
+ * what follows would stand on a log that does not know its database. */
+static enum status visit(struct node *node, struct transport *transport,
+                         struct visit_report *report, struct error *err)
+{
+    struct outcome outcome = {.status = STATUS_OK};
+    struct join_plan plan;
+    struct capture_counts captured = {0};
+    struct visit_counts counts = {0};
+    bool may_send;
+    enum status status = join_recall(node->store, &plan, err);
+
+    if (status == STATUS_OK && !plan.pending)
+        status = node_capture_locked(node, &captured, err);
+    if (status != STATUS_OK)
+        return status;
+    status =
+        transport->ops->receive(transport, &counts, node->notice, node->notice_data, err);
+    may_send =
+        status == STATUS_OK || status == STATUS_REFUSED || status == STATUS_CORRUPT;
+    note(&outcome, status, err);
+    if (plan.pending) {
+        status = join_finish(node, err);
+        if (status != STATUS_OK) {
+            note(&outcome, status, err);
+            may_send = false;
+        }
+    }
+    if (!plan.pending || status == STATUS_OK) {
+        status = node_apply_locked(node, &report->applied, err);
+        note(&outcome, status, err);
+    }
+    if (may_send)
+        note(&outcome, transport->ops->send(transport, &counts, err), err);
+    node_add_segments(&report->visit.sent, &counts.sent);
+    node_add_segments(&report->visit.received, &counts.received);
+    report->visit.segments_opened += counts.segments_opened;
+    report->visit.unready += counts.unready;
+    report->captured.entries += captured.entries;
+    report->captured.changes += captured.changes;
+    if (outcome.status != STATUS_OK)
+        *err = outcome.err;
+    return outcome.status;
+}
+
+static void no_notice(void *data, const char *line)
+{
+    (void)data;
+    (void)line;
+}
+
+static enum status sync_once(struct node *node, const char *target,
+                             struct visit_report *report, struct error *err)
+{
+    struct transport *transport = NULL;
+    enum status status;
+
+    assert(node->database != NULL);
+    if (node->notice == NULL)
+        node->notice = no_notice;
+    status = open_transport(node, target, &transport, err);
+    if (status != STATUS_OK)
+        return status;
+    assert(transport != NULL);
+    status = node_lock(node, true, err);
+    if (status == STATUS_OK) {
+        status = visit(node, transport, report, err);
+        node_unlock(node, true);
+    }
+    transport->ops->close(transport);
+    return status;
+}
+
+enum status node_sync(struct node *node, const char *target, struct visit_report *report,
+                      struct error *err)
+{
+    *report = (struct visit_report){0};
+    return sync_once(node, target, report, err);
+}
+
+/* What a round that moved something has changed. */
+static uint64_t moved(const struct visit_report *report)
+{
+    return report->visit.sent.entries + report->visit.received.entries +
+           report->captured.entries + report->applied.captured;
+}
+
+enum status node_run_once(struct node *node, const char *const *targets,
+                          size_t target_count, struct visit_report *report,
+                          struct error *err)
+{
+    struct outcome outcome = {.status = STATUS_OK};
+    struct error failure;
+    uint64_t before;
+    enum status status;
+
+    *report = (struct visit_report){0};
+    if (target_count == 0) {
+        status = node_capture(node, &report->captured, err);
+        return status == STATUS_OK ? node_apply(node, &report->applied, err) : status;
+    }
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        before = moved(report);
+        for (size_t i = 0; i < target_count; i++) {
+            status = sync_once(node, targets[i], report, &failure);
+            if (status != STATUS_OK && target_count > 1)
+                (void)error_wrap(&failure, status, targets[i]);
+            note(&outcome, status, &failure);
+        }
+        if (outcome.status != STATUS_OK || moved(report) == before)
+            break;
+    }
+    if (outcome.status != STATUS_OK)
+        *err = outcome.err;
+    return outcome.status;
+}

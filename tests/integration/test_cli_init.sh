@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# init makes a node or leaves everything as it was.
+. "$(dirname "$0")/cli.sh"
+
+sqlite3 a.db 'CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT);
+    INSERT INTO person VALUES (1, "Ann"), (2, "Bob");
+    CREATE TABLE notes (text TEXT);'
+before=$(print_of a.db)
+
+# What is refused changes nothing.
+run 3 init sqlite:missing.db
+says err "no such file"
+run 3 init sqlite:nowhere/a.db
+run 3 --store nowhere/store init sqlite:a.db
+run 2 init sqlite:a.db --name "$(printf 'two\nlines')"
+run 1 init sqlite:a.db --tables person,cities
+says err "cities"
+mkdir full && touch full/file
+run 1 --store full init sqlite:a.db
+says err "full"
+echo "not a token" >bad-token
+run 1 init sqlite:a.db --join bad-token
+says err "bad-token"
+run 3 init sqlite:a.db --join no-token
+echo "this is no database, and it is long enough to be sure of that" >text.db
+run 3 init sqlite:text.db
+run 0 init sqlite:a.db --check --json
+equal "node of a check" "$(json 'o[0]["node"]')" None
+equal "tables" "$(json 'o[0]["tables"], o[0]["rows"], o[0]["skipped"][0]["table"]')" \
+    "(['person'], 2, 'notes')"
+equal "what is here" "$(ls -A | tr '\n' ' ')" "a.db bad-token err full out text.db "
+equal "the database after all that" "$(print_of a.db)" "$before"
+
+# It makes a node.
+run 0 init sqlite:a.db --name office
+says out "made node office"
+says out "1 table, 2 rows"
+says out "notes: no primary key"
+equal "mode of the store" "$(stat -c %a .rowferry)" 700
+run 0 status
+says out "office"
+run 0 diff
+run 0 verify
+
+# Once.
+after=$(print_of a.db .rowferry)
+run 1 init sqlite:a.db
+says err "there is a store already"
+run 1 --store other init sqlite:a.db
+says err "--take-over"
+equal "store and database" "$(print_of a.db .rowferry)" "$after"
+[ ! -e other ] || fail "a refused init left a store"
+run 0 --store other init sqlite:a.db --take-over
+run 1 capture
+says err "--take-over"
+run 0 --store other capture
+
+# A path with what a URL or a line of rowferry.ini would stumble over.
+mkdir 'a b;%20ä'
+sqlite3 'a b;%20ä/it ;s.db' 'CREATE TABLE t (k TEXT PRIMARY KEY);'
+run 0 --store odd init 'sqlite:a b;%20ä/it ;s.db'
+run 0 --store odd capture

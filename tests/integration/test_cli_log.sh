@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# log, history, status: what one database wrote, as text and as JSON.
+. "$(dirname "$0")/cli.sh"
+
+sqlite3 a.db 'CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born REAL, photo BLOB);
+    CREATE TABLE "odd ""table" (a TEXT COLLATE NOCASE, "b c" INTEGER, n,
+        PRIMARY KEY (a, "b c")) WITHOUT ROWID;
+    INSERT INTO person VALUES (1, "Ann", 1980.5, NULL), (2, "Bob", NULL, x'"'00ff'"');
+    INSERT INTO "odd ""table" VALUES ("x", -9223372036854775808, 9e999);'
+run 0 init sqlite:a.db --name office
+
+# A row that is carried but not changed makes no entry.
+sqlite3 a.db 'UPDATE person SET name = name, born = 1980.5'
+run 0 capture
+says out "captured 1 change"
+run 0 log --json --since 3
+equal "changes" "$(json '[(c["key"], c["old"]) for e in o for c in e["changes"]]')" \
+    "[({'id': 2}, {'born': None})]"
+run 0 capture
+says out "captured 0 changes"
+
+# Old values of changed columns only; rows whole.
+sqlite3 a.db 'UPDATE person SET name = "Anna" WHERE id = 1;
+    DELETE FROM person WHERE id = 2;
+    INSERT INTO person VALUES (-7, cast(x'"'61ff'"' AS TEXT), 1e999, NULL)'
+run 0 capture --json
+equal "captured" "$(json 'o')" "[{'entries': 1, 'changes': 3}]"
+run 0 log --json --since 4
+equal "one entry" "$(json 'len(o)')" 1
+equal "update" "$(json '[(c["old"], c["row"]["name"]) for c in o[0]["changes"]
+    if c["op"] == "update"]')" "[({'name': 'Ann'}, 'Anna')]"
+equal "delete" "$(json '[(c["old"], "row" in c) for c in o[0]["changes"]
+    if c["op"] == "delete"]')" \
+    "[({'id': 2, 'name': 'Bob', 'born': 1980.5, 'photo': {'blob64': 'AP8='}}, False)]"
+equal "insert" "$(json '[(c["row"], "old" in c) for c in o[0]["changes"]
+    if c["op"] == "insert"]')" \
+    "[({'id': -7, 'name': {'text64': 'Yf8='}, 'born': {'real': 'Infinity'}, 'photo': None}, False)]"
+equal "integers stay whole" "$(run 0 log --json && json '[c["key"]["b c"] for e in o
+    if e["kind"] == "changes" for c in e["changes"] if "b c" in c["key"]][0]')" \
+    -9223372036854775808
+
+# Selections.
+run 0 log --json --until 2
+equal "seqs" "$(json '[e["seq"] for e in o]')" "[1, 2]"
+run 0 log --json --table PERSON
+equal "tables" "$(json '{c["table"] for e in o for c in e["changes"]}')" "{'person'}"
+run 0 log --json --origin office --since 1h
+equal "seqs" "$(json '[e["seq"] for e in o]')" "[1, 2, 3, 4, 5]"
+run 0 log --since 2001-01-01 --until "2001-01-02 10:00"
+equal "lines" "$(wc -l <out)" 0
+run 1 log --table people
+says err 'odd "table, person'
+run 1 log --origin elsewhere
+run 0 log
+says out "name: 'Ann' → 'Anna'"
+says out "delete person (2)"
+[ "$(wc -L <out)" -le 80 ] || fail "a line over 80 columns"
+
+# A row's history, found by what a person types.
+run 0 history person 1
+says out "(current)"
+run 0 history person 2 --json
+equal "ops" "$(json '[v["op"] for v in o]')" "['insert', 'update', 'delete']"
+equal "current" "$(json '[v["current"] for v in o]')" "[False, False, True]"
+run 0 history person -- -7
+run 0 history 'odd "table' -- x -9223372036854775808
+run 2 history 'odd "table' x
+says err "(a, b c)"
+run 1 history person 99
+run 1 history people 1
+
+# What only reads writes nothing.
+before=$(print_of a.db .rowferry)
+for command in status log conflicts "quarantine list" peers verify diff "history person 1"; do
+    # shellcheck disable=SC2086 # words
+    run 0 $command
+    # shellcheck disable=SC2086 # words
+    run 0 $command --json
+done
+equal "store and database" "$(print_of a.db .rowferry)" "$before"
+
+# The list --tables holds for every command.
+sqlite3 b.db 'CREATE TABLE x (k PRIMARY KEY); CREATE TABLE y (k PRIMARY KEY)'
+run 0 --store b init sqlite:b.db --tables x
+sqlite3 b.db 'INSERT INTO x VALUES (1); INSERT INTO y VALUES (1)'
+run 0 --store b capture
+says out "captured 1 change"

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Wrong usage: exit 2, one line that says what and where to read on. --help of everything.
+. "$(dirname "$0")/cli.sh"
+
+commands="init token sync run capture apply export import status log history conflicts
+    quarantine peers diff verify resync"
+
+run 0 --help
+for command in $commands; do says out "  $command "; done
+run 0 --version
+says out "rowferry "
+
+for command in $commands; do
+    run 0 "$command" --help
+    says out "usage: rowferry $command"
+    says out "--store DIR"
+    says out "--json"
+    [ "$(wc -L <out)" -le 80 ] || fail "$command --help: a line over 80 columns"
+    run 2 "$command" --no-such-option
+    says err "rowferry $command: unknown option --no-such-option"
+    says err "rowferry $command --help"
+done
+
+run 2
+run 2 no-such-command
+says err "unknown command no-such-command"
+run 2 --no-such-option status
+run 2 --store
+run 2 init
+says err "needs DATABASE"
+run 2 init sqlite:a.db b
+run 2 init a.db
+says err "sqlite:a.db"
+run 2 init dir/a.db
+says err "sqlite:dir/a.db"
+run 2 init mysql://host/a
+run 2 init postgresql://host/a
+says err "no Postgres yet"
+run 2 init sqlite:
+run 2 init sqlite:a.db --create-tables
+run 2 sync
+run 2 history person
+run 2 run
+says err "--once"
+run 2 log --since whenever
+run 2 log --format xml
+run 2 conflicts fix
+run 2 resync --prefer both
+equal "what usage left behind" "$(ls)" "$(printf 'err\nout')"
+
+# Each command without a store: exit 3, and what to do.
+for command in token capture apply "sync ." "run --once" "export f" "import f" status log \
+    "history t 1" conflicts quarantine peers diff verify resync; do
+    # shellcheck disable=SC2086 # words
+    run 3 --store nowhere $command
+    says err "nowhere"
+    says err "rowferry init"
+done
