@@ -4,12 +4,22 @@
 
 #include <assert.h>
 
-static enum status restored(const char *what, const char *why, struct error *err)
+static enum status restored_database(const char *why, struct error *err)
 {
     return error_set(err, STATUS_REFUSED,
-                     "the %s was restored from an older copy (%s): run rowferry resync "
-                     "--prefer log|database",
-                     what, why);
+                     "the database was restored from an older copy (%s): run rowferry "
+                     "resync --prefer log|database",
+                     why);
+}
+
+/* Its peers may hold entries that it no longer knows: numbers must not be given twice. */
+static enum status restored_store(const char *why, struct error *err)
+{
+    return error_set(
+        err, STATUS_REFUSED,
+        "the store was restored from an older copy (%s): put the newer store "
+        "back, or join the fleet anew with an empty database",
+        why);
 }
 
 static enum status check_owner(const struct identity *identity,
@@ -18,7 +28,7 @@ static enum status check_owner(const struct identity *identity,
     char theirs[NODE_ID_TEXT_SIZE];
 
     if (state->store == 0)
-        return restored("database", "it has no rowferry_state", err);
+        return restored_database("it has no rowferry_state", err);
     if (state->store != identity->node) {
         node_id_text(state->store, theirs);
         return error_set(
@@ -51,14 +61,14 @@ enum status sqlite_settle_check(struct store_txn *txn, const struct sqlite_state
     if (status != STATUS_OK)
         return status;
     if (state->counter < seen)
-        return restored("database", "its counter went back", err);
+        return restored_database("its counter went back", err);
     /* One more is a crash between the database's commit and the store's. */
     if (state->counter > seen + 1)
-        return restored("store", "it has not seen the database's last writes", err);
+        return restored_store("it has not seen the database's last writes", err);
     if (state->applied < applied)
-        return restored("database", "it lacks entries that were applied", err);
+        return restored_database("it lacks entries that were applied", err);
     if (state->applied > applied)
-        return restored("store", "it lacks entries that the database has taken", err);
+        return restored_store("it lacks entries that the database has taken", err);
     return STATUS_OK;
 }
 
