@@ -119,6 +119,27 @@ static enum status settle(struct receiver *receiver, struct folder_segment *segm
     return STATUS_OK;
 }
 
+/* What an unlisted segment holds. When it is nothing new, that it is whole: what is
+ * marked counts as being in the folder. */
+static enum status read_unlisted(struct receiver *receiver,
+                                 struct folder_segment *segment, FILE *file,
+                                 const char *name, enum refusal *refusal,
+                                 struct error *err)
+{
+    const struct identity *identity = store_identity(receiver->folder->store);
+    enum status status =
+        segment_read_ranges(identity, file, name, &segment->ranges, refusal, err);
+
+    rewind(file);
+    if (status != STATUS_OK || !segment_ranges_known(&segment->ranges, &receiver->vector))
+        return status;
+    status = segment_read_whole(identity, file, name, &segment->ranges, refusal, err);
+    if (status == STATUS_OK)
+        status = mark(receiver, segment, name, err);
+    segment->is_done = status == STATUS_OK;
+    return status;
+}
+
 static enum status import_file(struct receiver *receiver, struct folder_segment *segment,
                                FILE *file, const char *name, enum refusal *refusal,
                                struct error *err)
@@ -130,14 +151,9 @@ static enum status import_file(struct receiver *receiver, struct folder_segment 
     struct error ignored;
 
     if (!segment->is_known) {
-        status = segment_read_ranges(store_identity(store), file, name, &segment->ranges,
-                                     refusal, err);
-        if (status == STATUS_OK &&
-            segment_ranges_known(&segment->ranges, &receiver->vector)) {
-            segment->is_done = true;
-            return mark(receiver, segment, name, err);
-        }
-        rewind(file);
+        status = read_unlisted(receiver, segment, file, name, refusal, err);
+        if (status != STATUS_OK || segment->is_done)
+            return status;
     }
     if (status == STATUS_OK) {
         status = segment_import(store, file, name, &counts, err);

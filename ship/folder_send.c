@@ -49,10 +49,9 @@ static enum status adopt_unlisted(struct sender *sender, struct folder_segment *
     status = segment_read_whole(store_identity(folder->store), file, name,
                                 &segment->ranges, &refusal, err);
     (void)fclose(file);
-    if (status == STATUS_REFUSED)
-        return STATUS_OK; /* its entries are written again, under another number */
     segment->is_known = status == STATUS_OK;
-    return status;
+    /* When it is refused, its entries are written again, under another number. */
+    return status == STATUS_REFUSED ? STATUS_OK : status;
 }
 
 static enum status adopt_all_unlisted(struct sender *sender, struct error *err)

@@ -73,6 +73,17 @@ Test(folder_accidents, shows_a_segment_before_its_state)
     buffer_release(&state);
 }
 
+Test(folder_accidents, shows_a_segment_without_news_before_its_state)
+{
+    visit(a);
+    cr_assert_eq(unlink(in_shared(state_name(a))), 0);
+    log_carry(a, b, 0); /* b has it all by another road */
+    visit(b);
+    cr_expect_eq(meeting.counts.segments_opened, 1);
+    visit(b);
+    cr_expect_eq(meeting.counts.segments_opened, 0, "opened once");
+}
+
 Test(folder_accidents, shows_half_a_segment_before_its_state)
 {
     struct buffer whole;
@@ -250,7 +261,8 @@ Test(folder_accidents, of_a_visit_that_died_between_its_two_renames)
     visit(a);
     cr_expect(is_shared(segment_name(a, 2)));
     write_shared(state_name(a), buffer_view(&old_state));
-    visit(a);
+    meeting.counts = (struct visit_counts){0};
+    cr_expect_eq(send_only(a), STATUS_OK);
     cr_expect_eq(meeting.counts.sent.entries, 0, "it is there already");
     cr_expect_not(is_shared(segment_name(a, 3)));
     visit(b);
@@ -259,6 +271,24 @@ Test(folder_accidents, of_a_visit_that_died_between_its_two_renames)
     visit(b);
     cr_expect_eq(meeting.counts.segments_opened, 0, "both are listed");
     buffer_release(&old_state);
+}
+
+Test(folder_accidents, writes_again_what_its_own_torn_segment_held)
+{
+    size_t size;
+    struct buffer whole;
+
+    visit(a);
+    whole = read_shared(segment_name(a, 1));
+    size = whole.size;
+    buffer_release(&whole);
+    cr_assert_eq(unlink(in_shared(state_name(a))), 0);
+    cut_shared(segment_name(a, 1), size - 1);
+    visit(a);
+    expect_notice("is cut");
+    cr_expect_eq(meeting.counts.sent.entries, 2);
+    visit(b);
+    cr_expect_eq(meeting.counts.received.entries, 2);
 }
 
 Test(folder_accidents, never_reuses_a_number)

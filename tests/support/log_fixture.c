@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <ftw.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,9 @@ void log_fixture_open(struct log_fixture *fixture, size_t count)
             (struct identity){.node = i + 1, .incarnation = 1, .key_generation = 1};
         (void)snprintf(node->identity.name, sizeof node->identity.name, "node %zu",
                        i + 1);
+        crypto_sign_seed_keypair(
+            node->identity.public_key, node->identity.secret_key,
+            (const uint8_t[crypto_sign_SEEDBYTES]){(uint8_t)(i + 1)});
         node->now_us = 1000000;
         node->clock = (struct wall_clock){fixture_now, node};
         OK(store_create(node->folder, &node->identity, &err));
