@@ -31,7 +31,7 @@ static const struct command move = {
 static enum status parse(const char *line, const char *store)
 {
     static char words[256];
-    char *argv[16];
+    static char *argv[16]; /* what was found points into it */
     int argc = 0;
 
     (void)snprintf(words, sizeof words, "%s", line);
