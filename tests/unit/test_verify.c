@@ -9,14 +9,14 @@ static struct log_fixture fixture;
 static struct log_node *a, *b;
 static struct error err;
 
-enum { WRITES = 6 };
+#define WRITES UINT64_C(6)
 
 static void set_up(void)
 {
     log_fixture_open(&fixture, 2);
     a = &fixture.nodes[0];
     b = &fixture.nodes[1];
-    for (int64_t id = 1; id <= WRITES; id++) {
+    for (int64_t id = 1; id <= (int64_t)WRITES; id++) {
         log_write(a, id, "from a", "");
         log_write(b, id, "from b", "x");
     }
