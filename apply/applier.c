@@ -55,6 +55,9 @@ static bool may_pass(struct applier *applier)
 {
     if (applier->status != STATUS_BUSY && applier->status != STATUS_IO)
         return false;
+    /* Who waits for a run's end has waited as long as the database's own patience. */
+    if (applier->once && applier->status == STATUS_BUSY)
+        return false;
     return ++applier->failures <= FAILURES_MAX;
 }
 
@@ -129,8 +132,8 @@ static void enter(struct applier *applier, enum applier_state next)
     assert(rc == 0); /* fails on wrong arguments only */
 }
 
-void applier_start(struct applier *applier, uv_loop_t *loop, struct target *target, bool once,
-                   uint64_t retry_ms, applier_stop_cb on_stop)
+void applier_start(struct applier *applier, uv_loop_t *loop, struct target *target,
+                   bool once, uint64_t retry_ms, applier_stop_cb on_stop)
 {
     int rc = uv_timer_init(loop, &applier->timer);
 
@@ -169,7 +172,8 @@ struct run_once {
     struct error *err;
 };
 
-static void run_stopped(struct applier *applier, enum status status, const struct error *err)
+static void run_stopped(struct applier *applier, enum status status,
+                        const struct error *err)
 {
     struct run_once *once = applier->data;
 

@@ -6,55 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- rows that ended a transaction */
-
-void refused_rows_release(struct refused_rows *refused)
-{
-    for (size_t i = 0; i < refused->count; i++) {
-        free((void *)(uintptr_t)refused->rows[i].key.data);
-        free((void *)(uintptr_t)refused->rows[i].message.data);
-    }
-    free(refused->rows);
-    *refused = (struct refused_rows){0};
-}
-
-static bool copy_bytes(struct bytes from, struct bytes *out)
-{
-    uint8_t *copy = malloc(from.size + 1);
-
-    *out = (struct bytes){copy, from.size};
-    if (copy != NULL && from.size > 0)
-        memcpy(copy, from.data, from.size);
-    return copy != NULL;
-}
-
-enum status sqlite_batch_end(struct sqlite_batch *batch, uint32_t table, struct bytes key,
-                             struct error *err)
-{
-    struct refused_rows *refused = batch->refused;
-    struct refused_row *rows;
-
-    if (refused->count == REFUSED_MAX)
-        return error_set(err, STATUS_IO,
-                         "triggers have rolled back more than %d rows of one batch: "
-                         "set triggers = off",
-                         REFUSED_MAX);
-    rows = realloc(refused->rows, (refused->count + 1) * sizeof *rows);
-    if (rows == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
-    refused->rows = rows;
-    rows[refused->count] = (struct refused_row){.table = table};
-    if (!copy_bytes(key, &rows[refused->count].key))
-        return error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
-    if (!copy_bytes(bytes_of_text(err->text), &rows[refused->count].message)) {
-        free((void *)(uintptr_t)rows[refused->count].key.data);
-        return error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
-    }
-    refused->count++;
-    batch->ended = true;
-    return STATUS_CONSTRAINT;
-}
-
 static bool was_refused(const struct sqlite_batch *batch, const struct batch_row *row,
                         struct error *err)
 {
@@ -70,28 +21,8 @@ static bool was_refused(const struct sqlite_batch *batch, const struct batch_row
     return false;
 }
 
-/* ---- notes */
-
-enum status sqlite_batch_note_refused(struct sqlite_batch *batch, uint32_t table,
-                                      struct bytes key, const struct version *version,
-                                      bool beyond, bool absent, struct error *err)
-{
-    struct error message = *err;
-    struct intent_item item = {
-        .kind = INTENT_QUARANTINED,
-        .table = table,
-        .key = key,
-        .quarantined = {.version = *version,
-                        .since_us = batch->now_us,
-                        .message = bytes_of_text(message.text)},
-        .absent = absent,
-    };
-
-    batch->counts->quarantined++;
-    return sqlite_items_put(batch->items, &item, beyond, err);
-}
-
-/* A refused row of which the old one stays. One that was refused before stays as it was. */
+/* A refused row of which the old one stays. One that was refused before stays as it was.
+ */
 static enum status refuse(struct sqlite_batch *batch, const struct batch_row *row,
                           struct error *err)
 {
@@ -99,74 +30,6 @@ static enum status refuse(struct sqlite_batch *batch, const struct batch_row *ro
         return STATUS_OK;
     return sqlite_batch_note_refused(batch, row->table_id, row->key, &row->version, false,
                                      false, err);
-}
-
-/* Whether held must be a composite of the row and columns that only this table has; then the
- * row at hand is complete, and encoded in batch->image. */
-static enum status compose(struct sqlite_batch *batch, const struct batch_row *row,
-                           bool *composed, struct error *err)
-{
-    struct sqlite_writer *writer = row->table->writer;
-    enum write_result result;
-    bool needed = false;
-    enum status status = sqlite_writer_map(writer, row->from, row->image, row->key, &result, err);
-
-    *composed = false;
-    if (status != STATUS_OK)
-        return status;
-    assert(result == WRITE_DONE);
-    if (row->holding->live) {
-        struct table held;
-
-        status = tables_find(batch->txn, row->holding->definition_origin,
-                             row->holding->definition, &held, err);
-        if (status == STATUS_OK)
-            status = sqlite_writer_carry(writer, held.definition, row->holding->image,
-                                         row->key, &needed, err);
-    }
-    /* Of a row that stays, a column that the store knows nothing of has its default. */
-    /* A repair believes nothing of what the store says that the database holds. */
-    needed = needed || batch->repair;
-    if (status == STATUS_OK && !needed && !row->holding->live)
-        status = sqlite_writer_volatile(writer, &needed, err);
-    if (status != STATUS_OK || !needed)
-        return status;
-    buffer_clear(&batch->image);
-    *composed = true;
-    return sqlite_writer_complete(writer, &batch->image, err);
-}
-
-enum status sqlite_batch_note_written(struct sqlite_batch *batch, const struct batch_row *row,
-                                      struct error *err)
-{
-    struct intent_item item = {.kind = INTENT_SHOWN, .table = row->table_id, .key = row->key};
-    enum status status = STATUS_OK;
-    bool lacks = false, composed = false;
-
-    if (row->live && row->table->number != 0)
-        status = sqlite_writer_lacks(row->table->writer, row->from, &lacks, err);
-    if (status == STATUS_OK && lacks)
-        status = compose(batch, row, &composed, err);
-    if (status != STATUS_OK || (!composed && !row->beyond))
-        return status;
-    if (composed) {
-        item.kind = INTENT_KEPT;
-        item.definition = row->table->number;
-        item.image = buffer_view(&batch->image);
-    }
-    return sqlite_items_put(batch->items, &item, row->beyond, err);
-}
-
-enum status sqlite_batch_note_gone(struct sqlite_batch *batch, struct sqlite_table *table,
-                                   struct error *err)
-{
-    enum status status = STATUS_OK;
-
-    (void)batch;
-    for (struct sqlite_foreign *at = table->as_parent; at != NULL && status == STATUS_OK;
-         at = at->next_of_parent)
-        status = sqlite_foreign_note_gone(at, err);
-    return status;
 }
 
 static enum status note_changing(struct sqlite_table *table, struct error *err)
@@ -187,70 +50,20 @@ static enum status note_suspect(struct sqlite_batch *batch, const struct batch_r
     const struct value *values = sqlite_writer_values(row->table->writer);
     struct suspect suspect = {row->table_id, row->key};
     enum status status = STATUS_OK;
-    bool holds = true;
+    bool holds = true, sure;
 
     for (struct sqlite_foreign *at = row->table->as_child;
          at != NULL && status == STATUS_OK && holds; at = at->next_of_child)
-        status = sqlite_foreign_holds(at, values, &holds, err);
+        status = sqlite_foreign_holds(at, values, &holds, &sure, err);
     if (status != STATUS_OK || holds)
         return status;
     return sqlite_suspects_add(batch->moved, row->table->group, &suspect, err);
 }
 
-/* ---- describing */
-
-static enum status was_of(struct sqlite_batch *batch, uint32_t table, struct bytes key,
-                          bool shown, struct moved_row *out, struct error *err)
-{
-    enum status status = STATUS_NOT_FOUND;
-
-    out->was = shown ? WAS_SHOWN : WAS_NOTHING;
-    if (!shown)
-        status = parked_get(batch->txn, table, key, &out->before, err);
-    if (status == STATUS_OK)
-        out->was = WAS_PARKED;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-enum status sqlite_batch_describe(struct sqlite_batch *batch, struct sqlite_table *table,
-                                  struct bytes key, struct moved_row *out, struct error *err)
-{
-    enum intent_item_kind kind = INTENT_SHOWN;
-    struct planned planned;
-    struct row row;
-    bool beyond = false, is_winner;
-    enum status status = sqlite_items_find(batch->items, table->id, key, &kind, &beyond, err);
-    bool refused = status == STATUS_OK && kind == INTENT_QUARANTINED;
-
-    *out = (struct moved_row){.table = table->id, .group = table->group, .key = key};
-    beyond = (status == STATUS_OK && beyond && !refused) || batch->repair;
-    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
-        status = plan_find(batch->txn, batch->range, table->id, key, &planned, err);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    out->origin = MOVED_EVICTED;
-    out->born = planned.holding.born;
-    if (status == STATUS_OK && !refused) {
-        out->origin = MOVED_PLANNED;
-        out->born = planned.born;
-    }
-    if (beyond) {
-        status = plan_row_at(batch->txn, batch->range.to, table->id, key, &row, &is_winner, err);
-        if (status == STATUS_NOT_FOUND)
-            return error_set(err, STATUS_IO, "%s: a row that was written is not known",
-                             table->definition->local_name);
-        if (status != STATUS_OK)
-            return status;
-        out->origin = MOVED_BEYOND;
-        out->born = row.born;
-    }
-    return was_of(batch, table->id, key, planned.holding.live, out, err);
-}
-
 /* ---- writing */
 
-/* The row has a unique value that another one holds: who was born first is decided when all
- * are there. Its old image is no more. */
+/* The row has a unique value that another one holds: who was born first is decided when
+ * all are there. Its old image is no more. */
 static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row *row,
                               struct error *err)
 {
@@ -271,15 +84,16 @@ static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row
         status = tables_find(batch->txn, row->holding->definition_origin,
                              row->holding->definition, &held, err);
         if (status == STATUS_OK)
-            status = sqlite_writer_carry(table->writer, held.definition, row->holding->image,
-                                         row->key, &carried, err);
+            status = sqlite_writer_carry(table->writer, held.definition,
+                                         row->holding->image, row->key, &carried, err);
     }
     if (status == STATUS_OK)
         status = sqlite_other_try(batch->schema, table, &result, err);
     if (status == STATUS_OK && result != WRITE_DONE)
         return refuse(batch, row, err);
     if (status == STATUS_OK)
-        status = was_of(batch, row->table_id, row->key, row->holding->live, &moved, err);
+        status = sqlite_batch_was(batch, row->table_id, row->key, row->holding->live,
+                                  &moved, err);
     if (status == STATUS_OK)
         status = sqlite_moved_add(batch->moved, &moved, err);
     if (status == STATUS_OK)
@@ -303,9 +117,11 @@ enum status sqlite_batch_remove(struct sqlite_batch *batch, struct sqlite_table 
         sqlite_schema_fire(batch->schema, false);
         status = sqlite_writer_delete(table->writer, &result, err);
     }
-    if (status == STATUS_OK && result != WRITE_DONE)
-        return error_set(err, STATUS_IO, "%s: a row can't be deleted: a trigger rolls back",
+    if (status == STATUS_OK && result != WRITE_DONE) {
+        return error_set(err, STATUS_IO,
+                         "%s: a row can't be deleted: a trigger rolls back",
                          table->definition->local_name);
+    }
     return status;
 }
 
@@ -332,10 +148,11 @@ static enum status upsert(struct sqlite_batch *batch, const struct batch_row *ro
     if (status == STATUS_OK && result == WRITE_DONE) {
         if (row->holding->live && table->as_parent != NULL)
             status = note_changing(table, err);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK) {
             status = row->holding->live
                          ? sqlite_writer_update(table->writer, &result, err)
                          : sqlite_writer_insert(table->writer, SCHEMA_MAIN, &result, err);
+        }
     }
     if (status != STATUS_OK)
         return status;
@@ -352,26 +169,22 @@ static enum status upsert(struct sqlite_batch *batch, const struct batch_row *ro
     return sqlite_batch_end(batch, row->table_id, row->key, err);
 }
 
-static enum status delete(struct sqlite_batch *batch, const struct batch_row *row,
-                          struct error *err)
-{
-    struct sqlite_table *table = row->table;
-    enum write_result result;
-    enum status status;
+static enum status delete (struct sqlite_batch *batch, const struct batch_row *row,
+                           struct error *err) {
+    struct sqlite_table *table = row->table; enum write_result result; enum status status;
 
-    if (!row->holding->live)
-        return row->beyond ? sqlite_batch_note_written(batch, row, err) : STATUS_OK;
+    if (!row->holding->live) return row->beyond
+        ? sqlite_batch_note_written(batch, row, err)
+        : STATUS_OK;
     status = sqlite_writer_key(table->writer, row->from, row->key, &result, err);
-    if (status == STATUS_OK && result == WRITE_DONE) {
+    if (status == STATUS_OK && result == WRITE_DONE){
         status = sqlite_batch_note_gone(batch, table, err);
         if (status == STATUS_OK)
-            status = sqlite_writer_delete(table->writer, &result, err);
-    }
-    if (status != STATUS_OK)
-        return status;
-    if (result == WRITE_ENDED)
-        return sqlite_batch_end(batch, row->table_id, row->key, err);
-    return result == WRITE_DONE ? written(batch, row, err) : refuse(batch, row, err);
+            status = sqlite_writer_delete(table->writer, &result, err);}
+if (status != STATUS_OK) return status;
+if (result == WRITE_ENDED)
+    return sqlite_batch_end(batch, row->table_id, row->key, err);
+return result == WRITE_DONE ? written(batch, row, err) : refuse(batch, row, err);
 }
 
 enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_row *row,
@@ -383,14 +196,15 @@ enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_ro
         sqlite_schema_refuse(batch->schema, row->from->name, err);
         return refuse(batch, row, err);
     }
-    /* Even a row that is not there, or stays as it was: it may have been parked, with claims. */
+    /* Even a row that is not there, or stays as it was: it may have been parked, with
+     * claims. */
     batch->changed[row->table->group] = true;
     if (was_refused(batch, row, err))
         return refuse(batch, row, err);
     status = sqlite_schema_writer(batch->schema, row->table, err);
     if (status != STATUS_OK)
         return status;
-    return row->live ? upsert(batch, row, err) : delete(batch, row, err);
+    return row->live ? upsert(batch, row, err) : delete (batch, row, err);
 }
 
 /* ---- the plan */
@@ -487,7 +301,8 @@ static enum status retry_row(struct sqlite_batch *batch, uint32_t table, struct 
          (at.local || version_compare(&at.version, &planned.holding.version) <= 0)))
         return STATUS_OK;
     if (status == STATUS_OK)
-        status = tables_find(batch->txn, at.definition_origin, at.definition, &defined, err);
+        status =
+            tables_find(batch->txn, at.definition_origin, at.definition, &defined, err);
     if (status != STATUS_OK)
         return status;
     row.from = defined.definition;

@@ -1,5 +1,6 @@
-/* One batch on its way into a SQLite database: what its steps share. Everything between the
- * begin and the commit of one write transaction, beside one read transaction on the store. */
+/* One batch on its way into a SQLite database: what its steps share. Everything between
+ * the begin and the commit of one write transaction, beside one read transaction on the
+ * store. */
 #ifndef APPLY_SQLITE_BATCH_H
 #define APPLY_SQLITE_BATCH_H
 
@@ -34,10 +35,10 @@ struct sqlite_batch {
     struct plan_range range;
     uint64_t now_us;
     bool foreign_keys;
-    bool all;      /* something was written here, or the schema changed: look everywhere */
-    bool repair;   /* the store's holdings say nothing: every row shows its winner */
-    bool ended;    /* a trigger has rolled everything back: try again, without that row */
-    bool parks;    /* some row becomes parked, or parked otherwise */
+    bool all;    /* something was written here, or the schema changed: look everywhere */
+    bool repair; /* the store's holdings say nothing: every row shows its winner */
+    bool ended;  /* a trigger has rolled everything back: try again, without that row */
+    bool parks;  /* some row becomes parked, or parked otherwise */
     bool *changed; /* owned: groups of which rows came, changed or went */
     struct buffer image, key, keys;
 };
@@ -56,9 +57,11 @@ struct batch_row {
     const struct row *holding;
 };
 
-/* Delete and write what the plan says, deletes first. Rows that meet a unique value are left
- * to sqlite_parking_resolve(), refused ones are noted. CONSTRAINT with batch->ended: see there. */
-MUST_CHECK enum status sqlite_batch_write_plan(struct sqlite_batch *batch, struct error *err);
+/* Delete and write what the plan says, deletes first. Rows that meet a unique value are
+ * left to sqlite_parking_resolve(), refused ones are noted. CONSTRAINT with batch->ended:
+ * see there. */
+MUST_CHECK enum status sqlite_batch_write_plan(struct sqlite_batch *batch,
+                                               struct error *err);
 
 /* Try the quarantined rows again. As above. */
 MUST_CHECK enum status sqlite_batch_retry(struct sqlite_batch *batch, struct error *err);
@@ -67,34 +70,42 @@ MUST_CHECK enum status sqlite_batch_retry(struct sqlite_batch *batch, struct err
 MUST_CHECK enum status sqlite_batch_write(struct sqlite_batch *batch,
                                           const struct batch_row *row, struct error *err);
 
-/* Note what the store must learn of a row that was written: columns that only this table has,
- * or that it is shown although the plan does not say so. */
+/* Note what the store must learn of a row that was written: columns that only this table
+ * has, or that it is shown although the plan does not say so. */
 MUST_CHECK enum status sqlite_batch_note_written(struct sqlite_batch *batch,
                                                  const struct batch_row *row,
                                                  struct error *err);
 
-/* Note that the database refuses the row; err holds its message. absent: the old row is gone. */
-MUST_CHECK enum status sqlite_batch_note_refused(struct sqlite_batch *batch, uint32_t table,
-                                                 struct bytes key,
-                                                 const struct version *version, bool beyond,
-                                                 bool absent, struct error *err);
+/* Note that the database refuses the row; err holds its message. absent: the old row is
+ * gone. */
+MUST_CHECK enum status sqlite_batch_note_refused(struct sqlite_batch *batch,
+                                                 uint32_t table, struct bytes key,
+                                                 const struct version *version,
+                                                 bool beyond, bool absent,
+                                                 struct error *err);
 
-/* The row's statement has ended the transaction; err holds the message. Always CONSTRAINT, or
- * what else went wrong. */
+/* The row's statement has ended the transaction; err holds the message. Always
+ * CONSTRAINT, or what else went wrong. */
 enum status sqlite_batch_end(struct sqlite_batch *batch, uint32_t table, struct bytes key,
                              struct error *err);
 void refused_rows_release(struct refused_rows *refused);
 
 /* Children of the writer's row at hand are to be looked for: it goes away. */
 MUST_CHECK enum status sqlite_batch_note_gone(struct sqlite_batch *batch,
-                                              struct sqlite_table *table, struct error *err);
+                                              struct sqlite_table *table,
+                                              struct error *err);
+
+/* Fill in was, and before: whether the database showed the row, or why not. */
+MUST_CHECK enum status sqlite_batch_was(struct sqlite_batch *batch, uint32_t table,
+                                        struct bytes key, bool shown,
+                                        struct moved_row *out, struct error *err);
 
 /* Delete the writer's row at hand, whatever triggers say. */
 MUST_CHECK enum status sqlite_batch_remove(struct sqlite_batch *batch,
                                            struct sqlite_table *table, struct error *err);
 
-/* What the store says of a row that constraints have taken in hand. born and origin; was and
- * before (views of the store). */
+/* What the store says of a row that constraints have taken in hand. born and origin; was
+ * and before (views of the store). */
 MUST_CHECK enum status sqlite_batch_describe(struct sqlite_batch *batch,
                                              struct sqlite_table *table, struct bytes key,
                                              struct moved_row *out, struct error *err);

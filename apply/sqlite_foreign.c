@@ -137,8 +137,9 @@ static bool are_plain(const struct sqlite_foreign *foreign, const struct value *
     return plain;
 }
 
-enum status sqlite_foreign_holds(struct sqlite_foreign *foreign, const struct value *values,
-                                 bool *holds, struct error *err)
+enum status sqlite_foreign_holds(struct sqlite_foreign *foreign,
+                                 const struct value *values, bool *holds, bool *sure,
+                                 struct error *err)
 {
     bool refers;
     bool plain = are_plain(foreign, values, &refers);
@@ -146,6 +147,7 @@ enum status sqlite_foreign_holds(struct sqlite_foreign *foreign, const struct va
     int rc;
 
     *holds = !refers;
+    *sure = !refers || plain;
     if (!refers || !plain)
         return STATUS_OK;
     if (foreign->probe == NULL)
@@ -163,8 +165,9 @@ enum status sqlite_foreign_holds(struct sqlite_foreign *foreign, const struct va
     return status;
 }
 
-static enum status prepare_violated(struct sqlite_foreign *foreign, enum sql_schema schema,
-                                    sqlite3_stmt **out, struct error *err)
+static enum status prepare_violated(struct sqlite_foreign *foreign,
+                                    enum sql_schema schema, sqlite3_stmt **out,
+                                    struct error *err)
 {
     struct buffer sql = {0};
 
@@ -179,8 +182,9 @@ static enum status prepare_violated(struct sqlite_foreign *foreign, enum sql_sch
     return prepare(foreign, &sql, out, err);
 }
 
-enum status sqlite_foreign_violated(struct sqlite_foreign *foreign, enum sql_schema schema,
-                                    bool *violated, struct error *err)
+enum status sqlite_foreign_violated(struct sqlite_foreign *foreign,
+                                    enum sql_schema schema, bool *violated,
+                                    struct error *err)
 {
     sqlite3_stmt **statement =
         schema == SCHEMA_MAIN ? &foreign->violated_main : &foreign->violated_scratch;
@@ -309,7 +313,8 @@ static enum affinity affinity_of(const struct column *column)
     }
 }
 
-static void put_orphans(struct buffer *sql, const struct sqlite_foreign *foreign, bool all)
+static void put_orphans(struct buffer *sql, const struct sqlite_foreign *foreign,
+                        bool all)
 {
     const struct definition *child = child_of(foreign);
 
@@ -329,8 +334,8 @@ static void put_orphans(struct buffer *sql, const struct sqlite_foreign *foreign
             find_column(parent_of(foreign), foreign->key->parent_columns[i]);
         char text[24];
 
-        /* Without the plus an index of the child's can be used; where both have one affinity
-         * it makes no difference. */
+        /* Without the plus an index of the child's can be used; where both have one
+         * affinity it makes no difference. */
         (void)sqlite3_snprintf((int)sizeof text, text, "g.v%u = %s", i,
                                affinity_of(mine) == affinity_of(theirs) ? "" : "+");
         sql_put(sql, text);
@@ -381,8 +386,7 @@ enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign, struct buffer
     sqlite3_stmt *statement = NULL;
     size_t before = key->size;
 
-    if (foreign->beyond_key ||
-        foreign->key->column_count != parent->key_count)
+    if (foreign->beyond_key || foreign->key->column_count != parent->key_count)
         return STATUS_OK;
     for (uint32_t i = 0; i < parent->key_count; i++) {
         const char *wanted = sql_key_column(parent, i)->name;

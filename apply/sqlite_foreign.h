@@ -1,6 +1,7 @@
-/* One foreign key between two replicated tables, and what apply asks about it: SQLite does not
- * check it here (its actions would run). The parent's collation and affinity decide, as they
- * do in SQLite's own check; a NULL in the child's columns refers to nothing. */
+/* One foreign key between two replicated tables, and what apply asks about it: SQLite
+ * does not check it here (its actions would run). The parent's collation and affinity
+ * decide, as they do in SQLite's own check; a NULL in the child's columns refers to
+ * nothing. */
 #ifndef APPLY_SQLITE_FOREIGN_H
 #define APPLY_SQLITE_FOREIGN_H
 
@@ -17,7 +18,8 @@ struct sqlite_foreign {
     uint32_t number;  /* names its TEMP table */
     bool inner;       /* both in one group */
     bool beyond_key;  /* it refers to columns that are not the parent's key */
-    uint32_t *places; /* owned: the child's columns as own image places; UINT32_MAX: generated */
+    uint32_t *places; /* owned: the child's columns as own image places; UINT32_MAX:
+                         generated */
     uint64_t gone;    /* rows in its TEMP table: parents' values that went away */
     bool gone_made;
     sqlite3_stmt *probe, *violated_main, *violated_scratch, *note, *forget;
@@ -26,17 +28,19 @@ struct sqlite_foreign {
     struct sqlite_foreign *next_of_parent;
 };
 
-MUST_CHECK enum status sqlite_foreign_open(struct sqlite_foreign *foreign, struct error *err);
+MUST_CHECK enum status sqlite_foreign_open(struct sqlite_foreign *foreign,
+                                           struct error *err);
 void sqlite_foreign_release(struct sqlite_foreign *foreign);
 
-/* Whether a row of the child with these values surely has its parent. False: it may not. */
+/* Whether a row of the child with these values has its parent. Not *sure: the values may
+ * be stored as others, and *holds is false. */
 MUST_CHECK enum status sqlite_foreign_holds(struct sqlite_foreign *foreign,
                                             const struct value *values, bool *holds,
-                                            struct error *err);
+                                            bool *sure, struct error *err);
 
 /* Whether the child's row lacks its parent: the row at hand of the child's writer in the
- * user's table (SCHEMA_MAIN), or the one row in its empty copy. A row that is not there lacks
- * nothing. */
+ * user's table (SCHEMA_MAIN), or the one row in its empty copy. A row that is not there
+ * lacks nothing. */
 MUST_CHECK enum status sqlite_foreign_violated(struct sqlite_foreign *foreign,
                                                enum sql_schema schema, bool *violated,
                                                struct error *err);
@@ -45,17 +49,18 @@ MUST_CHECK enum status sqlite_foreign_violated(struct sqlite_foreign *foreign,
 MUST_CHECK enum status sqlite_foreign_note_gone(struct sqlite_foreign *foreign,
                                                 struct error *err);
 
-/* Step through the children that lack a parent: of those noted as gone, or (all) of the whole
- * table. The key of each is appended to *key. NOT_FOUND at the end. Neither table may be
- * written until then, or until stop. */
-MUST_CHECK enum status sqlite_foreign_next_orphan(struct sqlite_foreign *foreign, bool all,
-                                                  struct buffer *key, struct error *err);
+/* Step through the children that lack a parent: of those noted as gone, or (all) of the
+ * whole table. The key of each is appended to *key. NOT_FOUND at the end. Neither table
+ * may be written until then, or until stop. */
+MUST_CHECK enum status sqlite_foreign_next_orphan(struct sqlite_foreign *foreign,
+                                                  bool all, struct buffer *key,
+                                                  struct error *err);
 void sqlite_foreign_stop(struct sqlite_foreign *foreign);
 MUST_CHECK enum status sqlite_foreign_forget_gone(struct sqlite_foreign *foreign,
                                                   struct error *err);
 
-/* Append the key of the parent that the row in the child's empty copy refers to, where the
- * foreign key is the parent's key; else nothing. */
+/* Append the key of the parent that the row in the child's empty copy refers to, where
+ * the foreign key is the parent's key; else nothing. */
 MUST_CHECK enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign,
                                               struct buffer *key, struct error *err);
 

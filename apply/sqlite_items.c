@@ -13,8 +13,10 @@ struct sqlite_items {
 };
 
 static const char make_sql[] =
-    "CREATE TEMP TABLE IF NOT EXISTS rowferry_item (tbl INTEGER, \"key\" BLOB, kind INTEGER,"
-    " beyond INTEGER, absent INTEGER, version BLOB, since INTEGER, message BLOB, image BLOB,"
+    "CREATE TEMP TABLE IF NOT EXISTS rowferry_item (tbl INTEGER, \"key\" BLOB, kind "
+    "INTEGER,"
+    " beyond INTEGER, absent INTEGER, version BLOB, since INTEGER, message BLOB, image "
+    "BLOB,"
     " definition INTEGER, PRIMARY KEY (tbl, \"key\")) WITHOUT ROWID";
 
 enum status sqlite_items_open(struct sqlite_items **out, struct sqlite_database *database,
@@ -28,27 +30,33 @@ enum status sqlite_items_open(struct sqlite_items **out, struct sqlite_database 
         return error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
     items->database = database;
     status = sqlite_execute(database, make_sql, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = sqlite_prepare(database,
                                 "INSERT OR REPLACE INTO temp.rowferry_item VALUES"
                                 " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                                 &items->put, err);
-    if (status == STATUS_OK)
+    }
+    if (status == STATUS_OK) {
         status = sqlite_prepare(
             database, "DELETE FROM temp.rowferry_item WHERE tbl = ?1 AND \"key\" = ?2",
             &items->remove, err);
-    if (status == STATUS_OK)
+    }
+    if (status == STATUS_OK) {
         status = sqlite_prepare(
             database,
             "SELECT kind, beyond FROM temp.rowferry_item WHERE tbl = ?1 AND \"key\" = ?2",
             &items->find, err);
+    }
     if (status == STATUS_OK)
-        status = sqlite_prepare(database, "DELETE FROM temp.rowferry_item", &items->clear, err);
-    if (status == STATUS_OK)
-        status = sqlite_prepare(database,
-                                "SELECT tbl, \"key\", kind, absent, version, since, message,"
-                                " image, definition FROM temp.rowferry_item",
-                                &items->all, err);
+        status = sqlite_prepare(database, "DELETE FROM temp.rowferry_item", &items->clear,
+                                err);
+    if (status == STATUS_OK) {
+        status =
+            sqlite_prepare(database,
+                           "SELECT tbl, \"key\", kind, absent, version, since, message,"
+                           " image, definition FROM temp.rowferry_item",
+                           &items->all, err);
+    }
     if (status == STATUS_OK)
         status = sqlite_items_clear(items, err);
     if (status != STATUS_OK) {
@@ -113,15 +121,16 @@ enum status sqlite_items_put(struct sqlite_items *items, const struct intent_ite
     return sql_run(items->database, items->put, "note a row", err);
 }
 
-enum status sqlite_items_remove(struct sqlite_items *items, uint32_t table, struct bytes key,
-                                struct error *err)
+enum status sqlite_items_remove(struct sqlite_items *items, uint32_t table,
+                                struct bytes key, struct error *err)
 {
     bind_row(items->remove, table, key);
     return sql_run(items->database, items->remove, "note a row", err);
 }
 
-enum status sqlite_items_find(struct sqlite_items *items, uint32_t table, struct bytes key,
-                              enum intent_item_kind *kind, bool *beyond, struct error *err)
+enum status sqlite_items_find(struct sqlite_items *items, uint32_t table,
+                              struct bytes key, enum intent_item_kind *kind, bool *beyond,
+                              struct error *err)
 {
     enum status status = STATUS_NOT_FOUND;
     int rc;

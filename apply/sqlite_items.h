@@ -1,6 +1,7 @@
-/* What a batch notes about single rows beside its plan, until it is written as the intent: a
- * TEMP table, so that any number of rows takes no memory. A later note replaces an earlier one
- * of the same row. Its content lives and dies with the database's transaction. */
+/* What a batch notes about single rows beside its plan, until it is written as the
+ * intent: a TEMP table, so that any number of rows takes no memory. A later note replaces
+ * an earlier one of the same row. Its content lives and dies with the database's
+ * transaction. */
 #ifndef APPLY_SQLITE_ITEMS_H
 #define APPLY_SQLITE_ITEMS_H
 
@@ -33,6 +34,7 @@ bool sqlite_items_any(const struct sqlite_items *items);
 
 /* Hand all of them to the writer. */
 MUST_CHECK enum status sqlite_items_write(struct sqlite_items *items,
-                                          struct intent_writer *writer, struct error *err);
+                                          struct intent_writer *writer,
+                                          struct error *err);
 
 #endif

@@ -52,21 +52,22 @@ static enum status prepare_all(struct sqlite_moved *moved, struct error *err)
         const char *sql;
     } plain[] = {
         {&moved->add,
-         "INSERT INTO temp.rowferry_moved (tbl, \"key\", grp, born, origin, was, state, kind,"
+         "INSERT INTO temp.rowferry_moved (tbl, \"key\", grp, born, origin, was, state, "
+         "kind,"
          " kind_before, since, cons_before, blocker_before, blocker_key_before)"
-         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?8, ?9, ?10, ?11)"                      },
+         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?8, ?9, ?10, ?11)"                          },
         {&moved->set,
          "UPDATE temp.rowferry_moved SET state = ?2, kind = ?3, cons = ?4, blocker = ?5,"
-         " blocker_key = ?6 WHERE id = ?1"                                                   },
-        {&moved->clear,          "DELETE FROM temp.rowferry_moved"                           },
-        {&moved->clear_suspects, "DELETE FROM temp.rowferry_suspect"                         },
+         " blocker_key = ?6 WHERE id = ?1"                                                       },
+        {&moved->clear,          "DELETE FROM temp.rowferry_moved"                               },
+        {&moved->clear_suspects, "DELETE FROM temp.rowferry_suspect"                             },
         {&moved->suspect_add,    "INSERT OR IGNORE INTO temp.rowferry_suspect"
-                                    " VALUES (?1, ?2, ?3)"                                   },
+                              " VALUES (?1, ?2, ?3)"                },
         {&moved->suspect_after,
          "SELECT tbl, \"key\" FROM temp.rowferry_suspect WHERE grp = ?1"
-         " AND (tbl, \"key\") > (?2, ?3) ORDER BY tbl, \"key\" LIMIT 1"                      },
+         " AND (tbl, \"key\") > (?2, ?3) ORDER BY tbl, \"key\" LIMIT 1"                          },
         {&moved->suspect_remove, "DELETE FROM temp.rowferry_suspect WHERE grp = ?1"
-                                 " AND tbl = ?2 AND \"key\" = ?3"                            },
+                                 " AND tbl = ?2 AND \"key\" = ?3"},
     };
     enum status status = STATUS_OK;
 
@@ -194,8 +195,9 @@ enum status sqlite_moved_add(struct sqlite_moved *moved, struct moved_row *row,
     return status;
 }
 
-enum status sqlite_moved_set(struct sqlite_moved *moved, int64_t id, enum moved_state state,
-                             const struct parked *parked, struct error *err)
+enum status sqlite_moved_set(struct sqlite_moved *moved, int64_t id,
+                             enum moved_state state, const struct parked *parked,
+                             struct error *err)
 {
     static const struct parked none = {0};
 
@@ -244,7 +246,7 @@ static enum status take(struct sqlite_moved *moved, sqlite3_stmt *statement,
         .state = (enum moved_state)sqlite3_column_int(statement, 7),
         .parked = {.kind = (enum parked_kind)sqlite3_column_int(statement, 8),
                    .blocker_table = (uint32_t)sqlite3_column_int64(statement, 10)},
-        .before = {.kind = (enum parked_kind)sqlite3_column_int(statement, 12),
+        .before = { .kind = (enum parked_kind)sqlite3_column_int(statement, 12),
                    .since_us = (uint64_t)sqlite3_column_int64(statement, 13),
                    .blocker_table = (uint32_t)sqlite3_column_int64(statement, 15)},
     };
@@ -262,16 +264,17 @@ static enum status get(struct sqlite_moved *moved, sqlite3_stmt *statement,
                        struct moved_row *out, struct error *err)
 {
     int rc = sqlite3_step(statement);
-    enum status status = rc == SQLITE_ROW    ? take(moved, statement, out, err)
-                         : rc == SQLITE_DONE ? STATUS_NOT_FOUND
-                                             : sqlite_failed(moved->database, "parking", err);
+    enum status status = rc == SQLITE_ROW ? take(moved, statement, out, err)
+                         : rc == SQLITE_DONE
+                             ? STATUS_NOT_FOUND
+                             : sqlite_failed(moved->database, "parking", err);
 
     (void)sqlite3_reset(statement);
     return status;
 }
 
-enum status sqlite_moved_find(struct sqlite_moved *moved, uint32_t table, struct bytes key,
-                              struct moved_row *out, struct error *err)
+enum status sqlite_moved_find(struct sqlite_moved *moved, uint32_t table,
+                              struct bytes key, struct moved_row *out, struct error *err)
 {
     if (!moved->any)
         return STATUS_NOT_FOUND;
@@ -289,8 +292,8 @@ enum status sqlite_moved_queued(struct sqlite_moved *moved, uint32_t group,
     return get(moved, moved->queued, out, err);
 }
 
-enum status sqlite_moved_after(struct sqlite_moved *moved, int64_t id, struct moved_row *out,
-                               struct error *err)
+enum status sqlite_moved_after(struct sqlite_moved *moved, int64_t id,
+                               struct moved_row *out, struct error *err)
 {
     if (!moved->any)
         return STATUS_NOT_FOUND;

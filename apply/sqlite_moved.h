@@ -1,6 +1,7 @@
-/* The rows that the resolution of constraints has in hand, in TEMP tables: those kept out of
- * their tables for the time being or for good (parked), a queue of those yet to be decided, by
- * birth, and suspects: rows in their tables whose parents are to be looked for. */
+/* The rows that the resolution of constraints has in hand, in TEMP tables: those kept out
+ * of their tables for the time being or for good (parked), a queue of those yet to be
+ * decided, by birth, and suspects: rows in their tables whose parents are to be looked
+ * for. */
 #ifndef APPLY_SQLITE_MOVED_H
 #define APPLY_SQLITE_MOVED_H
 
@@ -21,7 +22,7 @@ enum moved_state {
     MOVED_QUEUED = 0,
     MOVED_PLACED = 1, /* in its table */
     MOVED_PARKED = 2,
-    MOVED_REFUSED = 3, /* quarantined; noted among the items */
+    MOVED_REFUSED = 3,   /* quarantined; noted among the items */
     MOVED_AS_BEFORE = 4, /* parked, and nothing about that is new */
 };
 
@@ -52,12 +53,12 @@ MUST_CHECK enum status sqlite_moved_add(struct sqlite_moved *moved, struct moved
                                         struct error *err);
 /* Set state and parked of the row with this id. */
 MUST_CHECK enum status sqlite_moved_set(struct sqlite_moved *moved, int64_t id,
-                                        enum moved_state state, const struct parked *parked,
-                                        struct error *err);
+                                        enum moved_state state,
+                                        const struct parked *parked, struct error *err);
 
-/* Each of these gives a row whose views live until the next call of any of them. NOT_FOUND is
- * a plain answer. find: by key. queued: the one of the group that was born first. after: the
- * next one by id. */
+/* Each of these gives a row whose views live until the next call of any of them.
+ * NOT_FOUND is a plain answer. find: by key. queued: the one of the group that was born
+ * first. after: the next one by id. */
 MUST_CHECK enum status sqlite_moved_find(struct sqlite_moved *moved, uint32_t table,
                                          struct bytes key, struct moved_row *out,
                                          struct error *err);
@@ -75,7 +76,8 @@ struct suspect {
 };
 
 MUST_CHECK enum status sqlite_suspects_add(struct sqlite_moved *moved, uint32_t group,
-                                           const struct suspect *suspect, struct error *err);
+                                           const struct suspect *suspect,
+                                           struct error *err);
 /* The group's next one after a table and key (0 and empty: the first). NOT_FOUND. */
 MUST_CHECK enum status sqlite_suspects_after(struct sqlite_moved *moved, uint32_t group,
                                              const struct suspect *after,

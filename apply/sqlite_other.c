@@ -10,13 +10,14 @@ struct sqlite_other_statements {
 
 enum status sqlite_other_attach(struct sqlite_database *database, struct error *err)
 {
-    return sqlite_execute(database, "ATTACH DATABASE ':memory:' AS rowferry_scratch", err);
+    return sqlite_execute(database, "ATTACH DATABASE ':memory:' AS rowferry_scratch",
+                          err);
 }
 
 void sqlite_other_detach(struct sqlite_database *database)
 {
-    (void)sqlite3_exec(sqlite_database_handle(database), "DETACH DATABASE rowferry_scratch",
-                       NULL, NULL, NULL);
+    (void)sqlite3_exec(sqlite_database_handle(database),
+                       "DETACH DATABASE rowferry_scratch", NULL, NULL, NULL);
 }
 
 /* Drop what list, a query for one DROP statement at a time, names. */
@@ -58,12 +59,11 @@ enum status sqlite_other_drop_all(struct sqlite_database *database, struct error
 
     if (status != STATUS_OK)
         return status;
-    return drop_listed(
-        database,
-        "SELECT printf('DROP TABLE rowferry_scratch.\"%w\"', name)"
-        " FROM rowferry_scratch.sqlite_schema WHERE type = 'table'"
-        " AND name NOT GLOB 'sqlite_*' LIMIT 1",
-        err);
+    return drop_listed(database,
+                       "SELECT printf('DROP TABLE rowferry_scratch.\"%w\"', name)"
+                       " FROM rowferry_scratch.sqlite_schema WHERE type = 'table'"
+                       " AND name NOT GLOB 'sqlite_*' LIMIT 1",
+                       err);
 }
 
 void sqlite_other_forget(struct sqlite_table *table)
@@ -84,7 +84,8 @@ void sqlite_other_forget(struct sqlite_table *table)
 
 /* ---- making */
 
-/* What follows the name in "CREATE TABLE name …", as SQLite keeps it. NULL: it is not so. */
+/* What follows the name in "CREATE TABLE name …", as SQLite keeps it. NULL: it is not so.
+ */
 static const char *after_name(const char *sql)
 {
     static const char start[] = "CREATE TABLE ";
@@ -113,19 +114,21 @@ static enum status make_copy(struct sqlite_schema *schema, struct sqlite_table *
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
     const char *rest = NULL;
-    enum status status =
-        sqlite_prepare(schema->database,
-                       "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1",
-                       &statement, err);
+    enum status status = sqlite_prepare(
+        schema->database,
+        "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1",
+        &statement, err);
 
     if (status != STATUS_OK)
         return status;
-    (void)sqlite3_bind_text(statement, 1, table->definition->local_name, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(statement, 1, table->definition->local_name, -1,
+                            SQLITE_STATIC);
     if (sqlite3_step(statement) == SQLITE_ROW)
         rest = after_name((const char *)sqlite3_column_text(statement, 0));
     if (rest == NULL) {
         (void)sqlite3_finalize(statement);
-        return error_set(err, STATUS_CORRUPT, "%s: its text in the schema is not a table's",
+        return error_set(err, STATUS_CORRUPT,
+                         "%s: its text in the schema is not a table's",
                          table->definition->local_name);
     }
     sql_put(&sql, "CREATE TABLE IF NOT EXISTS ");
@@ -142,7 +145,8 @@ static void put_other(struct buffer *sql, const struct sqlite_table *table)
 {
     char name[48];
 
-    (void)sqlite3_snprintf((int)sizeof name, name, "temp.rowferry_other_%u", table->index);
+    (void)sqlite3_snprintf((int)sizeof name, name, "temp.rowferry_other_%u",
+                           table->index);
     sql_put(sql, name);
 }
 
@@ -304,7 +308,8 @@ enum status sqlite_other_keep(struct sqlite_schema *schema, struct sqlite_table 
     sqlite3_stmt *keep;
     enum status status = prepare_move(schema, table, COPY_TO_OTHER, id, &keep, err);
 
-    return status == STATUS_OK ? sql_run(schema->database, keep, "keep a row", err) : status;
+    return status == STATUS_OK ? sql_run(schema->database, keep, "keep a row", err)
+                               : status;
 }
 
 enum status sqlite_other_take(struct sqlite_schema *schema, struct sqlite_table *table,
@@ -315,7 +320,8 @@ enum status sqlite_other_take(struct sqlite_schema *schema, struct sqlite_table 
 
     if (status == STATUS_OK)
         status = sqlite_writer_bind_key(table->writer, take, 2, err);
-    return status == STATUS_OK ? sql_run(schema->database, take, "keep a row", err) : status;
+    return status == STATUS_OK ? sql_run(schema->database, take, "keep a row", err)
+                               : status;
 }
 
 enum status sqlite_other_load(struct sqlite_schema *schema, struct sqlite_table *table,

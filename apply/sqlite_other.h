@@ -1,6 +1,7 @@
-/* Where rows of a table stay while they are not in it: a TEMP table of their columns, and the
- * table's empty copy (same columns, generated ones too, same checks, another schema), through
- * which one row at a time passes so that the engine itself refuses it, or evaluates its keys.
+/* Where rows of a table stay while they are not in it: a TEMP table of their columns, and
+ * the table's empty copy (same columns, generated ones too, same checks, another schema),
+ * through which one row at a time passes so that the engine itself refuses it, or
+ * evaluates its keys.
  *
  * All within the caller's transaction. `id` is the caller's number for the row. */
 #ifndef APPLY_SQLITE_OTHER_H

@@ -5,16 +5,20 @@
 
 #include "apply/sqlite_batch.h"
 
-/* After the plan was written: decide what stands against what, group by group, parents before
- * children. Afterwards the database shows what it should, and batch->items, batch->moved hold
- * what the store must learn. CONSTRAINT with batch->ended: as in sqlite_batch.h. */
-MUST_CHECK enum status sqlite_parking_resolve(struct sqlite_batch *batch, struct error *err);
+/* After the plan was written: decide what stands against what, group by group, parents
+ * before children. Afterwards the database shows what it should, and batch->items,
+ * batch->moved hold what the store must learn. CONSTRAINT with batch->ended: as in
+ * sqlite_batch.h. */
+MUST_CHECK enum status sqlite_parking_resolve(struct sqlite_batch *batch,
+                                              struct error *err);
 
 /* The end of it: note what became of each row in hand, and count. Part of resolve. */
-MUST_CHECK enum status sqlite_parking_conclude(struct sqlite_batch *batch, struct error *err);
+MUST_CHECK enum status sqlite_parking_conclude(struct sqlite_batch *batch,
+                                               struct error *err);
 
 /* Hand the parked rows of which something changed to the writer. */
 MUST_CHECK enum status sqlite_parking_write(struct sqlite_batch *batch,
-                                            struct intent_writer *writer, struct error *err);
+                                            struct intent_writer *writer,
+                                            struct error *err);
 
 #endif

@@ -34,11 +34,14 @@ static enum status note_placed(struct sqlite_batch *batch, const struct moved_ro
         status = plan_row_at(batch->txn, batch->range.to, moved->table, moved->key, &at,
                              &is_winner, err);
     if (status == STATUS_OK)
-        status = tables_find(batch->txn, at.definition_origin, at.definition, &defined, err);
+        status =
+            tables_find(batch->txn, at.definition_origin, at.definition, &defined, err);
     if (status != STATUS_OK)
         return status;
     row.from = defined.definition;
     row.image = at.image;
+    if (batch->repair) /* own columns are read back from what was written */
+        planned.holding = (struct row){.key = moved->key};
     row.holding = &planned.holding;
     batch->counts->rows++;
     batch->counts->released += moved->was == WAS_PARKED;
@@ -68,7 +71,8 @@ enum status sqlite_parking_conclude(struct sqlite_batch *batch, struct error *er
     struct moved_row moved = {0};
     enum status status;
 
-    while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) == STATUS_OK) {
+    while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) ==
+           STATUS_OK) {
         assert(moved.state != MOVED_QUEUED);
         if (moved.state == MOVED_PLACED)
             status = note_placed(batch, &moved, err);
@@ -88,7 +92,8 @@ enum status sqlite_parking_write(struct sqlite_batch *batch, struct intent_write
 
     if (!batch->parks)
         return STATUS_OK;
-    while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) == STATUS_OK) {
+    while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) ==
+           STATUS_OK) {
         struct intent_item item = {
             .kind = INTENT_PARKED,
             .table = moved.table,
@@ -100,7 +105,8 @@ enum status sqlite_parking_write(struct sqlite_batch *batch, struct intent_write
             continue;
         item.parked.key = moved.key;
         item.parked.born = moved.born;
-        item.parked.since_us = moved.was == WAS_PARKED ? moved.before.since_us : batch->now_us;
+        item.parked.since_us =
+            moved.was == WAS_PARKED ? moved.before.since_us : batch->now_us;
         status = intent_writer_add(writer, &item, err);
         if (status != STATUS_OK)
             return status;

@@ -1,8 +1,9 @@
-/* resync --prefer log: the database becomes what row index and schema say, whatever it holds.
+/* resync --prefer log: the database becomes what row index and schema say, whatever it
+ * holds.
  *
- * Rows that have no winner go; winners that differ from what stands there are written; then
- * constraints are resolved over everything. What the store believes of the database counts
- * for nothing here, and is replaced by the fold of a repair (log/intent.h). */
+ * Rows that have no winner go; winners that differ from what stands there are written;
+ * then constraints are resolved over everything. What the store believes of the database
+ * counts for nothing here, and is replaced by the fold of a repair (log/intent.h). */
 #include "apply/sqlite_parking.h"
 #include "apply/sqlite_target_private.h"
 
@@ -19,8 +20,8 @@ struct rewrite {
 
 /* ---- rows without a winner */
 
-/* Note the keys of rows that are not to be there. They wait among the suspects, since a table
- * is not to be changed while it is read. */
+/* Note the keys of rows that are not to be there. They wait among the suspects, since a
+ * table is not to be changed while it is read. */
 static enum status find_strangers(struct rewrite *rewrite, struct error *err)
 {
     struct sqlite_batch *batch = rewrite->batch;
@@ -47,10 +48,11 @@ static enum status find_strangers(struct rewrite *rewrite, struct error *err)
         }
         if (status == STATUS_OK)
             status = rows_get(batch->txn, table->id, buffer_view(&batch->key), &row, err);
-        if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !row.live))
+        if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !row.live)) {
             status = sqlite_suspects_add(
                 batch->moved, table->group,
                 &(struct suspect){table->id, buffer_view(&batch->key)}, err);
+        }
     }
     if (status == STATUS_OK && rc != SQLITE_DONE)
         status = sqlite_failed(batch->database, table->definition->local_name, err);
@@ -69,7 +71,8 @@ static enum status remove_strangers(struct rewrite *rewrite, struct error *err)
     while (status == STATUS_OK) {
         enum write_result result;
 
-        status = sqlite_suspects_after(batch->moved, table->group, &first, &stranger, err);
+        status =
+            sqlite_suspects_after(batch->moved, table->group, &first, &stranger, err);
         if (status != STATUS_OK)
             break;
         buffer_clear(&batch->key);
@@ -131,12 +134,12 @@ static enum status drop_refused(struct rewrite *rewrite, const struct batch_row 
         return status;
     *err = message;
     batch->counts->quarantined--;
-    return sqlite_batch_note_refused(batch, row->table_id, row->key, &row->version, false, true,
-                                     err);
+    return sqlite_batch_note_refused(batch, row->table_id, row->key, &row->version, false,
+                                     true, err);
 }
 
-static enum status write_winner(struct rewrite *rewrite, uint32_t id, const struct row *winner,
-                                struct error *err)
+static enum status write_winner(struct rewrite *rewrite, uint32_t id,
+                                const struct row *winner, struct error *err)
 {
     struct row holding = {.key = winner->key};
     struct batch_row row = {
@@ -200,7 +203,8 @@ static enum status write_winners(struct rewrite *rewrite, uint32_t id, struct er
 static enum status rewrite_table(struct sqlite_batch *batch, uint32_t id, bool remove,
                                  struct error *err)
 {
-    struct rewrite rewrite = {.batch = batch, .table = sqlite_schema_find(batch->schema, id)};
+    struct rewrite rewrite = {.batch = batch,
+                              .table = sqlite_schema_find(batch->schema, id)};
     enum status status = STATUS_OK;
 
     image_init(&rewrite.image);

@@ -13,7 +13,8 @@ static enum status no_memory(struct error *err)
     return error_set(err, STATUS_NO_MEMORY, "schema: out of memory");
 }
 
-static struct sqlite_table *find_named(const struct sqlite_schema *schema, const char *name)
+static struct sqlite_table *find_named(const struct sqlite_schema *schema,
+                                       const char *name)
 {
     for (size_t i = 0; i < schema->count; i++)
         if (strcmp(schema->tables[i].definition->name, name) == 0)
@@ -36,7 +37,8 @@ static enum status find_number(struct sqlite_table *table, struct store_txn *txn
     enum status status =
         tables_newest(txn, store_identity(store_of(txn))->node, table->id, &logged, err);
 
-    if (status == STATUS_OK && definition_same_image(logged.definition, table->definition))
+    if (status == STATUS_OK &&
+        definition_same_image(logged.definition, table->definition))
         table->number = logged.definition->number;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -106,12 +108,13 @@ static enum status order_groups(struct sqlite_schema *schema, struct error *err)
 static enum status find_groups(struct sqlite_schema *schema, struct error *err)
 {
     uint32_t *groups = calloc(schema->count + 1, sizeof *groups);
-    enum status status =
-        groups == NULL
-            ? no_memory(err)
-            : foreign_key_groups((const struct definition *const *)schema->catalog.definitions,
-                                 schema->count, groups, err);
+    enum status status;
 
+    if (groups == NULL)
+        return no_memory(err);
+    status =
+        foreign_key_groups((const struct definition *const *)schema->catalog.definitions,
+                           schema->count, groups, err);
     for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
         schema->tables[i].group = groups[i];
         if (groups[i] >= schema->group_count)
@@ -157,17 +160,18 @@ static enum status find_foreigns(struct sqlite_schema *schema, struct error *err
     for (size_t i = 0; i < schema->count; i++) {
         const struct definition *definition = schema->tables[i].definition;
 
-        for (uint32_t k = 0; k < definition->foreign_key_count && status == STATUS_OK; k++)
-            status =
-                add_foreign(schema, &schema->tables[i], &definition->foreign_keys[k], err);
+        for (uint32_t k = 0; k < definition->foreign_key_count && status == STATUS_OK;
+             k++)
+            status = add_foreign(schema, &schema->tables[i], &definition->foreign_keys[k],
+                                 err);
     }
     return status;
 }
 
 /* ---- life */
 
-enum status sqlite_schema_load(struct sqlite_schema *schema, struct sqlite_database *database,
-                               struct store_txn *txn,
+enum status sqlite_schema_load(struct sqlite_schema *schema,
+                               struct sqlite_database *database, struct store_txn *txn,
                                const struct sqlite_target_options *options,
                                struct error *err)
 {
@@ -181,8 +185,11 @@ enum status sqlite_schema_load(struct sqlite_schema *schema, struct sqlite_datab
     schema->loaded = true;
     schema->count = schema->catalog.count;
     schema->tables = calloc(schema->count + 1, sizeof *schema->tables);
-    if (schema->tables == NULL)
-        status = no_memory(err);
+    if (schema->tables == NULL) {
+        sqlite_catalog_release(&schema->catalog);
+        *schema = (struct sqlite_schema){0};
+        return no_memory(err);
+    }
     for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
         schema->tables[i].definition = schema->catalog.definitions[i];
         schema->tables[i].index = (uint32_t)i;
@@ -192,7 +199,8 @@ enum status sqlite_schema_load(struct sqlite_schema *schema, struct sqlite_datab
     if (status == STATUS_OK && options->foreign_keys)
         status = find_foreigns(schema, err);
     for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
-        status = sqlite_triggers_classify(schema, &schema->tables[i], options->triggers, err);
+        status =
+            sqlite_triggers_classify(schema, &schema->tables[i], options->triggers, err);
         schema->any_fires = schema->any_fires || schema->tables[i].fires;
     }
     if (status == STATUS_OK)
@@ -238,7 +246,8 @@ void sqlite_schema_fire(struct sqlite_schema *schema, bool fire)
 
     (void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, -1, &fires);
     if ((fires != 0) != fire)
-        (void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, fire ? 1 : 0, NULL);
+        (void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, fire ? 1 : 0,
+                                NULL);
 }
 
 void sqlite_schema_refuse(const struct sqlite_schema *schema, const char *name,
@@ -251,11 +260,11 @@ void sqlite_schema_refuse(const struct sqlite_schema *schema, const char *name,
     for (size_t i = 0; i < schema->catalog.skipped_count; i++) {
         if (strcmp(schema->catalog.skipped[i].name, name) != 0)
             continue;
-        (void)error_set(err, STATUS_CONSTRAINT, "table %s is not replicated here: %s", name,
-                        schema->catalog.skipped[i].why);
+        (void)error_set(err, STATUS_CONSTRAINT, "table %s is not replicated here: %s",
+                        name, schema->catalog.skipped[i].why);
         return;
     }
-    sql_put(&sql, "SELECT 1 FROM main.");
+    sql_put(&sql, "SELECT 1 FROM ");
     sqlite_put_quoted(&sql, name);
     buffer_put(&sql, 0, 1);
     if (!sql.failed && sqlite3_prepare_v2(handle, (const char *)sql.data, -1, &statement,

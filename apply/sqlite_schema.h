@@ -1,5 +1,5 @@
-/* The user's tables as apply sees them: definitions, what they are called in the store, who
- * refers to whom, and the statements for each. Read when the schema has changed. */
+/* The user's tables as apply sees them: definitions, what they are called in the store,
+ * who refers to whom, and the statements for each. Read when the schema has changed. */
 #ifndef APPLY_SQLITE_SCHEMA_H
 #define APPLY_SQLITE_SCHEMA_H
 
@@ -11,17 +11,18 @@
 
 struct sqlite_table {
     const struct definition *definition;
-    uint32_t index;  /* in the schema */
-    uint32_t id;     /* the store's; 0: nobody has logged it yet */
-    uint32_t number; /* that this node logged a definition with these columns under; 0: none */
-    uint32_t group;  /* parents have smaller ones */
-    bool fires;      /* its triggers fire */
-    bool other_made; /* apply/sqlite_other.h has made its tables */
-    bool other_used; /* and put something there */
-    struct sqlite_writer *writer; /* opened when first needed */
-    struct sqlite_foreign *as_child;  /* lists of the foreign keys that count */
+    uint32_t index; /* in the schema */
+    uint32_t id;    /* the store's; 0: nobody has logged it yet */
+    uint32_t
+        number; /* that this node logged a definition with these columns under; 0: none */
+    uint32_t group;                  /* parents have smaller ones */
+    bool fires;                      /* its triggers fire */
+    bool other_made;                 /* apply/sqlite_other.h has made its tables */
+    bool other_used;                 /* and put something there */
+    struct sqlite_writer *writer;    /* opened when first needed */
+    struct sqlite_foreign *as_child; /* lists of the foreign keys that count */
     struct sqlite_foreign *as_parent;
-    struct sqlite_unique *uniques;    /* owned: one for each of the definition's, or NULL */
+    struct sqlite_unique *uniques; /* owned: one for each of the definition's, or NULL */
     struct sqlite_other_statements *other; /* owned by apply/sqlite_other.h */
 };
 
@@ -30,8 +31,8 @@ struct sqlite_schema {
     struct sqlite_catalog catalog;
     struct sqlite_table *tables; /* as the catalog has them: by name */
     size_t count;
-    struct sqlite_table **by_id; /* NULL: no such table here */
-    uint32_t id_count;           /* of by_id, ids 0 .. id_count - 1 */
+    struct sqlite_table **by_id;     /* NULL: no such table here */
+    uint32_t id_count;               /* of by_id, ids 0 .. id_count - 1 */
     struct sqlite_foreign *foreigns; /* owned */
     uint32_t foreign_count;
     uint32_t group_count;
@@ -61,10 +62,11 @@ struct sqlite_table *sqlite_schema_find(const struct sqlite_schema *schema, uint
 
 /* table->writer, opened. */
 MUST_CHECK enum status sqlite_schema_writer(struct sqlite_schema *schema,
-                                            struct sqlite_table *table, struct error *err);
+                                            struct sqlite_table *table,
+                                            struct error *err);
 
-/* Let the triggers of the statements that follow fire, or not. Changes nothing when they do
- * already; else every prepared statement is prepared anew. */
+/* Let the triggers of the statements that follow fire, or not. Changes nothing when they
+ * do already; else every prepared statement is prepared anew. */
 void sqlite_schema_fire(struct sqlite_schema *schema, bool fire);
 
 /* Why rows of a table can't be written at all, in the database's words. */

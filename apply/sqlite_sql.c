@@ -42,14 +42,15 @@ void sql_put_key_condition(struct buffer *sql, const struct definition *definiti
         const struct column *column = sql_key_column(definition, i);
         char parameter[16];
 
-        (void)sqlite3_snprintf((int)sizeof parameter, parameter, " = ?%d", first + (int)i);
+        (void)sqlite3_snprintf((int)sizeof parameter, parameter, " = ?%d",
+                               first + (int)i);
         sql_put(sql, i == 0 ? " WHERE " : " AND ");
         sql_put_column(sql, alias, column->name);
         sql_put(sql, parameter);
         if (sqlite3_stricmp(column->collation, "BINARY") == 0)
             continue;
-        /* The first term finds the row by the key's own index, this one tells it from others
-         * that only look the same to the collation. */
+        /* The first term finds the row by the key's own index, this one tells it from
+         * others that only look the same to the collation. */
         sql_put(sql, " AND ");
         sql_put_column(sql, alias, column->name);
         sql_put(sql, parameter);
@@ -154,14 +155,16 @@ enum status sql_execute(struct sqlite_database *database, struct buffer *sql,
 enum status sql_prepare_once(struct sqlite_database *database, const char *text,
                              sqlite3_stmt **statement, struct error *err)
 {
-    return *statement != NULL ? STATUS_OK : sqlite_prepare(database, text, statement, err);
+    return *statement != NULL ? STATUS_OK
+                              : sqlite_prepare(database, text, statement, err);
 }
 
 enum status sql_run(struct sqlite_database *database, sqlite3_stmt *statement,
                     const char *what, struct error *err)
 {
     int rc = sqlite3_step(statement);
-    enum status status = rc == SQLITE_DONE ? STATUS_OK : sqlite_failed(database, what, err);
+    enum status status =
+        rc == SQLITE_DONE ? STATUS_OK : sqlite_failed(database, what, err);
 
     (void)sqlite3_reset(statement);
     return status;

@@ -35,12 +35,14 @@ void sql_put_stored_columns(struct buffer *sql, const struct definition *definit
 /* Whether a column of this type surely stores the value as it is (in UTF-8). */
 bool sql_is_stored_as_it_is(const struct column *column, const struct value *value);
 
-/* Append the canonical key of the statement's current row, whose columns from first on are the
- * key's. REFUSED: NULL in it. */
-MUST_CHECK enum status sql_take_key(struct buffer *key, sqlite3_stmt *statement, int first,
-                                    const struct definition *definition, struct error *err);
+/* Append the canonical key of the statement's current row, whose columns from first on
+ * are the key's. REFUSED: NULL in it. */
+MUST_CHECK enum status sql_take_key(struct buffer *key, sqlite3_stmt *statement,
+                                    int first, const struct definition *definition,
+                                    struct error *err);
 
-/* Bytes as a blob, never NULL; they outlive the step. Read back: a view until the next one. */
+/* Bytes as a blob, never NULL; they outlive the step. Read back: a view until the next
+ * one. */
 void sql_bind_bytes(sqlite3_stmt *statement, int parameter, struct bytes bytes);
 struct bytes sql_column_bytes(sqlite3_stmt *statement, int column);
 
@@ -51,8 +53,9 @@ MUST_CHECK enum status sql_execute(struct sqlite_database *database, struct buff
                                    struct error *err);
 
 /* Prepare a statement when it is first needed. */
-MUST_CHECK enum status sql_prepare_once(struct sqlite_database *database, const char *text,
-                                        sqlite3_stmt **statement, struct error *err);
+MUST_CHECK enum status sql_prepare_once(struct sqlite_database *database,
+                                        const char *text, sqlite3_stmt **statement,
+                                        struct error *err);
 
 /* Step a statement that gives no rows, and reset it. */
 MUST_CHECK enum status sql_run(struct sqlite_database *database, sqlite3_stmt *statement,

@@ -1,16 +1,15 @@
 /* A batch, from its first lock to its last note (DESIGN section 7):
  *
  *   settle            database and store at one position; BEGIN IMMEDIATE
- *   capture           local writes not yet logged are logged now: from here on the store knows
- *                     each row that the database holds
- *   plan, resolve     rows written, constraints decided (apply/sqlite_batch.h, _parking.h)
- *   rowferry_state    the new position, the counter raised
- *   intent            what the store must learn, on the store's disk
- *   COMMIT
+ *   capture           local writes not yet logged are logged now: from here on the store
+ * knows each row that the database holds plan, resolve     rows written, constraints
+ * decided (apply/sqlite_batch.h, _parking.h) rowferry_state    the new position, the
+ * counter raised intent            what the store must learn, on the store's disk COMMIT
  *   fold              the intent becomes what the store knows
  *
- * A failure before COMMIT rolls back and drops the intent. A crash anywhere leaves an intent,
- * or none, and rowferry_state says which side of COMMIT it was: settle finishes either. */
+ * A failure before COMMIT rolls back and drops the intent. A crash anywhere leaves an
+ * intent, or none, and rowferry_state says which side of COMMIT it was: settle finishes
+ * either. */
 #include "apply/sqlite_target.h"
 
 #include "apply/sqlite_other.h"
@@ -26,7 +25,8 @@ enum { BATCH_CHANGES_DEFAULT = 20000 };
 /* ---- what a batch may do */
 
 /* Schema and options that decide what is refused or parked, as one number. */
-static enum status rules_now(struct sqlite_target *target, uint64_t *rules, struct error *err)
+static enum status rules_now(struct sqlite_target *target, uint64_t *rules,
+                             struct error *err)
 {
     int64_t version = 0;
     enum status status = sqlite_schema_version(target->database, &version, err);
@@ -49,15 +49,15 @@ enum status sqlite_target_refresh(struct sqlite_target *target, struct store_txn
     sqlite_schema_unload(&target->schema);
     status = sqlite_other_drop_all(target->database, err);
     if (status == STATUS_OK)
-        status = sqlite_schema_load(&target->schema, target->database, txn, &target->options,
-                                    err);
+        status = sqlite_schema_load(&target->schema, target->database, txn,
+                                    &target->options, err);
     target->rules = rules;
     target->loaded_here = true;
     return status;
 }
 
-enum status sqlite_target_prepare(struct sqlite_target *target, struct sqlite_batch *batch,
-                                  struct error *err)
+enum status sqlite_target_prepare(struct sqlite_target *target,
+                                  struct sqlite_batch *batch, struct error *err)
 {
     enum status status;
 
@@ -81,8 +81,9 @@ enum status sqlite_target_prepare(struct sqlite_target *target, struct sqlite_ba
     if (status != STATUS_OK)
         return status;
     batch->changed = calloc(target->schema.group_count + 1, sizeof *batch->changed);
-    return batch->changed != NULL ? STATUS_OK
-                                  : error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
+    return batch->changed != NULL
+               ? STATUS_OK
+               : error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
 }
 
 enum status sqlite_target_stamp(struct sqlite_batch *batch, uint64_t *max_stamp_us,
@@ -167,8 +168,8 @@ enum status sqlite_target_finish(struct sqlite_target *target, struct sqlite_bat
     if (status != STATUS_OK) /* whether it is on disk after all, settle finds out */
         return status;
     target->loaded_here = false;
-    status = sqlite_own_write_after(target->database, own, intent->counter, updates, &count,
-                                    err);
+    status = sqlite_own_write_after(target->database, own, intent->counter, updates,
+                                    &count, err);
     updates[count++] = (struct meta_update){META_SCHEMA_VERSION, target->rules};
     return status == STATUS_OK ? intent_fold(target->store, updates, count, err) : status;
 }
@@ -202,7 +203,8 @@ static enum status capture(struct sqlite_target *target, bool *logged, struct er
 
 /* How far the batch goes, and how much it must look at. */
 static enum status choose_extent(struct sqlite_target *target, struct sqlite_batch *batch,
-                                 struct plan_extent *extent, bool *retry, struct error *err)
+                                 struct plan_extent *extent, bool *retry,
+                                 struct error *err)
 {
     uint64_t known = 0;
     uint64_t changes_max = target->options.batch_changes_max != 0
@@ -232,7 +234,8 @@ static enum status work(struct sqlite_batch *batch, bool retry, struct error *er
     return status;
 }
 
-/* The transaction is open. *ended: a trigger rolled it back, the same again would do better. */
+/* The transaction is open. *ended: a trigger rolled it back, the same again would do
+ * better. */
 static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
                        struct sqlite_state *state, struct error *err)
 {
@@ -314,7 +317,8 @@ static enum status settle(struct target *base, struct error *err)
     return status;
 }
 
-/* What is new, without a lock: the log's end against the applied position, and the rules. */
+/* What is new, without a lock: the log's end against the applied position, and the rules.
+ */
 static enum status look(struct sqlite_target *target, bool *entries, bool *rules,
                         struct error *err)
 {
@@ -375,11 +379,13 @@ static void close_target(struct target *base)
     free(target);
 }
 
-static const struct target_ops operations = {settle, apply_batch, retry_rows, close_target};
+static const struct target_ops operations = {settle, apply_batch, retry_rows,
+                                             close_target};
 
 enum status sqlite_target_open(struct target **out, struct sqlite_database *database,
                                struct store *store,
-                               const struct sqlite_target_options *options, struct error *err)
+                               const struct sqlite_target_options *options,
+                               struct error *err)
 {
     struct sqlite_target *target = calloc(1, sizeof *target);
     enum status status;

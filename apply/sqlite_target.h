@@ -1,5 +1,5 @@
-/* The SQLite target (DESIGN section 7): batches under the write lock, moving unique values,
- * parking, quarantine, triggers; intent before the commit, fold after it. */
+/* The SQLite target (DESIGN section 7): batches under the write lock, moving unique
+ * values, parking, quarantine, triggers; intent before the commit, fold after it. */
 #ifndef APPLY_SQLITE_TARGET_H
 #define APPLY_SQLITE_TARGET_H
 
@@ -15,9 +15,9 @@ enum trigger_mode { TRIGGERS_AUTO, TRIGGERS_OFF, TRIGGERS_ON };
 struct sqlite_target_options {
     capture_locked_cb capture; /* NULL: nobody else writes (tests) */
     void *capture_data;
-    bool foreign_keys;         /* whether they count (rowferry.ini, found clean at init) */
+    bool foreign_keys; /* whether they count (rowferry.ini, found clean at init) */
     enum trigger_mode triggers;
-    const char *tables;        /* as sqlite_catalog_read's only */
+    const char *tables;         /* as sqlite_catalog_read's only */
     uint64_t batch_changes_max; /* 0: default */
 };
 
@@ -28,8 +28,8 @@ MUST_CHECK enum status sqlite_target_open(struct target **out,
                                           const struct sqlite_target_options *options,
                                           struct error *err);
 
-/* resync --prefer log: write every row that differs from what row index and schema say, as a
- * repair, marked as ours, in one transaction with the new incarnation's state. */
+/* resync --prefer log: write every row that differs from what row index and schema say,
+ * as a repair, marked as ours, in one transaction with the new incarnation's state. */
 MUST_CHECK enum status sqlite_target_rewrite(struct target *target,
                                              struct apply_counts *counts,
                                              struct error *err);

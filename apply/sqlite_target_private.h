@@ -20,33 +20,33 @@ struct sqlite_target {
     bool attached;
 };
 
-/* Make the batch ready for work, and its transaction on the store begin. The database's is
- * open. release: always, afterwards; rolls back what was not committed. */
+/* Make the batch ready for work, and its transaction on the store begin. The database's
+ * is open. release: always, afterwards; rolls back what was not committed. */
 MUST_CHECK enum status sqlite_target_prepare(struct sqlite_target *target,
-                                             struct sqlite_batch *batch, struct error *err);
+                                             struct sqlite_batch *batch,
+                                             struct error *err);
 void sqlite_target_release(struct sqlite_target *target, struct sqlite_batch *batch);
 
 /* After a failure: what ROLLBACK took away is not there any more. */
 void sqlite_target_forget(struct sqlite_target *target);
 
 /* The largest timestamp of the entries after the batch's `from`. */
-MUST_CHECK enum status sqlite_target_stamp(struct sqlite_batch *batch, uint64_t *max_stamp_us,
-                                           struct error *err);
+MUST_CHECK enum status sqlite_target_stamp(struct sqlite_batch *batch,
+                                           uint64_t *max_stamp_us, struct error *err);
 
 /* Read the schema when it has changed. */
 MUST_CHECK enum status sqlite_target_refresh(struct sqlite_target *target,
                                              struct store_txn *txn, struct error *err);
 
 /* State, intent, COMMIT, fold. */
-MUST_CHECK enum status sqlite_target_finish(struct sqlite_target *target,
-                                            struct sqlite_batch *batch,
-                                            const struct sqlite_state *state,
-                                            const struct intent *intent,
-                                            const struct sqlite_own_write *own,
-                                            struct error *err);
+MUST_CHECK enum status
+sqlite_target_finish(struct sqlite_target *target, struct sqlite_batch *batch,
+                     const struct sqlite_state *state, const struct intent *intent,
+                     const struct sqlite_own_write *own, struct error *err);
 
 /* Write items and parked rows as the intent. */
 MUST_CHECK enum status sqlite_target_intend(struct sqlite_batch *batch,
-                                            const struct intent *intent, struct error *err);
+                                            const struct intent *intent,
+                                            struct error *err);
 
 #endif

@@ -5,10 +5,11 @@
 #include "apply/sqlite_schema.h"
 
 /* Set table->fires: TRIGGERS_ON: it has triggers; OFF: never; AUTO: each of its triggers
- * writes, and only tables that are not replicated (so that full-text indexes and caches are
- * kept, and nothing is done twice). Within a transaction; leaves triggers off. */
+ * writes, and only tables that are not replicated (so that full-text indexes and caches
+ * are kept, and nothing is done twice). Within a transaction; leaves triggers off. */
 MUST_CHECK enum status sqlite_triggers_classify(struct sqlite_schema *schema,
                                                 struct sqlite_table *table,
-                                                enum trigger_mode mode, struct error *err);
+                                                enum trigger_mode mode,
+                                                struct error *err);
 
 #endif

@@ -37,7 +37,8 @@ static void put_from_copy(struct buffer *sql, const struct definition *definitio
 
 /* Terms and condition stand twice: of the user's table, and of the copy's one row. The
  * subqueries keep the columns' affinity, and bare names mean the innermost table. */
-static enum status prepare(struct sqlite_schema *schema, const struct definition *definition,
+static enum status prepare(struct sqlite_schema *schema,
+                           const struct definition *definition,
                            const struct unique_key *unique, sqlite3_stmt **out,
                            struct error *err)
 {
@@ -96,10 +97,11 @@ enum status sqlite_unique_holder(struct sqlite_schema *schema, struct sqlite_tab
     rc = sqlite3_step(holder);
     if (rc == SQLITE_ROW)
         status = sql_take_key(key, holder, 0, definition, err);
-    else
-        status = rc == SQLITE_DONE ? STATUS_NOT_FOUND
-                                   : sqlite_failed(schema->database, definition->local_name,
-                                                   err);
+    else {
+        status = rc == SQLITE_DONE
+                     ? STATUS_NOT_FOUND
+                     : sqlite_failed(schema->database, definition->local_name, err);
+    }
     (void)sqlite3_reset(holder);
     return status;
 }

@@ -15,7 +15,8 @@ static enum status ask_encoding(struct sqlite_writer *writer, struct error *err)
         sqlite_prepare(writer->database, "PRAGMA main.encoding", &statement, err);
 
     if (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW)
-        writer->utf16 = strcmp((const char *)sqlite3_column_text(statement, 0), "UTF-8") != 0;
+        writer->utf16 =
+            strcmp((const char *)sqlite3_column_text(statement, 0), "UTF-8") != 0;
     (void)sqlite3_finalize(statement);
     return status;
 }
@@ -38,11 +39,12 @@ static bool allocate(struct sqlite_writer *writer)
     writer->key_places = calloc(definition->key_count, sizeof *writer->key_places);
     writer->values = calloc(definition->stored_count, sizeof *writer->values);
     writer->present = calloc(definition->stored_count, sizeof *writer->present);
-    return writer->columns != NULL && writer->key_places != NULL && writer->values != NULL &&
-           writer->present != NULL;
+    return writer->columns != NULL && writer->key_places != NULL &&
+           writer->values != NULL && writer->present != NULL;
 }
 
-enum status sqlite_writer_open(struct sqlite_writer **out, struct sqlite_database *database,
+enum status sqlite_writer_open(struct sqlite_writer **out,
+                               struct sqlite_database *database,
                                const struct definition *definition, bool guarded,
                                struct error *err)
 {
@@ -154,19 +156,22 @@ static bool key_differs(const struct sqlite_writer *writer, const struct definit
 {
     if (from->key_count != writer->definition->key_count)
         return true;
-    for (uint32_t i = 0; i < from->key_count; i++)
+    for (uint32_t i = 0; i < from->key_count; i++) {
         if (sqlite3_stricmp(sql_key_column(from, i)->name,
                             sql_key_column(writer->definition, i)->name) != 0)
             return true;
+    }
     return false;
 }
 
-static enum status make_mapping(struct sqlite_writer *writer, const struct definition *from,
-                                struct mapping **out, struct error *err)
+static enum status make_mapping(struct sqlite_writer *writer,
+                                const struct definition *from, struct mapping **out,
+                                struct error *err)
 {
     struct mapping *mapping = calloc(1, sizeof *mapping);
     uint32_t place = 0, mapped = 0;
 
+    *out = NULL;
     if (mapping != NULL)
         mapping->own = calloc(from->stored_count, sizeof *mapping->own);
     if (mapping == NULL || mapping->own == NULL) {
@@ -189,8 +194,9 @@ static enum status make_mapping(struct sqlite_writer *writer, const struct defin
     return STATUS_OK;
 }
 
-static enum status find_mapping(struct sqlite_writer *writer, const struct definition *from,
-                                struct mapping **out, struct error *err)
+static enum status find_mapping(struct sqlite_writer *writer,
+                                const struct definition *from, struct mapping **out,
+                                struct error *err)
 {
     for (struct mapping **at = &writer->mappings; *at != NULL; at = &(*at)->next) {
         struct mapping *mapping = *at;
@@ -206,8 +212,9 @@ static enum status find_mapping(struct sqlite_writer *writer, const struct defin
     return make_mapping(writer, from, out, err);
 }
 
-enum status sqlite_writer_lacks(struct sqlite_writer *writer, const struct definition *from,
-                                bool *lacks, struct error *err)
+enum status sqlite_writer_lacks(struct sqlite_writer *writer,
+                                const struct definition *from, bool *lacks,
+                                struct error *err)
 {
     struct mapping *mapping;
     enum status status = find_mapping(writer, from, &mapping, err);
@@ -223,7 +230,7 @@ static void name_missing_column(struct sqlite_writer *writer, const char *name,
     sqlite3_stmt *statement = NULL;
 
     sql_put(&writer->sql, "INSERT INTO ");
-    sql_put_table(&writer->sql, SCHEMA_MAIN, writer->definition);
+    sqlite_put_quoted(&writer->sql, writer->definition->local_name);
     sql_put(&writer->sql, " (");
     sqlite_put_quoted(&writer->sql, name);
     sql_put(&writer->sql, ") VALUES (NULL)");
@@ -231,11 +238,12 @@ static void name_missing_column(struct sqlite_writer *writer, const char *name,
     if (!writer->sql.failed &&
         sqlite3_prepare_v2(sqlite_database_handle(writer->database),
                            (const char *)writer->sql.data, -1, &statement,
-                           NULL) != SQLITE_OK)
+                           NULL) != SQLITE_OK) {
         (void)error_set(err, STATUS_CONSTRAINT, "%s",
                         sqlite3_errmsg(sqlite_database_handle(writer->database)));
-    else
+    } else {
         (void)error_set(err, STATUS_CONSTRAINT, "no column named %s", name);
+    }
     (void)sqlite3_finalize(statement);
     buffer_clear(&writer->sql);
 }
@@ -265,7 +273,8 @@ static enum status check_key(struct sqlite_writer *writer, enum write_result *re
         status = sqlite_writer_stored(writer, err);
         if (status == STATUS_OK)
             status = sqlite_stored_value(writer->stored, place, value, &stored, err);
-        if (status == STATUS_CONSTRAINT) /* STRICT says it in its own words when written */
+        if (status ==
+            STATUS_CONSTRAINT) /* STRICT says it in its own words when written */
             return STATUS_OK;
         if (status != STATUS_OK)
             return status;
@@ -364,7 +373,10 @@ enum status sqlite_writer_carry(struct sqlite_writer *writer,
     *carried = false;
     if (status == STATUS_OK)
         status = image_decode(&writer->held, held, held_from, key, err);
-    for (uint32_t i = 0; status == STATUS_OK && i < writer->held.count; i++) {
+    if (status != STATUS_OK)
+        return status;
+    assert(mapping != NULL);
+    for (uint32_t i = 0; i < writer->held.count; i++) {
         int32_t own = mapping->own[i];
 
         if (own < 0 || writer->values[own].type != VALUE_ABSENT ||
@@ -373,7 +385,7 @@ enum status sqlite_writer_carry(struct sqlite_writer *writer,
         writer->values[own] = writer->held.values[i];
         *carried = true;
     }
-    return status;
+    return STATUS_OK;
 }
 
 const char *sqlite_writer_verb(const struct sqlite_writer *writer)

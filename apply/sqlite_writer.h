@@ -1,8 +1,10 @@
-/* Writing rows of one table by prepared statements: a row by its image, whatever definition
- * that was written under. Columns meet by name; what only this database has keeps its value
- * (a new row: gets its default); generated columns are left out; keys are compared as bytes.
+/* Writing rows of one table by prepared statements: a row by its image, whatever
+ * definition that was written under. Columns meet by name; what only this database has
+ * keeps its value (a new row: gets its default); generated columns are left out; keys are
+ * compared as bytes.
  *
- * A row is put at hand first (map, or key), then written. Within the caller's transaction. */
+ * A row is put at hand first (map, or key), then written. Within the caller's
+ * transaction. */
 #ifndef APPLY_SQLITE_WRITER_H
 #define APPLY_SQLITE_WRITER_H
 
@@ -18,23 +20,24 @@ enum write_result {
     WRITE_ENDED,   /* refused, and the whole transaction is rolled back (a trigger can) */
 };
 
-/* definition: the database's own; it must outlive the writer. guarded: run each statement in a
- * savepoint, since triggers fire. On success the caller closes it. */
+/* definition: the database's own; it must outlive the writer. guarded: run each statement
+ * in a savepoint, since triggers fire. On success the caller closes it. */
 MUST_CHECK enum status sqlite_writer_open(struct sqlite_writer **out,
                                           struct sqlite_database *database,
-                                          const struct definition *definition, bool guarded,
-                                          struct error *err);
+                                          const struct definition *definition,
+                                          bool guarded, struct error *err);
 void sqlite_writer_close(struct sqlite_writer *writer);
 
-/* Put a row at hand: values by the own definition's stored columns, VALUE_ABSENT where the
- * image has none. The views live as long as image's and key's bytes and until the next row.
- * *result: DONE, or REFUSED: it has a column that is missing here, or a key that this table
- * can't hold. */
+/* Put a row at hand: values by the own definition's stored columns, VALUE_ABSENT where
+ * the image has none. The views live as long as image's and key's bytes and until the
+ * next row. *result: DONE, or REFUSED: it has a column that is missing here, or a key
+ * that this table can't hold. */
 MUST_CHECK enum status sqlite_writer_map(struct sqlite_writer *writer,
-                                         const struct definition *from, struct bytes image,
-                                         struct bytes key, enum write_result *result,
-                                         struct error *err);
-/* The same with nothing but the key. from: NULL when the key is known to be this table's. */
+                                         const struct definition *from,
+                                         struct bytes image, struct bytes key,
+                                         enum write_result *result, struct error *err);
+/* The same with nothing but the key. from: NULL when the key is known to be this table's.
+ */
 MUST_CHECK enum status sqlite_writer_key(struct sqlite_writer *writer,
                                          const struct definition *from, struct bytes key,
                                          enum write_result *result, struct error *err);
@@ -42,8 +45,8 @@ MUST_CHECK enum status sqlite_writer_key(struct sqlite_writer *writer,
 /* The values at hand, stored_count of them; the caller may fill in absent ones. */
 struct value *sqlite_writer_values(struct sqlite_writer *writer);
 
-/* Write the row at hand. update and delete expect it to be there, insert that its key is not:
- * anything else is IO. */
+/* Write the row at hand. update and delete expect it to be there, insert that its key is
+ * not: anything else is IO. */
 MUST_CHECK enum status sqlite_writer_insert(struct sqlite_writer *writer,
                                             enum sql_schema schema,
                                             enum write_result *result, struct error *err);
@@ -61,15 +64,15 @@ MUST_CHECK enum status sqlite_writer_lacks(struct sqlite_writer *writer,
                                            const struct definition *from, bool *lacks,
                                            struct error *err);
 
-/* Fill in the absent values at hand from the table's row, and encode the whole under the own
- * definition. */
+/* Fill in the absent values at hand from the table's row, and encode the whole under the
+ * own definition. */
 MUST_CHECK enum status sqlite_writer_complete(struct sqlite_writer *writer,
                                               struct buffer *image, struct error *err);
 
-/* Whether an absent value at hand has a default that is no constant, so that a new row's must
- * be read back. */
-MUST_CHECK enum status sqlite_writer_volatile(struct sqlite_writer *writer, bool *is_volatile,
-                                              struct error *err);
+/* Whether an absent value at hand has a default that is no constant, so that a new row's
+ * must be read back. */
+MUST_CHECK enum status sqlite_writer_volatile(struct sqlite_writer *writer,
+                                              bool *is_volatile, struct error *err);
 
 /* Step a statement that writes exactly one row, and reset it. */
 MUST_CHECK enum status sqlite_writer_step(struct sqlite_writer *writer,
@@ -83,7 +86,8 @@ MUST_CHECK enum status sqlite_writer_carry(struct sqlite_writer *writer,
                                            struct bytes held, struct bytes key,
                                            bool *carried, struct error *err);
 
-/* "INSERT INTO ", with what keeps the table's own ON CONFLICT clauses from being obeyed. */
+/* "INSERT INTO ", with what keeps the table's own ON CONFLICT clauses from being obeyed.
+ */
 const char *sqlite_writer_verb(const struct sqlite_writer *writer);
 
 /* Bind the key at hand to parameters from first on. */

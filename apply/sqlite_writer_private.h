@@ -8,9 +8,9 @@
 /* How images under one definition meet the own columns. */
 struct mapping {
     const struct definition *from;
-    int32_t *own;      /* by the image's place: the own place, or below 0 */
-    bool key_differs;  /* other key columns, or in another order */
-    bool lacks;        /* the own table stores columns that these images lack */
+    int32_t *own;     /* by the image's place: the own place, or below 0 */
+    bool key_differs; /* other key columns, or in another order */
+    bool lacks;       /* the own table stores columns that these images lack */
     struct mapping *next;
 };
 
@@ -50,6 +50,7 @@ struct sqlite_writer {
 void sqlite_variant_close(struct variant *variant);
 
 /* writer->stored, opened when first needed. */
-MUST_CHECK enum status sqlite_writer_stored(struct sqlite_writer *writer, struct error *err);
+MUST_CHECK enum status sqlite_writer_stored(struct sqlite_writer *writer,
+                                            struct error *err);
 
 #endif

@@ -33,7 +33,8 @@ static enum status classify(struct sqlite_writer *writer, int rc, const char *wh
         /* SQLITE_ERROR: what a CHECK, a generated column or a trigger calls and can't. */
         if ((rc & 0xff) != SQLITE_CONSTRAINT && (rc & 0xff) != SQLITE_MISMATCH &&
             (rc & 0xff) != SQLITE_TOOBIG && (rc & 0xff) != SQLITE_ERROR)
-            return sqlite_failed(writer->database, what, err);
+            return sqlite_failed(writer->database, sqlite_database_path(writer->database),
+                                 err);
         *result = WRITE_REFUSED;
         break;
     }
@@ -83,10 +84,12 @@ enum status sqlite_writer_step(struct sqlite_writer *writer, sqlite3_stmt *state
     if (rc != SQLITE_DONE)
         status = classify(writer, rc, what, result, err);
     (void)sqlite3_reset(statement);
-    if (status == STATUS_OK && rc == SQLITE_DONE && rows != 1)
-        status = error_set(err, STATUS_IO, "%s %s: %lld rows instead of 1: the database is "
-                                           "not what the store says it holds",
+    if (status == STATUS_OK && rc == SQLITE_DONE && rows != 1) {
+        status = error_set(err, STATUS_IO,
+                           "%s %s: %lld rows instead of 1: the database is "
+                           "not what the store says it holds",
                            what, writer->definition->local_name, (long long)rows);
+    }
     if (!writer->guarded || status != STATUS_OK || *result == WRITE_ENDED)
         return status;
     return *result == WRITE_DONE
@@ -96,8 +99,9 @@ enum status sqlite_writer_step(struct sqlite_writer *writer, sqlite3_stmt *state
 
 /* ---- statements for the columns that are present */
 
-/* Whether an update sets the column: all but the key's, whose bytes are what the row was found
- * by; in a column without affinity the same key may be another number (1 and 1.0). */
+/* Whether an update sets the column: all but the key's, whose bytes are what the row was
+ * found by; in a column without affinity the same key may be another number (1 and 1.0).
+ */
 static bool is_set(const struct sqlite_writer *writer, uint32_t place)
 {
     const struct column *column = writer->columns[place];
@@ -153,10 +157,11 @@ static void put_update(struct sqlite_writer *writer, int *count)
     sql_put_key_condition(sql, writer->definition, NULL, *count + 1);
 }
 
-/* Prepare; what SQLite can't even prepare for this table (a CHECK that calls a function which
- * is not there) refuses the row. */
-static enum status prepare_refusable(struct sqlite_writer *writer, sqlite3_stmt **statement,
-                                     enum write_result *result, struct error *err)
+/* Prepare; what SQLite can't even prepare for this table (a CHECK that calls a function
+ * which is not there) refuses the row. */
+static enum status prepare_refusable(struct sqlite_writer *writer,
+                                     sqlite3_stmt **statement, enum write_result *result,
+                                     struct error *err)
 {
     enum status status = sql_prepare(writer->database, &writer->sql, statement, err);
     sqlite3 *handle = sqlite_database_handle(writer->database);
@@ -189,9 +194,10 @@ static enum status make_variant(struct sqlite_writer *writer, enum variant_kind 
     enum status status = STATUS_OK;
     int count = 1;
 
+    assert(writer->definition->stored_count > 0);
     *out = NULL;
     if (variant != NULL)
-        variant->present = malloc(size);
+        variant->present = calloc(writer->definition->stored_count, sizeof(bool));
     if (variant == NULL || variant->present == NULL) {
         free(variant);
         return error_set(err, STATUS_NO_MEMORY, "write rows: out of memory");
@@ -251,23 +257,25 @@ enum status sqlite_writer_insert(struct sqlite_writer *writer, enum sql_schema s
 {
     struct variant *variant;
     int parameter = 0;
-    enum status status =
-        find_variant(writer, schema == SCHEMA_MAIN ? VARIANT_INSERT : VARIANT_INSERT_SCRATCH,
-                     &variant, result, err);
+    enum status status = find_variant(
+        writer, schema == SCHEMA_MAIN ? VARIANT_INSERT : VARIANT_INSERT_SCRATCH, &variant,
+        result, err);
 
     if (status != STATUS_OK || variant == NULL)
         return status;
-    for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK; i++)
+    for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK;
+         i++) {
         if (writer->present[i])
             status = sqlite_bind_value(writer->database, variant->statement, ++parameter,
                                        &writer->values[i], err);
+    }
     if (status == STATUS_CONSTRAINT) { /* too large to bind */
         *result = WRITE_REFUSED;
         return STATUS_OK;
     }
-    return status == STATUS_OK
-               ? sqlite_writer_step(writer, variant->statement, "insert into", result, err)
-               : status;
+    return status == STATUS_OK ? sqlite_writer_step(writer, variant->statement,
+                                                    "insert into", result, err)
+                               : status;
 }
 
 enum status sqlite_writer_update(struct sqlite_writer *writer, enum write_result *result,
@@ -279,10 +287,12 @@ enum status sqlite_writer_update(struct sqlite_writer *writer, enum write_result
 
     if (status != STATUS_OK || variant == NULL || variant->nothing)
         return status;
-    for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK; i++)
+    for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK;
+         i++) {
         if (is_set(writer, i))
             status = sqlite_bind_value(writer->database, variant->statement, ++parameter,
                                        &writer->values[i], err);
+    }
     if (status == STATUS_OK)
         status = sqlite_writer_bind_key(writer, variant->statement, parameter + 1, err);
     if (status == STATUS_CONSTRAINT) {
@@ -327,7 +337,8 @@ enum status sqlite_writer_delete(struct sqlite_writer *writer, enum write_result
 
 /* ---- reading */
 
-enum status sqlite_writer_find(struct sqlite_writer *writer, bool *found, struct error *err)
+enum status sqlite_writer_find(struct sqlite_writer *writer, bool *found,
+                               struct error *err)
 {
     enum status status = STATUS_OK;
     int rc;
@@ -402,7 +413,8 @@ enum status sqlite_writer_volatile(struct sqlite_writer *writer, bool *is_volati
     for (uint32_t i = 0; i < writer->definition->stored_count && !*is_volatile; i++) {
         struct value ignored;
 
-        if (writer->values[i].type != VALUE_ABSENT || writer->columns[i]->default_sql == NULL)
+        if (writer->values[i].type != VALUE_ABSENT ||
+            writer->columns[i]->default_sql == NULL)
             continue;
         status = sqlite_writer_stored(writer, err);
         if (status == STATUS_OK)

@@ -1,4 +1,5 @@
-/* A target: the database that the log is applied to. A new kind of database is one of these. */
+/* A target: the database that the log is applied to. A new kind of database is one of
+ * these. */
 #ifndef APPLY_TARGET_H
 #define APPLY_TARGET_H
 
@@ -11,14 +12,14 @@ struct target {
 /* What one call did. */
 struct apply_counts {
     uint64_t entries;
-    uint64_t rows;      /* written or deleted */
-    uint64_t parked;    /* newly parked, evicted ones included */
-    uint64_t evicted;   /* of these: rows that were shown before */
+    uint64_t rows;    /* written or deleted */
+    uint64_t parked;  /* newly parked, evicted ones included */
+    uint64_t evicted; /* of these: rows that were shown before */
     uint64_t released;
     uint64_t quarantined;
-    uint64_t retried;   /* rows that left the quarantine */
+    uint64_t retried; /* rows that left the quarantine */
     uint64_t parked_by_parent;
-    uint64_t captured;  /* local changes found under the lock */
+    uint64_t captured; /* local changes found under the lock */
 };
 
 void apply_counts_add(struct apply_counts *to, const struct apply_counts *more);
@@ -28,14 +29,15 @@ struct target_ops {
      * REFUSED: a restored database or store. */
     enum status (*settle)(struct target *target, struct error *err);
 
-    /* Apply the next batch of entries in one transaction, record the position in it, fold.
-     * Blocks: called on a worker, never twice at once. counts are added to.
-     * NOT_FOUND: nothing new. BUSY, IO: nothing was applied, worth a retry. Else final. */
+    /* Apply the next batch of entries in one transaction, record the position in it,
+     * fold. Blocks: called on a worker, never twice at once. counts are added to.
+     * NOT_FOUND: nothing new. BUSY, IO: nothing was applied, worth a retry. Else final.
+     */
     enum status (*apply_batch)(struct target *target, struct apply_counts *counts,
                                struct error *err);
 
-    /* Try parked and quarantined rows again after something outside changed (the schema, a
-     * local write). Called when there is nothing new. NOT_FOUND: nothing to do. */
+    /* Try parked and quarantined rows again after something outside changed (the schema,
+     * a local write). Called when there is nothing new. NOT_FOUND: nothing to do. */
     enum status (*retry)(struct target *target, struct apply_counts *counts,
                          struct error *err);
     void (*close)(struct target *target);

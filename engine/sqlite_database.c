@@ -134,6 +134,13 @@ static enum status open_handle(struct sqlite_database **out, const char *file,
         status = error_wrap(err, status, path);
         goto out;
     }
+    /* SQLite would open it all the same, and fail when the log has its entry already. */
+    if ((flags & SQLITE_OPEN_READWRITE) != 0 &&
+        sqlite3_db_readonly(database->handle, "main") == 1) {
+        status = error_set(err, STATUS_UNAVAILABLE,
+                           "%s: may only be read, and is to be written to", path);
+        goto out;
+    }
     *out = database;
     database = NULL;
 

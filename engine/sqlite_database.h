@@ -24,7 +24,8 @@ enum sqlite_open_mode {
 enum { SQLITE_BUSY_MS_DEFAULT = 10000 };
 
 /* Open path. CREATE makes a missing file. UNAVAILABLE: missing, unreadable, not a
- * database. On success *out is the caller's, for sqlite_database_close(). */
+ * database, or one that may only be read (unless by READ). On success *out is the
+ * caller's, for sqlite_database_close(). */
 MUST_CHECK enum status sqlite_database_open(struct sqlite_database **out,
                                             const char *path, enum sqlite_open_mode mode,
                                             int busy_ms, struct error *err);

@@ -73,10 +73,11 @@ enum status intent_writer_add(struct intent_writer *writer,
     buffer_clear(&writer->record);
     intent_item_encode(&writer->record, item);
     status = buffer_check(&writer->record, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = store_put(writer->txn, DBI_INTENT,
                            intent_item_key(key, item->table, item->key),
                            buffer_view(&writer->record), err);
+    }
     if (status != STATUS_OK)
         return status;
     writer->bytes += writer->record.size;

@@ -122,9 +122,9 @@ static void add_row(struct fold *fold, uint32_t table, struct bytes key, bool is
     count_row(fold, before);
 }
 
-/* Copy a run of the plan's rows that have no item into todo. When nothing was appended after
- * the batch, each row that one of its changes won shows its winner now, so nothing needs to be
- * looked up: a held image of it only tells what was there before. */
+/* Copy a run of the plan's rows that have no item into todo. When nothing was appended
+ * after the batch, each row that one of its changes won shows its winner now, so nothing
+ * needs to be looked up: a held image of it only tells what was there before. */
 static enum status read_plan(struct fold *fold, bool *ended, struct error *err)
 {
     struct plan_range range = {fold->intent.from, fold->intent.to};

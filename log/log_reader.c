@@ -174,10 +174,22 @@ static enum status take(struct change_cursor *cursor, struct log_change *out,
     return status;
 }
 
+/* Pass over the next change of the open piece without reading it. */
+static enum status skip(struct change_cursor *cursor, struct error *err)
+{
+    struct bytes item;
+    struct place previous;
+    bool won;
+
+    if (!bytes_take_sized(&cursor->items, &item))
+        return error_set(err, STATUS_CORRUPT, "its changes are cut short");
+    cursor->index++;
+    return notes_next(&cursor->notes, cursor->entry.seq, &won, &previous, err);
+}
+
 enum status change_cursor_start(struct change_cursor *cursor, uint64_t seq,
                                 uint32_t first, struct error *err)
 {
-    struct log_change skipped;
     uint32_t piece_first;
     enum status status = log_get(cursor->txn, seq, &cursor->entry, err);
 
@@ -194,7 +206,7 @@ enum status change_cursor_start(struct change_cursor *cursor, uint64_t seq,
     status = open_piece(cursor, &piece_first, err);
     cursor->index = piece_first;
     while (status == STATUS_OK && cursor->index < first)
-        status = take(cursor, &skipped, err);
+        status = skip(cursor, err);
     return status == STATUS_OK ? STATUS_OK : in_entry(seq, status, err);
 }
 

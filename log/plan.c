@@ -49,10 +49,11 @@ static enum status walk_back(struct store_txn *txn, uint64_t to, struct place at
         struct log_entry entry;
         enum status status = log_change_at(txn, at, &change, err);
 
-        if (status == STATUS_NOT_FOUND)
+        if (status == STATUS_NOT_FOUND) {
             return error_set(err, STATUS_CORRUPT,
                              "entry %llu: a row's history ends in nothing",
                              (unsigned long long)at.seq);
+        }
         if (status == STATUS_OK)
             status = log_get(txn, at.seq, &entry, err);
         if (status != STATUS_OK)
@@ -253,10 +254,11 @@ static enum status plan_change(struct plan_cursor *cursor,
         rows_get(cursor->txn, cursor->table.id, change->change.key, &row, err);
 
     *planned = false;
-    if (status == STATUS_NOT_FOUND)
+    if (status == STATUS_NOT_FOUND) {
         return error_set(err, STATUS_CORRUPT,
                          "entry %llu: a row that it wrote is not in the row index",
                          (unsigned long long)change->seq);
+    }
     if (status == STATUS_OK)
         status = holding_of(cursor->txn, cursor->table.id, &row, out, err);
     if (status != STATUS_OK)
@@ -291,12 +293,14 @@ static enum status next_wanted(struct plan_cursor *cursor, struct log_change *ch
         if (status != STATUS_OK)
             return status;
         live = change->change.op != CHANGE_DELETE;
-        if (cursor->wants == NULL || cursor->wants(cursor->wants_data, &cursor->table, live))
+        if (cursor->wants == NULL ||
+            cursor->wants(cursor->wants_data, &cursor->table, live))
             return STATUS_OK;
     }
 }
 
-enum status plan_next_won(struct plan_cursor *cursor, struct planned *out, struct error *err)
+enum status plan_next_won(struct plan_cursor *cursor, struct planned *out,
+                          struct error *err)
 {
     struct log_change change;
     enum status status = next_wanted(cursor, &change, err);

@@ -1,0 +1,50 @@
+/* What the files of parking share; nobody else includes this. */
+#ifndef APPLY_SQLITE_PARKING_PRIVATE_H
+#define APPLY_SQLITE_PARKING_PRIVATE_H
+
+#include "apply/sqlite_other.h"
+#include "apply/sqlite_parking.h"
+
+/* A row that is kept out of its table, to be decided. */
+struct decision {
+    struct sqlite_table *table;
+    int64_t id;
+    struct bytes key;
+    struct version born;
+    enum moved_was was;
+    enum moved_origin origin;
+};
+
+/* Put a row of the user's table at the writer's hand, by its key. */
+MUST_CHECK enum status parking_at_hand(struct sqlite_batch *batch,
+                                       struct sqlite_table *table, struct bytes key,
+                                       struct error *err);
+
+/* Take the writer's row at hand out of its table and queue it; *id: its number among the
+ * moved. */
+MUST_CHECK enum status parking_take_out(struct sqlite_batch *batch,
+                                        struct sqlite_table *table, struct bytes key,
+                                        int64_t *id, struct error *err);
+
+/* The first foreign key of this kind that the table's row at hand (SCHEMA_MAIN), or the
+ * one in its copy, does not satisfy; NULL: none. */
+MUST_CHECK enum status parking_find_violated(struct sqlite_table *table,
+                                             enum sql_schema schema, bool inner,
+                                             struct sqlite_foreign **out,
+                                             struct error *err);
+
+/* Park the row, which is in the table's copy, for want of a parent. */
+MUST_CHECK enum status parking_lacks_parent(struct sqlite_batch *batch,
+                                            const struct decision *decision,
+                                            struct sqlite_foreign *foreign,
+                                            enum parked_kind kind, struct error *err);
+
+/* What people call the constraint; lives in batch->image or the definition. */
+struct bytes parking_name_foreign(struct sqlite_batch *batch,
+                                  const struct sqlite_foreign *foreign);
+
+/* Step 2: decide the group's queue. */
+MUST_CHECK enum status parking_run_queue(struct sqlite_batch *batch, uint32_t group,
+                                         struct error *err);
+
+#endif
