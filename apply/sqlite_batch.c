@@ -169,30 +169,39 @@ static enum status upsert(struct sqlite_batch *batch, const struct batch_row *ro
     return sqlite_batch_end(batch, row->table_id, row->key, err);
 }
 
-static enum status delete (struct sqlite_batch *batch, const struct batch_row *row,
-                           struct error *err) {
-    struct sqlite_table *table = row->table; enum write_result result; enum status status;
+static enum status delete_row(struct sqlite_batch *batch, const struct batch_row *row,
+                              struct error *err)
+{
+    struct sqlite_table *table = row->table;
+    enum write_result result;
+    enum status status;
 
-    if (!row->holding->live) return row->beyond
-        ? sqlite_batch_note_written(batch, row, err)
-        : STATUS_OK;
+    if (!row->holding->live)
+        return row->beyond ? sqlite_batch_note_written(batch, row, err) : STATUS_OK;
     status = sqlite_writer_key(table->writer, row->from, row->key, &result, err);
-    if (status == STATUS_OK && result == WRITE_DONE){
+    if (status == STATUS_OK && result == WRITE_DONE) {
         status = sqlite_batch_note_gone(batch, table, err);
         if (status == STATUS_OK)
-            status = sqlite_writer_delete(table->writer, &result, err);}
-if (status != STATUS_OK) return status;
-if (result == WRITE_ENDED)
-    return sqlite_batch_end(batch, row->table_id, row->key, err);
-return result == WRITE_DONE ? written(batch, row, err) : refuse(batch, row, err);
+            status = sqlite_writer_delete(table->writer, &result, err);
+    }
+    if (status != STATUS_OK)
+        return status;
+    if (result == WRITE_ENDED)
+        return sqlite_batch_end(batch, row->table_id, row->key, err);
+    return result == WRITE_DONE ? written(batch, row, err) : refuse(batch, row, err);
 }
 
 enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_row *row,
                                struct error *err)
 {
+    bool wanted = true;
     enum status status;
 
     if (row->table == NULL) {
+        status = sqlite_catalog_wants(batch->schema->only, row->from->name, &wanted, err);
+        if (status != STATUS_OK ||
+            !wanted) /* left out by --tables: it stays in the log */
+            return status;
         sqlite_schema_refuse(batch->schema, row->from->name, err);
         return refuse(batch, row, err);
     }
@@ -204,7 +213,7 @@ enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_ro
     status = sqlite_schema_writer(batch->schema, row->table, err);
     if (status != STATUS_OK)
         return status;
-    return row->live ? upsert(batch, row, err) : delete (batch, row, err);
+    return row->live ? upsert(batch, row, err) : delete_row(batch, row, err);
 }
 
 /* ---- the plan */

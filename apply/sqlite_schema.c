@@ -179,6 +179,7 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
 
     assert(!schema->loaded);
     schema->database = database;
+    schema->only = options->tables;
     status = sqlite_catalog_read(database, options->tables, &schema->catalog, err);
     if (status != STATUS_OK)
         return status;

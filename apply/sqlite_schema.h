@@ -29,6 +29,7 @@ struct sqlite_table {
 struct sqlite_schema {
     struct sqlite_database *database;
     struct sqlite_catalog catalog;
+    const char *only;            /* as sqlite_catalog_read's */
     struct sqlite_table *tables; /* as the catalog has them: by name */
     size_t count;
     struct sqlite_table **by_id;     /* NULL: no such table here */

@@ -82,8 +82,8 @@ static bool take_name(const char **list, struct buffer *name)
 }
 
 /* Whether the table is wanted. Names match as SQLite's do, without case. */
-static enum status is_wanted(const char *only, const char *table, bool *wanted,
-                             struct error *err)
+enum status sqlite_catalog_wants(const char *only, const char *table, bool *wanted,
+                                 struct error *err)
 {
     struct buffer name = {0};
 
@@ -115,9 +115,8 @@ static enum status check_names(struct sqlite_database *database, const char *onl
         if (status == STATUS_OK)
             status = sqlite_next_row(database, statement, err);
         if (status == STATUS_NOT_FOUND) {
-            status =
-                error_set(err, STATUS_REFUSED, "%s: there is no table %s to replicate",
-                          sqlite_database_path(database), (const char *)name.data);
+            status = error_set(err, STATUS_REFUSED, "there is no table %s to replicate",
+                               (const char *)name.data);
         }
         (void)sqlite3_finalize(statement);
     }
@@ -188,7 +187,7 @@ static enum status take_table(struct sqlite_database *database,
         return no_memory(err);
     if (is_internal(name) || strcmp(type, "view") == 0)
         return STATUS_OK;
-    status = is_wanted(only, name, &wanted, err);
+    status = sqlite_catalog_wants(only, name, &wanted, err);
     if (status != STATUS_OK || !wanted)
         return status;
     if (strcmp(type, "virtual") == 0)

@@ -28,6 +28,10 @@ struct sqlite_catalog {
 MUST_CHECK enum status sqlite_catalog_read(struct sqlite_database *database,
                                            const char *only, struct sqlite_catalog *out,
                                            struct error *err);
+/* Whether a table is among those of only. */
+MUST_CHECK enum status sqlite_catalog_wants(const char *only, const char *table,
+                                            bool *wanted, struct error *err);
+
 void sqlite_catalog_release(struct sqlite_catalog *catalog);
 
 /* PRAGMA foreign_key_check: whether every reference holds. */
