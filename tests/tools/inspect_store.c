@@ -49,10 +49,11 @@ static enum status print_intent(struct store_txn *txn, struct error *err)
         (void)printf("\"intent\":null");
         return STATUS_OK;
     }
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         (void)printf("\"intent\":{\"from\":%" PRIu64 ",\"to\":%" PRIu64
                      ",\"counter\":%" PRIu64 "}",
                      intent.from, intent.to, intent.counter);
+    }
     return status;
 }
 

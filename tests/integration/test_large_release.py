@@ -1,0 +1,92 @@
+"""A transaction of 1,000,000 rows through scan, log, segment, import and apply: no process
+has more than 128 MiB of anonymous memory. With ROWFERRY_LONG=1 also one of 5,000,000 rows
+and 256 MiB."""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from rowferry import (BINARY, LONG, Node, Run, expect, expect_equal, main)  # noqa: E402
+
+POLL_SECONDS = 0.01
+MIB = 1024  # in the kibibytes of /proc
+
+
+def anonymous_kib(pid):
+    """RssAnon of a process; 0 when it has ended."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("RssAnon:"):
+                    return int(line.split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return 0
+
+
+def measure(node, limit_mib, *words):
+    """Run a command to its end, looking at its memory all the while."""
+    start, peak = time.monotonic(), 0
+    words = ["--store", str(node.store), *map(str, words)]
+    process = subprocess.Popen([BINARY, *words], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while True:
+        peak = max(peak, anonymous_kib(process.pid))
+        try:
+            output, errors = process.communicate(timeout=POLL_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            pass
+    result = Run(words, process.returncode, output.decode(), errors.decode())
+    expect(process.returncode == 0, str(result))
+    print(f"  {words[2]:8} {time.monotonic() - start:6.1f} s, "
+          f"peak RssAnon {peak / MIB:6.1f} MiB", flush=True)
+    expect(0 < peak < limit_mib * MIB, f"{words[2]}: {peak / MIB:.1f} MiB, at most {limit_mib}")
+    return result
+
+
+def carry(folder, row_count, limit_mib):
+    """One transaction from a to b."""
+    print(f"{row_count} rows, at most {limit_mib} MiB")
+    (folder / "shared").mkdir()
+    a, b = Node(folder, "a"), Node(folder, "b")
+    a.script("CREATE TABLE reading (id INTEGER PRIMARY KEY, station TEXT NOT NULL, at TEXT, "
+             "value REAL)")
+    a.init()
+    a.run("token", folder / "token")
+    b.init("--join", folder / "token", "--create-tables")
+    a.sync(folder / "shared")
+    b.sync(folder / "shared")
+    a.sync(folder / "shared")
+    a.write("INSERT INTO reading SELECT value, 'station ' || value % 1000, "
+            "'2026-01-01T00:00:00', value * 0.5 FROM (WITH RECURSIVE n(value) AS (SELECT 1 "
+            f"UNION ALL SELECT value + 1 FROM n LIMIT {row_count}) SELECT value FROM n)")
+    said = measure(a, limit_mib, "capture", "--json").json()
+    expect_equal(said, {"entries": 1, "changes": row_count}, "captured")
+    measure(a, limit_mib, "export", folder / "segment", "--since", "b")
+    said = measure(b, limit_mib, "import", folder / "segment", "--json").json()
+    expect_equal((said["entries"], said["changes"]), (1, row_count), "imported")
+    said = measure(b, limit_mib, "apply", "--json").json()
+    expect_equal(said["rows"], row_count, "applied")
+    measure(b, limit_mib, "verify")
+    if LONG:
+        measure(b, limit_mib, "diff")
+    sums = "SELECT count(*), sum(id), sum(value), count(DISTINCT station) FROM reading"
+    expect_equal(b.rows(sums), a.rows(sums), "rows")
+    said = b.run("capture", "--json").json()
+    expect_equal(said["entries"], 0, "captured again")
+
+
+def a_million_rows_take_128_mib(folder):
+    carry(folder, 1000000, 128)
+
+
+def five_million_rows_take_256_mib(folder):
+    carry(folder, 5000000, 256)
+
+
+main([a_million_rows_take_128_mib] + ([five_million_rows_take_256_mib] if LONG else []),
+     size_max=(24 if LONG else 4) << 30)
