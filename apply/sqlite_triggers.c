@@ -1,6 +1,7 @@
 #include "apply/sqlite_triggers.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TRIGGERS_MAX = 64 }; /* a table with more stays silent */
@@ -137,4 +138,30 @@ enum status sqlite_triggers_classify(struct sqlite_schema *schema,
         table->fires = table->fires && watch.triggers[i].writes;
     return status == STATUS_NO_MEMORY ? error_set(err, status, "triggers: out of memory")
                                       : STATUS_OK;
+}
+
+enum status sqlite_triggers_silent(struct sqlite_database *database,
+                                   const struct sqlite_catalog *catalog,
+                                   enum trigger_mode mode, bool *silent,
+                                   struct error *err)
+{
+    struct sqlite_schema schema = {.database = database, .count = catalog->count};
+    enum status status = STATUS_OK;
+
+    schema.tables = calloc(catalog->count + 1, sizeof *schema.tables);
+    if (schema.tables == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "triggers: out of memory");
+    for (size_t i = 0; i < catalog->count; i++)
+        schema.tables[i].definition = catalog->definitions[i];
+    for (size_t i = 0; i < catalog->count && status == STATUS_OK; i++) {
+        struct watch watch = {.schema = &schema};
+        bool few = true;
+
+        status = list_triggers(&watch, catalog->definitions[i], &few, err);
+        if (status == STATUS_OK)
+            status = sqlite_triggers_classify(&schema, &schema.tables[i], mode, err);
+        silent[i] = watch.count > 0 && !schema.tables[i].fires;
+    }
+    free(schema.tables);
+    return status;
 }

@@ -16,7 +16,7 @@ static void print_json(const struct init_report *report,
                        const struct init_options *options)
 {
     json_t *object = json_make_object(), *tables = json_make_array(),
-           *skipped = json_make_array();
+           *skipped = json_make_array(), *silent = json_make_array();
     char fleet[2 * FLEET_ID_SIZE + 1];
 
     if (report->node != 0)
@@ -41,7 +41,13 @@ static void print_json(const struct init_report *report,
         json_put_text(entry, "why", report->catalog.skipped[i].why);
         json_append(skipped, entry);
     }
+    for (size_t i = 0; report->silent != NULL && i < report->catalog.count; i++) {
+        if (report->silent[i])
+            json_append(silent,
+                        json_text(bytes_of_text(report->catalog.definitions[i]->name)));
+    }
     json_put(object, "tables", tables);
+    json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
     json_put(object, "skipped", skipped);
     json_put_bool(object, "foreign_keys", report->catalog.foreign_keys_clean);
@@ -58,6 +64,23 @@ static void print_skipped(const struct sqlite_catalog *catalog)
         print_plain(stdout, bytes_of_text(catalog->skipped[i].name));
         (void)fputs(": ", stdout);
         print_plain(stdout, bytes_of_text(catalog->skipped[i].why));
+        (void)fputc('\n', stdout);
+    }
+}
+
+static void print_silent(const struct init_report *report)
+{
+    bool any = false;
+
+    for (size_t i = 0; report->silent != NULL && i < report->catalog.count; i++) {
+        if (!report->silent[i])
+            continue;
+        if (!any)
+            (void)puts("triggers that stay silent when rows arrive (rowferry.ini, "
+                       "triggers):");
+        any = true;
+        (void)fputs("    ", stdout);
+        print_plain(stdout, bytes_of_text(report->catalog.definitions[i]->name));
         (void)fputc('\n', stdout);
     }
 }
@@ -82,6 +105,7 @@ static void print_text(const struct init_report *report,
                          : "; foreign keys do not count, since some are broken already");
     }
     print_skipped(&report->catalog);
+    print_silent(report);
     if (report->joins && !options->check)
         (void)printf("the fleet's rows come with the first sync\n");
 }

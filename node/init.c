@@ -8,6 +8,7 @@
  * do. */
 #include "node/node_private.h"
 
+#include "apply/sqlite_triggers.h"
 #include "capture/sqlite_scan.h"
 #include "log/identity.h"
 #include "node/cradle.h"
@@ -44,6 +45,8 @@ struct making {
 
 void init_report_release(struct init_report *report)
 {
+    free(report->silent);
+    report->silent = NULL;
     sqlite_catalog_release(&report->catalog);
 }
 
@@ -150,6 +153,18 @@ static enum status open_database(struct making *making, struct error *err)
     return status;
 }
 
+/* Which triggers stay silent when rows arrive: their owner should know. */
+static enum status find_silent(struct making *making, struct error *err)
+{
+    struct init_report *report = making->report;
+
+    report->silent = calloc(report->catalog.count + 1, sizeof *report->silent);
+    if (report->silent == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "triggers: out of memory");
+    return sqlite_triggers_silent(making->database, &report->catalog,
+                                  making->config.triggers, report->silent, err);
+}
+
 static enum status look_at_tables(struct making *making, struct error *err)
 {
     struct init_report *report = making->report;
@@ -175,6 +190,8 @@ static enum status look_at_tables(struct making *making, struct error *err)
                                  err);
         report->rows += count;
     }
+    if (status == STATUS_OK)
+        status = find_silent(making, err);
     sqlite_rollback(making->database);
     report->tables = report->catalog.count;
     if (status == STATUS_OK)

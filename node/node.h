@@ -36,6 +36,7 @@ struct init_report {
     uint64_t rows;
     bool joins;                    /* the fleet's rows come with the first sync */
     struct sqlite_catalog catalog; /* what is replicated and what is not, and why */
+    bool *silent; /* catalog's definitions whose triggers stay silent when rows arrive */
 };
 void init_report_release(struct init_report *report);
 

@@ -60,3 +60,11 @@ mkdir 'a b;%20ä'
 sqlite3 'a b;%20ä/it ;s.db' 'CREATE TABLE t (k TEXT PRIMARY KEY);'
 run 0 --store odd init 'sqlite:a b;%20ä/it ;s.db'
 run 0 --store odd capture
+
+# Triggers that stay silent when rows arrive are named: those that write a replicated table.
+rm -rf t.db t && sqlite3 t.db "CREATE TABLE a (id INTEGER PRIMARY KEY, n); CREATE TABLE seen (n);
+    CREATE TRIGGER fires AFTER INSERT ON a BEGIN INSERT INTO seen VALUES (new.n); END;
+    CREATE TABLE b (id INTEGER PRIMARY KEY);
+    CREATE TRIGGER silent AFTER INSERT ON b BEGIN INSERT INTO a VALUES (new.id, 1); END;"
+run 0 --store t init sqlite:t.db --name t --json
+equal "silent triggers" "$(json 'o[0]["silent_triggers"]')" "['b']"
