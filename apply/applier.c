@@ -73,7 +73,9 @@ static enum applier_state next_state(struct applier *applier)
         return APPLIER_WAITING;
     }
     applier->status = STATUS_OK;
-    applier->failures = 0;
+    if (applier->state !=
+        APPLIER_SETTLING) /* only work that was done says it has passed */
+        applier->failures = 0;
     if (applier->stopping)
         return APPLIER_CLOSING;
     if (applier->state == APPLIER_SETTLING || status == STATUS_OK)

@@ -1,6 +1,7 @@
 #include "apply/sqlite_batch.h"
 
 #include "apply/sqlite_other.h"
+#include "apply/sqlite_unique.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -62,6 +63,36 @@ static enum status note_suspect(struct sqlite_batch *batch, const struct batch_r
 
 /* ---- writing */
 
+/* A row with NULL in its key is not the fleet's and can't give way: whatever wants its
+ * unique value is refused. */
+static enum status find_keyless(struct sqlite_batch *batch, struct sqlite_table *table,
+                                enum write_result *result, struct error *err)
+{
+    const struct definition *definition = table->definition;
+    struct buffer key = {0};
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; i < definition->unique_count && status == STATUS_OK; i++) {
+        status = sqlite_unique_holder(batch->schema, table, i, &key, err);
+        if (status == STATUS_REFUSED) {
+            (void)error_set(err, STATUS_CONSTRAINT,
+                            "a row of %s with NULL in its key, which is not replicated, "
+                            "has its value of %s",
+                            definition->local_name,
+                            definition->uniques[i].name[0] != '\0'
+                                ? definition->uniques[i].name
+                                : definition->uniques[i].terms[0]);
+            *result = WRITE_REFUSED;
+            status = STATUS_OK;
+            break;
+        }
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+    }
+    buffer_release(&key);
+    return status;
+}
+
 /* The row has a unique value that another one holds: who was born first is decided when
  * all are there. Its old image is no more. */
 static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row *row,
@@ -89,6 +120,8 @@ static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row
     }
     if (status == STATUS_OK)
         status = sqlite_other_try(batch->schema, table, &result, err);
+    if (status == STATUS_OK && result == WRITE_DONE)
+        status = find_keyless(batch, table, &result, err);
     if (status == STATUS_OK && result != WRITE_DONE)
         return refuse(batch, row, err);
     if (status == STATUS_OK)

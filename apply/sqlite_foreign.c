@@ -344,6 +344,11 @@ static void put_orphans(struct buffer *sql, const struct sqlite_foreign *foreign
     }
     put_refers(sql, foreign);
     put_no_parent(sql, foreign);
+    for (uint32_t i = 0; i < child->key_count; i++) { /* others are not replicated */
+        sql_put(sql, " AND ");
+        sql_put_column(sql, "c", sql_key_column(child, i)->name);
+        sql_put(sql, " IS NOT NULL");
+    }
 }
 
 enum status sqlite_foreign_next_orphan(struct sqlite_foreign *foreign, bool all,

@@ -174,6 +174,16 @@ static enum status find_rivals(struct sqlite_batch *batch,
             status = STATUS_OK;
             continue;
         }
+        *blocked = status == STATUS_REFUSED;
+        if (*blocked) { /* a row with NULL in its key: not ours to move */
+            status = park(batch, decision,
+                          &(struct parked){
+                              .kind = PARKED_UNIQUE,
+                              .constraint = name_unique(batch, &definition->uniques[i]),
+                          },
+                          err);
+            break;
+        }
         if (status == STATUS_OK)
             status = born_of(batch, decision->table, buffer_view(&rival), &born, err);
         if (status != STATUS_OK)

@@ -28,11 +28,14 @@ void sql_put_column(struct buffer *sql, const char *alias, const char *name)
 
 const struct column *sql_key_column(const struct definition *definition, uint32_t place)
 {
-    for (uint32_t i = 0; i < definition->column_count; i++)
-        if (definition->columns[i].key_position == place + 1)
-            return &definition->columns[i];
-    assert(!"a key has all its columns");
-    return NULL;
+    uint32_t i = 0;
+
+    assert(place < definition->key_count);
+    while (definition->columns[i].key_position != place + 1) {
+        i++;
+        assert(i < definition->column_count); /* a key has all its columns */
+    }
+    return &definition->columns[i];
 }
 
 void sql_put_key_condition(struct buffer *sql, const struct definition *definition,

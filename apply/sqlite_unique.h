@@ -7,7 +7,7 @@
 
 /* Find the holder of the value of unique constraint number `at` that the one row in the
  * table's empty copy has. NOT_FOUND, a plain answer: nobody, or it has none. *key:
- * cleared, then the holder's. */
+ * cleared, then the holder's. REFUSED: the holder has NULL in its key. */
 MUST_CHECK enum status sqlite_unique_holder(struct sqlite_schema *schema,
                                             struct sqlite_table *table, uint32_t at,
                                             struct buffer *key, struct error *err);

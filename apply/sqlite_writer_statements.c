@@ -66,6 +66,15 @@ static enum status undo(struct sqlite_writer *writer, struct error *err)
     return status;
 }
 
+static bool triggers_fire(struct sqlite_writer *writer)
+{
+    int fire = 0;
+
+    (void)sqlite3_db_config(sqlite_database_handle(writer->database),
+                            SQLITE_DBCONFIG_ENABLE_TRIGGER, -1, &fire);
+    return fire != 0;
+}
+
 enum status sqlite_writer_step(struct sqlite_writer *writer, sqlite3_stmt *statement,
                                const char *what, enum write_result *result,
                                struct error *err)
@@ -84,7 +93,11 @@ enum status sqlite_writer_step(struct sqlite_writer *writer, sqlite3_stmt *state
     if (rc != SQLITE_DONE)
         status = classify(writer, rc, what, result, err);
     (void)sqlite3_reset(statement);
-    if (status == STATUS_OK && rc == SQLITE_DONE && rows != 1) {
+    if (status == STATUS_OK && rc == SQLITE_DONE && rows == 0 && triggers_fire(writer)) {
+        (void)error_set(err, STATUS_CONSTRAINT, "a trigger of %s left the row out",
+                        writer->definition->local_name);
+        *result = WRITE_REFUSED;
+    } else if (status == STATUS_OK && rc == SQLITE_DONE && rows != 1) {
         status = error_set(err, STATUS_IO,
                            "%s %s: %lld rows instead of 1: the database is "
                            "not what the store says it holds",
