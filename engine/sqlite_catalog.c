@@ -126,10 +126,12 @@ static enum status check_names(struct sqlite_database *database, const char *onl
 
 /* ---- tables */
 
+/* SQLite's own, and those that rowferry makes in a user's database. */
 static bool is_internal(const char *name)
 {
     return sqlite3_strnicmp(name, "sqlite_", 7) == 0 ||
-           sqlite3_strnicmp(name, "rowferry_", 9) == 0;
+           sqlite3_stricmp(name, "rowferry_state") == 0 ||
+           sqlite3_stricmp(name, "rowferry_outbox") == 0;
 }
 
 static enum status add_null_keys(struct sqlite_database *database,

@@ -24,7 +24,7 @@ struct sqlite_catalog {
 
 /* Read the schema within the caller's read or write transaction. only: comma-separated
  * table names (--tables), NULL for all; a name that is not there: REFUSED. Tables named
- * rowferry_* and sqlite_* are left out silently. */
+ * rowferry_state, rowferry_outbox and sqlite_* are left out silently. */
 MUST_CHECK enum status sqlite_catalog_read(struct sqlite_database *database,
                                            const char *only, struct sqlite_catalog *out,
                                            struct error *err);

@@ -34,10 +34,10 @@ static enum status in_use(int fd, enum store_lock lock, const char *folder,
     ssize_t size = pread(fd, text, sizeof text - 1, 0);
 
     text[size > 0 ? strcspn(text, "\n") : 0] = '\0';
-    return error_set(
-        err, STATUS_REFUSED,
-        "%s: the store is in use: process %s runs its %s; wait for it or stop it", folder,
-        text[0] == '\0' ? "?" : text, lock_names[lock]);
+    return error_set(err, STATUS_REFUSED,
+                     "%s: the store is in use: %s%s runs its %s; wait for it or stop it",
+                     folder, text[0] == '\0' ? "another process" : "process ", text,
+                     lock_names[lock]);
 }
 
 enum status store_lock(struct store *store, enum store_lock lock, struct error *err)

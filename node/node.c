@@ -298,9 +298,13 @@ enum status node_diff(struct node *node, const char *path, diff_row_cb visit, vo
         .other = path != NULL,
     };
     struct sqlite_database *database = node->database;
-    enum status status = STATUS_OK;
+    struct join_plan plan;
+    enum status status = join_recall(node->store, &plan, err);
 
-    if (path != NULL)
+    if (status == STATUS_OK && plan.pending)
+        return error_set(err, STATUS_REFUSED,
+                         "this node has not joined its fleet yet: sync first");
+    if (status == STATUS_OK && path != NULL)
         status = sqlite_database_open(&database, path, SQLITE_DATABASE_READ,
                                       SQLITE_BUSY_MS_DEFAULT, err);
     assert(status != STATUS_OK || database != NULL);

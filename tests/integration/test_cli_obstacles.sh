@@ -47,3 +47,13 @@ run 0 --store b sync folder
 run 0 --store b quarantine list
 says out "left the row out"
 equal "the other row" "$(sqlite3 b.db "SELECT a FROM t")" ok
+
+# Before the first sync, diff says what is lacking, not that something was restored.
+rm -rf ./* && mkdir folder
+sqlite3 a.db "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE rowferry_notes (id INTEGER PRIMARY KEY)"
+run 0 --store a init sqlite:a.db --name a --json
+equal "a table that only sounds like ours" "$(json "'rowferry_notes' in o[0]['tables']")" True
+run 0 --store a token token
+run 0 --store b init sqlite:b.db --name b --join token --create-tables
+run 1 --store b diff
+says err "has not joined"
