@@ -179,7 +179,7 @@ static enum status prepare_refusable(struct sqlite_writer *writer,
     enum status status = sql_prepare(writer->database, &writer->sql, statement, err);
     sqlite3 *handle = sqlite_database_handle(writer->database);
 
-    if (status == STATUS_OK || sqlite3_errcode(handle) != SQLITE_ERROR)
+    if (status == STATUS_OK || (sqlite3_errcode(handle) & 0xff) != SQLITE_ERROR)
         return status;
     *result = WRITE_REFUSED;
     (void)error_set(err, STATUS_CONSTRAINT, "%s", sqlite3_errmsg(handle));

@@ -150,6 +150,71 @@ static enum status add_null_keys(struct sqlite_database *database,
     return add_skipped(catalog, definition->name, why, err);
 }
 
+/* A collation that only the application registers can be neither compared nor written by
+ * others. */
+static bool is_known_collation(struct sqlite_database *database, const char *name)
+{
+    struct buffer sql = {0};
+    sqlite3_stmt *statement = NULL;
+    bool known = false;
+
+    buffer_put_bytes(&sql, bytes_of_text("SELECT '' = '' COLLATE "));
+    sqlite_put_quoted(&sql, name);
+    buffer_put(&sql, 0, 1);
+    if (!sql.failed) {
+        known = (sqlite3_prepare_v2(sqlite_database_handle(database),
+                                    (const char *)sql.data, -1, &statement, NULL) &
+                 0xff) != SQLITE_ERROR;
+    }
+    (void)sqlite3_finalize(statement);
+    buffer_release(&sql);
+    return known;
+}
+
+/* NULL: all are known. */
+static const char *find_unknown_collation(struct sqlite_database *database,
+                                          const struct definition *definition)
+{
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        const char *name = definition->columns[i].collation;
+
+        if (name[0] != '\0' && !is_known_collation(database, name))
+            return name;
+    }
+    for (uint32_t i = 0; i < definition->unique_count; i++) {
+        const struct unique_key *unique = &definition->uniques[i];
+
+        for (uint32_t term = 0; term < unique->term_count; term++) {
+            if (unique->collations[term][0] != '\0' &&
+                !is_known_collation(database, unique->collations[term]))
+                return unique->collations[term];
+        }
+    }
+    return NULL;
+}
+
+/* Add a table that could be replicated, or say why it can't after all. Takes definition.
+ */
+static enum status add_known(struct sqlite_database *database,
+                             struct sqlite_catalog *catalog,
+                             struct definition *definition, struct error *err)
+{
+    const char *unknown = find_unknown_collation(database, definition);
+    char *why = NULL;
+    enum status status;
+
+    if (unknown == NULL) {
+        status = add_definition(catalog, definition, err);
+        return status == STATUS_OK ? add_null_keys(database, catalog, definition, err)
+                                   : status;
+    }
+    if (asprintf(&why, "its collation %s is the application's own", unknown) < 0)
+        why = NULL;
+    status = add_skipped(catalog, definition->name, why, err);
+    definition_close(definition);
+    return status;
+}
+
 static enum status add_table(struct sqlite_database *database,
                              struct sqlite_catalog *catalog, const char *name,
                              struct sqlite_table_flags flags, struct error *err)
@@ -160,11 +225,7 @@ static enum status add_table(struct sqlite_database *database,
 
     if (status == STATUS_NOT_FOUND)
         return add_skipped(catalog, name, strdup(why), err);
-    if (status == STATUS_OK)
-        status = add_definition(catalog, definition, err);
-    if (status == STATUS_OK)
-        status = add_null_keys(database, catalog, definition, err);
-    return status;
+    return status == STATUS_OK ? add_known(database, catalog, definition, err) : status;
 }
 
 /* One row of PRAGMA table_list: (name, type, without rowid, strict, foreign module's

@@ -57,3 +57,26 @@ run 0 --store a token token
 run 0 --store b init sqlite:b.db --name b --join token --create-tables
 run 1 --store b diff
 says err "has not joined"
+
+# A collation that only the application has: the table is named, the others go on.
+rm -rf ./* && mkdir folder
+python3 - <<'PYTHON'
+import sqlite3
+for name in ("a.db", "b.db"):
+    database = sqlite3.connect(name)
+    database.create_collation("mine", lambda a, b: (a > b) - (a < b))
+    database.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT COLLATE mine UNIQUE)")
+    database.execute("CREATE TABLE u (id INTEGER PRIMARY KEY, v)")
+    if name == "a.db":
+        database.execute("INSERT INTO t VALUES (1, 'x')")
+        database.execute("INSERT INTO u VALUES (1, 2)")
+    database.commit()
+PYTHON
+run 0 --store a init sqlite:a.db --name a
+says out "its collation mine is the application's own"
+run 0 --store a token token
+run 0 --store b init sqlite:b.db --name b --join token
+run 0 --store a sync folder
+run 0 --store b sync folder
+equal "the other table" "$(sqlite3 b.db "SELECT v FROM u")" 2
+run 0 --store b diff
