@@ -247,7 +247,7 @@ void wrap_item(struct wrap *wrap, const char *item)
         (void)fprintf(wrap->out, "%*s", wrap->indent, "");
         wrap->column = wrap->indent;
     }
-    (void)fputs(item, wrap->out);
+    print_plain(wrap->out, bytes_of_text(item)); /* names may hold anything */
     wrap->column += width;
 }
 

@@ -85,3 +85,11 @@ run 0 --store b init sqlite:b.db --tables x
 sqlite3 b.db 'INSERT INTO x VALUES (1); INSERT INTO y VALUES (1)'
 run 0 --store b capture
 says out "captured 1 change"
+
+# Names of tables can't command the terminal, nor break a line.
+rm -rf n.db n && python3 -c 'import sqlite3
+sqlite3.connect("n.db").execute("CREATE TABLE \"a\x1b[2J\nb\" (id INTEGER PRIMARY KEY)")'
+run 0 --store n init sqlite:n.db --name n
+run 0 --store n log
+says out 'a\x1b[2J\nb'
+if grep -q "$(printf '\033')" out; then fail "an ESC reaches the terminal"; fi
