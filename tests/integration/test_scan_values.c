@@ -165,15 +165,14 @@ static int compare_bytes(void *data, int a_size, const void *a, int b_size, cons
                          (struct bytes){b, (size_t)b_size});
 }
 
-Test(scan_values, a_collation_that_only_the_application_knows)
+Test(scan_values, a_table_whose_collation_only_the_application_knows_hinders_no_other)
 {
     scan_node_open(&node, "CREATE TABLE x (i INTEGER PRIMARY KEY)");
     cr_assert_eq(sqlite3_create_collation(node.application, "localized", SQLITE_UTF8,
                                           NULL, compare_bytes),
                  SQLITE_OK);
     scan_write(&node, "CREATE TABLE t (k TEXT COLLATE localized PRIMARY KEY, v COLLATE"
-                      " localized UNIQUE); INSERT INTO t VALUES ('a', 1), ('b', 2)");
-    cr_expect_eq(scan_capture(&node), 2);
-    scan_write(&node, "DELETE FROM t WHERE k = 'a'; UPDATE t SET v = 3");
-    scan_expect(&node, "update t('b'): 'b',3 was 1=2\ndelete t('a') was 0=key,1=1");
+                      " localized UNIQUE); INSERT INTO t VALUES ('a', 1), ('b', 2);"
+                      "INSERT INTO x VALUES (7)");
+    cr_expect_eq(scan_capture(&node), 1, "x's row; t is named as not replicated");
 }
