@@ -101,14 +101,12 @@ enum meta_key {
     META_NEXT_CONFLICT = 10,
     META_APPLIED_VECTOR = 11, /* bytes: vector of the entries up to META_APPLIED */
     META_VECTOR = 12,         /* bytes: vector of the whole log */
-    META_SCHEMA_HASH = 13,    /* bytes: of the definitions last logged by this node */
     META_NEXT_SEGMENT = 14,
     META_JOIN = 15, /* bytes: what init --join remembers; empty: joined or founder */
     META_SCHEMA_VERSION = 16, /* PRAGMA schema_version that the last apply saw */
     META_DATABASE = 17,       /* bytes: the database's URL, sqlite:PATH (absolute) */
     META_FOUNDER = 18,        /* 1 when this node founded the fleet */
-    META_STATE_HASH = 19,
-    META_SIGNED_SEQ = 20, /* own origin_seq at which the newest signed head is */
+    META_SIGNED_SEQ = 20,     /* own origin_seq at which the newest signed head is */
 };
 
 MUST_CHECK enum status meta_get(struct store_txn *txn, enum meta_key key, uint64_t *value,

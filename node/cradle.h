@@ -1,8 +1,8 @@
 /* The cradle: a directory beside the place of a store (STORE.init), in which the store is
  * made and from which one rename moves it into place.
  *
- *   STORE.init/id      node id of the store being made, 16 hex digits; flock'ed by its
- * maker STORE.init/store   the store
+ *   STORE.init/id      node id of the store being made, 16 hex digits; its maker's flock
+ *   STORE.init/store   the store
  *
  * A dead init leaves its cradle behind. The next one takes it over and its node id with
  * it: a rowferry_state in the database that names this id is its own. */

@@ -22,8 +22,11 @@ static enum status open_transport(struct node *node, const char *target,
             "by files with export and import",
             target);
     }
-    if (stat(target, &found) != 0)
-        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", target, strerror(errno));
+    if (stat(target, &found) != 0) {
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "%s: %s: make the directory, or mount what it is on", target,
+                         strerror(errno));
+    }
     if (!S_ISDIR(found.st_mode)) {
         return error_set(err, STATUS_UNAVAILABLE,
                          "%s: not a directory; a segment file is taken in by import",
