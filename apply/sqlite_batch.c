@@ -294,6 +294,7 @@ static enum status run_pass(struct sqlite_batch *batch, bool live, bool fires,
             .holding = &planned.holding,
         };
         status = sqlite_batch_write(batch, &row, err);
+        progress_add(batch->progress, 1);
     }
     plan_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

@@ -32,6 +32,7 @@ struct sqlite_batch {
     struct sqlite_moved *moved;
     struct refused_rows *refused;
     struct apply_counts *counts;
+    struct progress_step *progress;
     struct plan_range range;
     uint64_t now_us;
     bool foreign_keys;

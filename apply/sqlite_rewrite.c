@@ -18,6 +18,18 @@ struct rewrite {
     struct buffer changed, before;
 };
 
+/* Count the rows of one table under what is done with them. */
+static void watch_table(struct rewrite *rewrite, const char *step)
+{
+    struct sqlite_batch *batch = rewrite->batch;
+    const struct sqlite_table *table = rewrite->table;
+    const char *name = table != NULL ? table->definition->name : NULL;
+
+    progress_begin(
+        batch->progress, store_progress(batch->store),
+        &(struct progress_state){.step = step, .part = name, .unit = PROGRESS_ROWS});
+}
+
 /* ---- rows without a winner */
 
 /* Note the keys of rows that are not to be there. They wait among the suspects, since a
@@ -31,6 +43,7 @@ static enum status find_strangers(struct rewrite *rewrite, struct error *err)
     enum status status;
     int rc = SQLITE_DONE;
 
+    watch_table(rewrite, "compare");
     sql_put(&sql, "SELECT ");
     sql_put_key_columns(&sql, table->definition, NULL);
     sql_put(&sql, " FROM ");
@@ -40,6 +53,7 @@ static enum status find_strangers(struct rewrite *rewrite, struct error *err)
     while (status == STATUS_OK && (rc = sqlite3_step(keys)) == SQLITE_ROW) {
         struct row row;
 
+        progress_add(batch->progress, 1);
         buffer_clear(&batch->key);
         status = sql_take_key(&batch->key, keys, 0, table->definition, err);
         if (status == STATUS_REFUSED) { /* a row with NULL in its key: not replicated */
@@ -187,12 +201,14 @@ static enum status write_winners(struct rewrite *rewrite, uint32_t id, struct er
     struct row_cursor *cursor = NULL;
     enum status status = row_cursor_open(&cursor, rewrite->batch->txn, id, false, err);
 
+    watch_table(rewrite, "rewrite");
     while (status == STATUS_OK) {
         struct row winner;
 
         status = row_cursor_next(cursor, &winner, err);
         if (status == STATUS_OK && winner.live)
             status = write_winner(rewrite, id, &winner, err);
+        progress_add(rewrite->batch->progress, 1);
     }
     row_cursor_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

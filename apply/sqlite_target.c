@@ -67,6 +67,7 @@ enum status sqlite_target_prepare(struct sqlite_target *target,
     batch->items = target->items;
     batch->moved = target->moved;
     batch->refused = &target->refused;
+    batch->progress = &target->progress;
     batch->now_us = store_now_us(target->store);
     batch->foreign_keys = target->options.foreign_keys;
     status = store_begin(target->store, TXN_READ, &batch->txn, err);
@@ -201,6 +202,25 @@ static enum status capture(struct sqlite_target *target, bool *logged, struct er
     return target->options.capture(target->options.capture_data, logged, err);
 }
 
+/* A first batch after others: count what it and those behind it have to do. */
+static enum status watch_batch(struct sqlite_target *target,
+                               const struct sqlite_batch *batch, struct error *err)
+{
+    const struct progress *progress = store_progress(target->store);
+    struct plan_extent all;
+    enum status status;
+
+    if (progress == NULL || batch->range.from < target->watched_to)
+        return STATUS_OK;
+    status = plan_extent(batch->txn, batch->range.from, UINT64_MAX, &all, err);
+    if (status == STATUS_OK)
+        progress_begin(&target->progress, progress,
+                       &(struct progress_state){
+                           .step = "apply", .unit = PROGRESS_ROWS, .all = all.changes});
+    target->watched_to = all.to;
+    return status;
+}
+
 /* How far the batch goes, and how much it must look at. */
 static enum status choose_extent(struct sqlite_target *target, struct sqlite_batch *batch,
                                  struct plan_extent *extent, bool *retry,
@@ -216,6 +236,8 @@ static enum status choose_extent(struct sqlite_target *target, struct sqlite_bat
         status = meta_get(batch->txn, META_SCHEMA_VERSION, &known, err);
     if (status == STATUS_OK)
         status = plan_extent(batch->txn, batch->range.from, changes_max, extent, err);
+    if (status == STATUS_OK)
+        status = watch_batch(target, batch, err);
     batch->range.to = extent->to;
     *retry = extent->local || known != target->rules;
     batch->all = batch->all || *retry;

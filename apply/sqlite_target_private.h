@@ -18,6 +18,8 @@ struct sqlite_target {
     uint64_t rules;   /* by which schema was read: META_SCHEMA_VERSION */
     bool loaded_here; /* schema, in the transaction that is open */
     bool attached;
+    struct progress_step progress; /* rows, of all batches up to watched_to */
+    uint64_t watched_to;
 };
 
 /* Make the batch ready for work, and its transaction on the store begin. The database's

@@ -296,7 +296,9 @@ static enum status scan_rows(struct scan_table *table, struct scan_run *run,
     int rc = SQLITE_ROW;
 
     table->matched = 0;
+    run->progress.state.part = table->table.definition->name;
     while (status == STATUS_OK && (rc = sqlite3_step(table->select)) == SQLITE_ROW) {
+        progress_add(&run->progress, 1);
         if (!take_row(table))
             continue;
         buffer_clear(&run->key);

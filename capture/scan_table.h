@@ -9,7 +9,8 @@
 struct scan_run {
     struct sqlite_database *database; /* inside a transaction */
     struct appender *appender;
-    uint64_t applied; /* META_APPLIED */
+    uint64_t applied;              /* META_APPLIED */
+    struct progress_step progress; /* rows of all tables */
     struct buffer key;
     struct buffer image;
     struct buffer before;

@@ -12,7 +12,8 @@ struct sqlite_scan {
     struct source source;
     struct sqlite_database *database;
     struct store *store;
-    char *only; /* --tables; NULL: all */
+    char *only;    /* --tables; NULL: all */
+    uint64_t rows; /* there are about so many; 0: unknown */
     struct scan_schema schema;
     struct scan_run run;
     bool complete; /* a scan ended with everything logged, at data_version */
@@ -64,6 +65,9 @@ static enum status scan_tables(struct sqlite_scan *scan, struct error *err)
 {
     enum status status = STATUS_OK;
 
+    progress_begin(&scan->run.progress, store_progress(scan->store),
+                   &(struct progress_state){
+                       .step = "read", .unit = PROGRESS_ROWS, .all = scan->rows});
     for (size_t i = 0; i < scan->schema.count && status == STATUS_OK; i++)
         status = scan_table_run(scan->schema.tables[i], &scan->run, err);
     return status;
@@ -214,6 +218,7 @@ enum status sqlite_scan_open(struct source **out, struct sqlite_database *databa
     scan->database = database;
     scan->store = store;
     scan->run.database = database;
+    scan->rows = options->rows;
     *out = &scan->source;
     return STATUS_OK;
 }

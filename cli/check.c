@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/print.h"
+#include "cli/progress_line.h"
 #include "log/verify.h"
 #include "node/database_url.h"
 #include "node/diff.h"
@@ -9,17 +10,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* ---- verify */
-
-static void show_progress(void *data, uint64_t done, uint64_t all)
-{
-    bool *shown = data;
-
-    *shown = true;
-    (void)fprintf(stderr, "\rverify: %" PRIu64 " of %" PRIu64 " entries", done, all);
-}
 
 static void print_verify(const struct verify_report *report, bool good, bool json,
                          const struct error *err)
@@ -53,14 +45,12 @@ static enum status run_verify(const struct invocation *invocation, struct error 
 {
     struct verify_report report = {0};
     struct node *node = NULL;
-    bool shown = false;
     enum status status = node_open(&node, invocation->store, NODE_READ_ONLY, err);
 
     if (status == STATUS_OK) {
-        status = verify_store(node_store(node), &report,
-                              isatty(STDERR_FILENO) ? show_progress : NULL, &shown, err);
-        if (shown)
-            (void)fputs("\r\033[K", stderr);
+        node_set_progress(node, progress_line_watcher(invocation->line));
+        status = verify_store(node_store(node), &report, err);
+        progress_line_erase(invocation->line);
         if (status == STATUS_OK || status == STATUS_DIFFERENT)
             print_verify(&report, status == STATUS_OK, invocation->json, err);
     }
@@ -70,10 +60,6 @@ static enum status run_verify(const struct invocation *invocation, struct error 
 
 /* ---- diff */
 
-struct differing {
-    bool json;
-};
-
 static const char *const kind_words[] = {
     [DIFF_MISSING] = "missing",
     [DIFF_EXTRA] = "extra",
@@ -82,11 +68,12 @@ static const char *const kind_words[] = {
 
 static bool print_difference(void *data, const struct diff_row *row)
 {
-    const struct differing *differing = data;
+    const struct invocation *invocation = data;
     struct wrap wrap = {stdout, 8, 0};
     json_t *object, *columns;
 
-    if (differing->json) {
+    progress_line_erase(invocation->line);
+    if (invocation->json) {
         object = json_make_object();
         json_put_text(object, "kind", kind_words[row->kind]);
         json_put_text(object, "table", row->definition->name);
@@ -144,7 +131,6 @@ static void print_counts(const struct diff_counts *counts, bool json)
 static enum status run_diff(const struct invocation *invocation, struct error *err)
 {
     bool other = invocation->operand_count > 0;
-    struct differing differing = {.json = invocation->json};
     struct diff_counts counts = {0};
     struct node *node = NULL;
     char *path = NULL;
@@ -154,8 +140,12 @@ static enum status run_diff(const struct invocation *invocation, struct error *e
                        NODE_READ_ONLY | (other ? 0 : NODE_WITH_DATABASE), err);
     if (status == STATUS_OK && other)
         status = database_url_path(invocation->operands[0], &path, err);
-    if (status == STATUS_OK)
-        status = node_diff(node, path, print_difference, &differing, &counts, err);
+    if (status == STATUS_OK) {
+        node_set_progress(node, progress_line_watcher(invocation->line));
+        status = node_diff(node, path, print_difference, (void *)(uintptr_t)invocation,
+                           &counts, err);
+    }
+    progress_line_erase(invocation->line);
     if (status == STATUS_OK || status == STATUS_DIFFERENT)
         print_counts(&counts, invocation->json);
     free(path);

@@ -30,6 +30,8 @@ struct command {
     enum status (*run)(const struct invocation *invocation, struct error *err);
 };
 
+struct progress_line;
+
 /* A command line taken apart. All are views into argv. */
 struct invocation {
     const struct command *command;
@@ -42,6 +44,7 @@ struct invocation {
     size_t repeat_count;
     const char *const *operands;
     size_t operand_count;
+    struct progress_line *line; /* for long work (cli/progress_line.h) */
 };
 
 /* Take a command's own arguments apart; argv[0] is the command's name. store: as said

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/print.h"
+#include "cli/progress_line.h"
 #include "cli/report.h"
 
 #include <inttypes.h>
@@ -10,6 +11,16 @@
 #include <unistd.h>
 
 enum { SINCE };
+
+static enum status open_log(struct node **node, const struct invocation *invocation,
+                            struct error *err)
+{
+    enum status status = node_open(node, invocation->store, 0, err);
+
+    if (status == STATUS_OK)
+        node_set_progress(*node, progress_line_watcher(invocation->line));
+    return status;
+}
 
 /* Where results go when a segment takes standard output. */
 static enum status run_export(const struct invocation *invocation, struct error *err)
@@ -25,9 +36,10 @@ static enum status run_export(const struct invocation *invocation, struct error 
     if (piped && isatty(STDOUT_FILENO))
         return error_set(err, STATUS_USAGE,
                          "a segment is not for a terminal: name a file, or pipe it on");
-    status = node_open(&node, invocation->store, 0, err);
+    status = open_log(&node, invocation, err);
     if (status == STATUS_OK)
         status = node_export(node, path, invocation->values[SINCE], &counts, err);
+    progress_line_erase(invocation->line);
     if (status == STATUS_OK && invocation->json)
         json_print_line(out, segment_json(&counts));
     else if (status == STATUS_OK && counts.entries == 0)
@@ -63,13 +75,14 @@ static enum status run_import(const struct invocation *invocation, struct error 
 {
     struct segment_counts counts = {0};
     struct node *node = NULL;
-    enum status status = node_open(&node, invocation->store, 0, err);
+    enum status status = open_log(&node, invocation, err);
     size_t done = 0;
 
     while (status == STATUS_OK && done < invocation->operand_count) {
         status = node_import(node, invocation->operands[done], &counts, err);
         done += status == STATUS_OK;
     }
+    progress_line_erase(invocation->line);
     if (status == STATUS_OK || done > 0 || counts.entries > 0)
         print_import(&counts, invocation->json);
     node_close(node);

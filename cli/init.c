@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/print.h"
+#include "cli/progress_line.h"
 #include "node/node.h"
 
 #include <inttypes.h>
@@ -122,11 +123,13 @@ static enum status run_init(const struct invocation *invocation, struct error *e
         .create_tables = values[CREATE_TABLES] != NULL,
         .check = values[CHECK] != NULL,
         .take_over = values[TAKE_OVER] != NULL,
+        .progress = progress_line_watcher(invocation->line),
     };
     struct init_report report;
     enum status status;
 
     status = node_init(&options, &report, err);
+    progress_line_erase(invocation->line);
     if (status != STATUS_OK)
         return status;
     if (invocation->json)

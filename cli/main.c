@@ -1,5 +1,6 @@
 /* rowferry: find the command, run it, say what failed. */
 #include "cli/commands.h"
+#include "cli/progress_line.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -49,6 +50,18 @@ static enum status finish_output(enum status status, struct error *err)
                      "standard output: %s", strerror(errno));
 }
 
+static enum status run_watched(struct invocation *invocation, struct error *err)
+{
+    struct progress_line line;
+    enum status status;
+
+    progress_line_init(&line, invocation->command->name, invocation->json);
+    invocation->line = &line;
+    status = invocation->command->run(invocation, err);
+    progress_line_release(&line);
+    return status;
+}
+
 static int run_command(const struct command *command, const char *store, int argc,
                        char **argv)
 {
@@ -59,7 +72,7 @@ static int run_command(const struct command *command, const char *store, int arg
     if (status == STATUS_OK && invocation.help)
         command_print_help(command);
     else if (status == STATUS_OK)
-        status = command->run(&invocation, &err);
+        status = run_watched(&invocation, &err);
     status = finish_output(status, &err);
     if (status != STATUS_OK)
         (void)fprintf(stderr, "rowferry %s: %s\n", command->name,

@@ -1,7 +1,9 @@
 #include "cli/report.h"
 
+#include "cli/command.h"
 #include "cli/json.h"
 #include "cli/print.h"
+#include "cli/progress_line.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -85,7 +87,8 @@ void report_visit(const struct visit_report *report, const char *target, bool js
 
 void report_notice(void *data, const char *line)
 {
-    const char *command = data;
+    const struct invocation *invocation = data;
 
-    (void)fprintf(stderr, "rowferry %s: %s\n", command, line);
+    progress_line_erase(invocation->line);
+    (void)fprintf(stderr, "rowferry %s: %s\n", invocation->command->name, line);
 }

@@ -11,7 +11,8 @@
  * for none. */
 void report_visit(const struct visit_report *report, const char *target, bool json);
 
-/* One line on standard error for what a visit left for later. node_notice_cb. */
+/* One line on standard error for what a visit left for later. node_notice_cb; data is the
+ * invocation. */
 void report_notice(void *data, const char *line);
 
 json_t *capture_json(const struct capture_counts *counts);

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/print.h"
+#include "cli/progress_line.h"
 #include "cli/report.h"
 
 #include <inttypes.h>
@@ -13,9 +14,10 @@ static enum status open_node(struct node **node, const struct invocation *invoca
 {
     enum status status = node_open(node, invocation->store, NODE_WITH_DATABASE, err);
 
-    if (status == STATUS_OK)
-        node_on_notice(*node, report_notice,
-                       (void *)(uintptr_t)invocation->command->name);
+    if (status == STATUS_OK) {
+        node_on_notice(*node, report_notice, (void *)(uintptr_t)invocation);
+        node_set_progress(*node, progress_line_watcher(invocation->line));
+    }
     return status;
 }
 
@@ -27,6 +29,7 @@ static enum status run_capture(const struct invocation *invocation, struct error
 
     if (status == STATUS_OK)
         status = node_capture(node, &counts, err);
+    progress_line_erase(invocation->line);
     if (status == STATUS_OK && invocation->json)
         json_print_line(stdout, capture_json(&counts));
     else if (status == STATUS_OK)
@@ -44,6 +47,7 @@ static enum status run_apply(const struct invocation *invocation, struct error *
 
     if (status == STATUS_OK)
         status = node_apply(node, &counts, err);
+    progress_line_erase(invocation->line);
     if (status == STATUS_OK && invocation->json)
         json_print_line(stdout, apply_json(&counts));
     else if (status == STATUS_OK) {
@@ -65,6 +69,7 @@ static void finish_visit(const struct invocation *invocation,
     uint64_t done = report->captured.entries + report->visit.sent.entries +
                     report->visit.received.entries + report->applied.entries;
 
+    progress_line_erase(invocation->line);
     if (status == STATUS_OK || done > 0)
         report_visit(report, target, invocation->json);
 }
@@ -123,6 +128,7 @@ static enum status run_resync(const struct invocation *invocation, struct error 
             node_resync(node, strcmp(prefer, "log") == 0 ? RESYNC_LOG : RESYNC_DATABASE,
                         &report, err);
     }
+    progress_line_erase(invocation->line);
     if (status == STATUS_OK && invocation->json) {
         object = json_make_object();
         json_put_text(object, "prefer", prefer);

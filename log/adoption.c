@@ -333,10 +333,27 @@ static enum status take_step(struct store_txn *txn, struct adoption *adoption,
     return status;
 }
 
+static enum status watch_steps(struct store_txn *txn, const struct adoption *adoption,
+                               struct progress_step *progress, struct error *err)
+{
+    struct log_entry entry;
+    enum status status = log_get(txn, adoption->seq, &entry, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK; /* the step says so */
+    if (status == STATUS_OK)
+        progress_begin(progress, txn->store->progress,
+                       &(struct progress_state){.step = "index",
+                                                .unit = PROGRESS_ROWS,
+                                                .all = entry.header.item_count});
+    return status;
+}
+
 enum status adoption_settle(struct store *store, uint64_t *conflicts, struct error *err)
 {
     struct adoption adoption = {0};
     struct store_txn *txn = NULL;
+    struct progress_step progress = {0};
     enum status status = STATUS_OK;
 
     assert(!store->settling);
@@ -346,12 +363,16 @@ enum status adoption_settle(struct store *store, uint64_t *conflicts, struct err
         status = store_begin(store, TXN_WRITE, &txn, err);
         if (status == STATUS_OK)
             status = adoption_get(txn, &adoption, err);
+        if (status == STATUS_OK && store->progress != NULL && progress.progress == NULL)
+            status = watch_steps(txn, &adoption, &progress, err);
         if (status == STATUS_OK)
             status = take_step(txn, &adoption, conflicts, err);
         if (status == STATUS_OK) {
             status = store_commit(txn, err);
             txn = NULL;
         }
+        if (status == STATUS_OK)
+            progress_reach(&progress, adoption.next_index);
     }
     store_abort(txn);
     version_vector_release(&adoption.context);

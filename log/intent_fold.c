@@ -370,8 +370,11 @@ enum status intent_fold(struct store *store, const struct meta_update *updates,
                         size_t update_count, struct error *err)
 {
     struct fold fold = {.phase = FOLD_ITEMS};
+    struct progress_step progress;
     enum status status = look(&fold, store, err);
 
+    progress_begin(&progress, store->progress,
+                   &(struct progress_state){.step = "confirm", .unit = PROGRESS_ROWS});
     while (status == STATUS_OK && fold.phase != FOLD_DONE) {
         status = store_begin(store, TXN_WRITE, &fold.txn, err);
         if (status != STATUS_OK)
@@ -381,6 +384,7 @@ enum status intent_fold(struct store *store, const struct meta_update *updates,
             status = store_commit(fold.txn, err);
         else
             store_abort(fold.txn);
+        progress_add(&progress, fold.rows);
     }
     buffer_release(&fold.todo);
     buffer_release(&fold.scratch);

@@ -334,7 +334,7 @@ enum status plan_next(struct plan_cursor *cursor, struct planned *out, struct er
 enum status plan_extent(struct store_txn *txn, uint64_t from, uint64_t changes_max,
                         struct plan_extent *out, struct error *err)
 {
-    uint64_t last, changes = 0;
+    uint64_t last;
     enum status status = meta_get(txn, META_LAST_SEQ, &last, err);
 
     *out = (struct plan_extent){.to = from};
@@ -349,9 +349,9 @@ enum status plan_extent(struct store_txn *txn, uint64_t from, uint64_t changes_m
         if (status != STATUS_OK)
             break;
         more = entry.local ? 0 : entry.header.item_count;
-        if (out->to > from && more > 0 && changes + more > changes_max)
+        if (out->to > from && more > 0 && out->changes + more > changes_max)
             break;
-        changes += more;
+        out->changes += more;
         out->to++;
         out->local = out->local || (entry.local && entry.header.kind == ENTRY_CHANGES);
         if (entry.header.stamp_us > out->max_stamp_us)

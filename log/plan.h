@@ -70,6 +70,7 @@ MUST_CHECK enum status plan_row_at(struct store_txn *txn, uint64_t to, uint32_t 
 struct plan_extent {
     uint64_t to;           /* == from when there is nothing */
     uint64_t max_stamp_us; /* the largest timestamp among its entries */
+    uint64_t changes;      /* foreign ones in them */
     bool local;            /* whether any of them was captured here */
 };
 

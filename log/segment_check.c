@@ -474,6 +474,8 @@ enum status segment_check_run(struct segment_check *check, FILE *file, struct er
     enum status status = segment_reader_open(&reader, store_identity(check->store), file,
                                              check->name, &check->refusal, err);
 
+    if (status == STATUS_OK)
+        segment_reader_watch(reader, check->store, "check", check->size);
     check->decoder.origins = &check->origins;
     while (status == STATUS_OK) {
         status = renew_txn(check, segment_reader_bytes(reader), err);

@@ -20,6 +20,7 @@ struct segment_check {
     /* What it found. */
     struct segment_origins origins;
     uint8_t nonce[SEAL_NONCE_SIZE];
+    uint64_t size; /* of the file from where it stood; 0: unknown */
     uint64_t bytes;
     uint64_t entries; /* in the segment */
     uint64_t items;

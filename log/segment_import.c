@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- the second pass: what was verified enters */
 
@@ -114,8 +115,10 @@ static enum status import_entries(struct segment_check *check, FILE *file,
     if (status == STATUS_OK &&
         memcmp(segment_reader_nonce(reader), check->nonce, SEAL_NONCE_SIZE) != 0)
         status = changed_meanwhile(&importer, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        segment_reader_watch(reader, check->store, "import", check->bytes);
         status = import_records(&importer, reader, err);
+    }
     if (status == STATUS_OK) {
         committed = appender_commit(importer.appender, err);
         status = committed;
@@ -274,11 +277,14 @@ static enum status import(struct segment_check *check, FILE *file,
                           struct segment_counts *counts, struct error *err)
 {
     off_t start = ftello(file);
+    struct stat found;
     enum status status;
 
     if (start < 0)
         return error_set(err, STATUS_IO, "segment %s cannot be read twice: %s",
                          check->name, strerror(errno));
+    if (fstat(fileno(file), &found) == 0 && found.st_size > start)
+        check->size = (uint64_t)(found.st_size - start);
     /* What a dead importer had as good as done counts as held. */
     status = appender_settle(check->store, err);
     if (status == STATUS_OK)

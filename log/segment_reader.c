@@ -22,11 +22,25 @@ struct segment_reader {
     uint64_t bytes;
     uint64_t frames;
     struct buffer record;
+    struct progress_step progress;
 };
 
 uint64_t segment_reader_bytes(const struct segment_reader *reader)
 {
     return reader->bytes;
+}
+
+void segment_reader_watch(struct segment_reader *reader, const struct store *store,
+                          const char *step, uint64_t size)
+{
+    const char *slash = strrchr(reader->name, '/');
+
+    progress_begin(
+        &reader->progress, store_progress(store),
+        &(struct progress_state){.step = step,
+                                 .part = slash != NULL ? slash + 1 : reader->name,
+                                 .unit = PROGRESS_BYTES,
+                                 .all = size});
 }
 
 const uint8_t *segment_reader_nonce(const struct segment_reader *reader)
@@ -211,6 +225,7 @@ static enum status next_frame(struct segment_reader *reader, enum refusal *refus
         return refuse(reader, refusal, REFUSAL_INVALID,
                       "holds a frame that does not unpack: its writer is at fault", err);
     reader->frames++;
+    progress_reach(&reader->progress, reader->bytes);
     reader->left = (struct bytes){reader->raw, raw_size};
     reader->is_final = tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL;
     return reader->is_final ? check_end(reader, refusal, err) : STATUS_OK;

@@ -22,6 +22,11 @@ MUST_CHECK enum status segment_reader_open(struct segment_reader **out,
                                            struct error *err);
 void segment_reader_close(struct segment_reader *reader);
 
+/* Tell who watches the store how far reading is; step: what it is for, size: of all bytes
+ * (0: unknown). */
+void segment_reader_watch(struct segment_reader *reader, const struct store *store,
+                          const char *step, uint64_t size);
+
 /* NOT_FOUND (a plain answer): the segment has ended, rightly and with nothing behind it.
  * REFUSED: with *refusal. IO. NO_MEMORY. */
 MUST_CHECK enum status segment_reader_next(struct segment_reader *reader,

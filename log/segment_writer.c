@@ -33,6 +33,7 @@ struct writer {
     struct buffer scratch;
     struct segment_counts counts;
     uint64_t items;
+    struct progress_step progress;
 };
 
 static void writer_release(struct writer *writer)
@@ -246,6 +247,7 @@ static enum status put_entry(struct writer *writer, const struct log_entry *entr
         status = log_body_piece(writer->txn, entry, &index, &piece, err);
         if (status == STATUS_OK)
             status = put_record(writer, RECORD_BODY, piece, (struct bytes){0}, err);
+        progress_reach(&writer->progress, writer->items + index);
     }
     if (status != STATUS_NOT_FOUND)
         return status;
@@ -256,12 +258,43 @@ static enum status put_entry(struct writer *writer, const struct log_entry *entr
     return put_head(writer, entry, is_last, err);
 }
 
+/* The range of an entry that the segment is to hold; NULL: it is not. */
+static const struct segment_range *range_of(const struct writer *writer,
+                                            const struct entry_header *header)
+{
+    const struct segment_range *range =
+        segment_ranges_find(&writer->ranges, header->origin);
+
+    return range != NULL && header->origin_seq > range->from &&
+                   header->origin_seq <= range->to
+               ? range
+               : NULL;
+}
+
+/* Somebody watches: count what there is to write. What can't be read, writing names. */
+static void watch_entries(struct writer *writer, uint64_t first_seq, uint64_t last_seq)
+{
+    struct progress_state state = {.step = "export", .unit = PROGRESS_ROWS};
+    struct log_entry entry;
+    struct error ignored;
+
+    if (store_progress(store_of(writer->txn)) == NULL)
+        return;
+    for (uint64_t seq = first_seq; seq <= last_seq; seq++) {
+        if (log_get(writer->txn, seq, &entry, &ignored) == STATUS_OK &&
+            range_of(writer, &entry.header) != NULL)
+            state.all += entry.header.item_count;
+    }
+    progress_begin(&writer->progress, store_progress(store_of(writer->txn)), &state);
+}
+
 static enum status put_entries(struct writer *writer, uint64_t first_seq,
                                uint64_t last_seq, struct error *err)
 {
     uint64_t left = segment_ranges_entries(&writer->ranges);
     enum status status = STATUS_OK;
 
+    watch_entries(writer, first_seq, last_seq);
     for (uint64_t seq = first_seq; seq <= last_seq && left > 0; seq++) {
         const struct segment_range *range;
         struct log_entry entry;
@@ -269,9 +302,8 @@ static enum status put_entries(struct writer *writer, uint64_t first_seq,
         status = log_get(writer->txn, seq, &entry, err);
         if (status != STATUS_OK)
             return status;
-        range = segment_ranges_find(&writer->ranges, entry.header.origin);
-        if (range == NULL || entry.header.origin_seq <= range->from ||
-            entry.header.origin_seq > range->to)
+        range = range_of(writer, &entry.header);
+        if (range == NULL)
             continue;
         status = put_entry(writer, &entry, entry.header.origin_seq == range->to, err);
         if (status != STATUS_OK)

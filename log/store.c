@@ -166,6 +166,16 @@ uint64_t store_max_skew_us(const struct store *store)
     return store->max_skew_us;
 }
 
+void store_set_progress(struct store *store, const struct progress *progress)
+{
+    store->progress = progress;
+}
+
+const struct progress *store_progress(const struct store *store)
+{
+    return store->progress;
+}
+
 /* ---- transactions */
 
 /* Double the map when three quarters are in use. Only when no transaction of this process

@@ -10,6 +10,7 @@
 #include "log/clock.h"
 #include "log/definition.h"
 #include "log/entry.h"
+#include "log/progress.h"
 
 struct store;
 struct store_txn;
@@ -56,6 +57,10 @@ void store_set_clock(struct store *store, const struct wall_clock *clock,
                      uint64_t max_skew_us);
 uint64_t store_now_us(const struct store *store);
 uint64_t store_max_skew_us(const struct store *store);
+
+/* Who watches long work on this store; it must outlive it. NULL, the default: nobody. */
+void store_set_progress(struct store *store, const struct progress *progress);
+const struct progress *store_progress(const struct store *store);
 
 /* ---- locks: flock on files in the store; released by close or by the death of the
  * process */

@@ -49,7 +49,8 @@ struct store {
     enum store_mode mode;
     const struct wall_clock *clock;
     uint64_t max_skew_us;
-    int lock_fd[STORE_LOCKS]; /* -1 when not held */
+    const struct progress *progress; /* NULL: nobody watches */
+    int lock_fd[STORE_LOCKS];        /* -1 when not held */
     unsigned lock_count[STORE_LOCKS];
     _Atomic int open_txns;
     bool settling; /* appender_settle is at work: its own transactions do not settle again

@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROGRESS_EVERY = 1000 };
-
 struct chain {
     uint64_t origin;
     uint64_t seq;
@@ -35,6 +33,7 @@ struct verifier {
     bool adopting;  /* rows may stand for a change of entry last + 1 already */
     uint64_t met;   /* rows that met their change */
     uint64_t ahead; /* rows that stand for a change of the entry being adopted */
+    struct progress_step progress; /* changes */
 };
 
 /* What is wrong with an entry. */
@@ -215,6 +214,7 @@ static enum status check_changes(struct verifier *verifier, uint64_t seq,
         status = change_cursor_next(verifier->cursor, &change, err);
         if (status == STATUS_OK) {
             verifier->report->changes++;
+            progress_add(&verifier->progress, 1);
             status = check_change(verifier, &change, err);
         }
     }
@@ -338,18 +338,31 @@ static enum status start(struct verifier *verifier, struct store *store,
     return status;
 }
 
+/* Somebody watches: count what there is to read. What can't be read, reading names. */
+static void watch_changes(struct verifier *verifier, const struct store *store)
+{
+    struct progress_state state = {.step = "verify", .unit = PROGRESS_ROWS};
+    struct log_entry entry;
+    struct error ignored;
+
+    for (uint64_t seq = 1; store_progress(store) != NULL && seq <= verifier->last; seq++)
+        if (log_get(verifier->txn, seq, &entry, &ignored) == STATUS_OK &&
+            entry.header.kind == ENTRY_CHANGES)
+            state.all += entry.header.item_count;
+    progress_begin(&verifier->progress, store_progress(store), &state);
+}
+
 enum status verify_store(struct store *store, struct verify_report *report,
-                         verify_progress_cb progress, void *data, struct error *err)
+                         struct error *err)
 {
     struct verifier verifier = {.report = report};
     enum status status = start(&verifier, store, err);
 
     *report = (struct verify_report){0};
-    for (uint64_t seq = 1; status == STATUS_OK && seq <= verifier.last; seq++) {
+    if (status == STATUS_OK)
+        watch_changes(&verifier, store);
+    for (uint64_t seq = 1; status == STATUS_OK && seq <= verifier.last; seq++)
         status = check_entry(&verifier, seq, err);
-        if (progress != NULL && seq % PROGRESS_EVERY == 0)
-            progress(data, seq, verifier.last);
-    }
     if (status == STATUS_OK)
         status = check_vector(&verifier, err);
     if (status == STATUS_OK)

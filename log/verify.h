@@ -16,12 +16,9 @@ struct verify_report {
     uint64_t bad_seq; /* the first bad entry by this store's numbers; 0: none */
 };
 
-/* progress is called now and then with the entries read and their number; NULL: no one.
- * OK: all is right. DIFFERENT: err names the first bad entry and what is wrong with it.
+/* OK: all is right. DIFFERENT: err names the first bad entry and what is wrong with it.
  * Any other: the store could not be read. */
-typedef void (*verify_progress_cb)(void *data, uint64_t done, uint64_t all);
 MUST_CHECK enum status verify_store(struct store *store, struct verify_report *report,
-                                    verify_progress_cb progress, void *data,
                                     struct error *err);
 
 #endif

@@ -23,6 +23,9 @@ struct diff {
     diff_row_cb visit;
     void *data;
     bool stopped; /* the visitor wants no more */
+    const struct progress *watcher;
+    struct progress_step progress;
+    uint64_t loaded; /* rows of the store that count */
     struct diff_counts *counts;
 };
 
@@ -64,8 +67,10 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
     if (status == STATUS_OK)
         diff->counts->quarantined++;
     row = row_that_counts(winner, has_held ? &held : NULL, status == STATUS_OK, applied);
+    progress_add(&diff->progress, 1);
     if (!row->live)
         return STATUS_OK;
+    diff->loaded++;
     status = tables_find(txn, row->definition_origin, row->definition, &from, err);
     if (status == STATUS_NOT_FOUND)
         return error_set(err, STATUS_CORRUPT, "definition %u is not in the store",
@@ -156,6 +161,8 @@ static enum status load(struct diff *diff, struct store *store, struct error *er
     if (status == STATUS_OK)
         status = shown_open(&diff->shown, diff->database, &diff->catalog,
                             diff->options->foreign_keys, err);
+    progress_begin(&diff->progress, diff->watcher,
+                   &(struct progress_state){.step = "load", .unit = PROGRESS_ROWS});
     for (size_t i = 0; status == STATUS_OK && i < diff->catalog.count; i++)
         status = load_table(diff, txn, i, applied, err);
     store_abort(txn);
@@ -301,6 +308,7 @@ static enum status look_up(struct table_diff *table, struct error *err)
     if (status != STATUS_OK)
         return status;
     table->diff->counts->rows++;
+    progress_add(&table->diff->progress, 1);
     extra.key = buffer_view(&table->key);
     status = shown_find(table->diff->shown, table->place, extra.key, &should, err);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
@@ -336,6 +344,7 @@ static enum status compare_table(struct diff *diff, size_t place, struct error *
     int rc = SQLITE_DONE;
     enum status status = open_table(&table, err);
 
+    diff->progress.state.part = table.definition->name;
     while (status == STATUS_OK && !diff->stopped &&
            (rc = sqlite3_step(table.rows)) == SQLITE_ROW)
         status = look_up(&table, err);
@@ -348,6 +357,20 @@ static enum status compare_table(struct diff *diff, size_t place, struct error *
     return status == STATUS_OK ? status : error_wrap(err, status, table.definition->name);
 }
 
+/* Find what is shown, and be ready to compare. */
+static enum status settle(struct diff *diff, struct error *err)
+{
+    enum status status;
+
+    progress_begin(&diff->progress, diff->watcher,
+                   &(struct progress_state){.step = "settle", .unit = PROGRESS_ROWS});
+    status = shown_settle(diff->shown, err);
+    progress_begin(&diff->progress, diff->watcher,
+                   &(struct progress_state){
+                       .step = "compare", .unit = PROGRESS_ROWS, .all = diff->loaded});
+    return status;
+}
+
 enum status diff_database(struct store *store, struct sqlite_database *database,
                           const struct diff_options *options, diff_row_cb visit,
                           void *data, struct diff_counts *counts, struct error *err)
@@ -356,6 +379,7 @@ enum status diff_database(struct store *store, struct sqlite_database *database,
                         .options = options,
                         .visit = visit,
                         .data = data,
+                        .watcher = store_progress(store),
                         .counts = counts};
     uint64_t different;
     enum status status;
@@ -363,7 +387,7 @@ enum status diff_database(struct store *store, struct sqlite_database *database,
     *counts = (struct diff_counts){0};
     status = load(&diff, store, err);
     if (status == STATUS_OK)
-        status = shown_settle(diff.shown, err);
+        status = settle(&diff, err);
     for (size_t i = 0; status == STATUS_OK && !diff.stopped && i < diff.catalog.count;
          i++)
         status = compare_table(&diff, i, err);

@@ -256,6 +256,7 @@ static enum status make_store(struct making *making, struct error *err)
         status = store_open(&making->store, folder, STORE_READ_WRITE, err);
     if (status != STATUS_OK)
         return status;
+    store_set_progress(making->store, making->options->progress);
     if (clock != NULL)
         store_set_clock(making->store, clock, making->config.max_skew_us);
     return put_meta(making, err);
@@ -264,7 +265,8 @@ static enum status make_store(struct making *making, struct error *err)
 /* The founder's log: member, definitions, base rows. */
 static enum status found_fleet(struct making *making, struct error *err)
 {
-    struct sqlite_scan_options options = {.tables = making->options->tables};
+    struct sqlite_scan_options options = {.tables = making->options->tables,
+                                          .rows = making->report->rows};
     struct capture_counts counts = {0};
     struct source *source = NULL;
     enum status status = store_lock(making->store, LOCK_CAPTURE, err);

@@ -140,6 +140,11 @@ void node_on_notice(struct node *node, node_notice_cb notice, void *data)
     node->notice_data = data;
 }
 
+void node_set_progress(struct node *node, const struct progress *progress)
+{
+    store_set_progress(node->store, progress);
+}
+
 void node_set_clock(struct node *node, const struct wall_clock *clock,
                     uint64_t max_skew_us)
 {

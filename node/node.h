@@ -25,7 +25,8 @@ struct init_options {
     bool create_tables; /* with join: make the founder's tables, and a missing file */
     bool check;         /* say what would be, change nothing */
     bool take_over;     /* the database's rowferry_state may name another store */
-    const struct wall_clock *clock; /* NULL: the system's */
+    const struct wall_clock *clock;  /* NULL: the system's */
+    const struct progress *progress; /* who watches; NULL: nobody */
 };
 
 struct init_report {
@@ -60,6 +61,9 @@ struct store *node_store(struct node *node);
 struct sqlite_database *node_database(struct node *node); /* NULL: opened without */
 const char *node_database_url(const struct node *node);
 void node_on_notice(struct node *node, node_notice_cb notice, void *data);
+
+/* Who watches long work; it must outlive the node. NULL, the default: nobody. */
+void node_set_progress(struct node *node, const struct progress *progress);
 void node_set_clock(struct node *node, const struct wall_clock *clock,
                     uint64_t max_skew_us);
 

@@ -32,7 +32,7 @@ TestSuite(verify, .init = set_up, .fini = tear_down);
 
 static enum status verify(struct log_node *node, struct verify_report *report)
 {
-    return verify_store(node->store, report, NULL, NULL, &err);
+    return verify_store(node->store, report, &err);
 }
 
 /* Change the nth record of a sub-database: one byte of its value flipped, or all removed.
