@@ -7,19 +7,18 @@
 static enum status restored_database(const char *why, struct error *err)
 {
     return error_set(err, STATUS_REFUSED,
-                     "the database was restored from an older copy (%s): run rowferry "
-                     "resync --prefer log|database",
+                     "the database was restored from an older copy (%s): run `rowferry "
+                     "resync --prefer log`, or database",
                      why);
 }
 
 /* Its peers may hold entries that it no longer knows: numbers must not be given twice. */
 static enum status restored_store(const char *why, struct error *err)
 {
-    return error_set(
-        err, STATUS_REFUSED,
-        "the store was restored from an older copy (%s): put the newer store "
-        "back, or join the fleet anew with an empty database",
-        why);
+    return error_set(err, STATUS_REFUSED,
+                     "the store was restored from an older copy (%s): bring back the "
+                     "newer one, or " STORE_JOIN_ANEW,
+                     why);
 }
 
 static enum status check_owner(const struct identity *identity,
@@ -34,7 +33,7 @@ static enum status check_owner(const struct identity *identity,
         return error_set(
             err, STATUS_REFUSED,
             "the database belongs to another store, that of node %s: use that "
-            "one, or init --take-over",
+            "one, or make a new one by `rowferry init --take-over`",
             theirs);
     }
     /* A resync gives both a new incarnation: one of them is from before it. */
@@ -42,7 +41,7 @@ static enum status check_owner(const struct identity *identity,
         return error_set(
             err, STATUS_REFUSED,
             "the database or the store was restored from an older copy (from "
-            "before a resync): run rowferry resync --prefer log|database");
+            "before a resync): run `rowferry resync --prefer log`, or database");
     }
     return STATUS_OK;
 }

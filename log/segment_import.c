@@ -264,11 +264,12 @@ static enum status refuse_skewed(struct segment_check *check, struct error *err)
                          check->name, duration);
     }
     duration_text(check->skew_us, duration);
-    return error_set(err, STATUS_REFUSED,
-                     "segment %s: %s: its clock is %s ahead of this machine's, %" PRIu64
-                     " of its entries (and what follows from them) wait: set its clock "
-                     "right, then `rowferry reidentify --restamp` there",
-                     check->name, label, duration, check->waiting);
+    return error_set(
+        err, STATUS_REFUSED,
+        "segment %s: %s: its clock is %s ahead of this machine's, %" PRIu64
+        " of its entries (and what follows from them) wait until this clock "
+        "is there: set its clock right, and if that is too long, there " STORE_JOIN_ANEW,
+        check->name, label, duration, check->waiting);
 }
 
 /* ---- both passes */

@@ -104,15 +104,15 @@ enum status segment_fork(const char *name, const char *label, uint64_t origin_se
             err, STATUS_REFUSED,
             "segment %s has an entry %" PRIu64
             " of this node that is not in its store: the store came back from "
-            "a backup, or a copy of it is in use; run `rowferry reidentify` "
-            "here",
+            "a backup, or a copy of it is in use: bring back the newer one, "
+            "or " STORE_JOIN_ANEW,
             name, origin_seq);
     }
     return error_set(
         err, STATUS_REFUSED,
         "segment %s: %s has two histories, its entry %" PRIu64
         " is not the one held here: one of its stores is a copy or came back "
-        "from a backup; run `rowferry reidentify` on that one",
+        "from a backup; bring back the newer one there, or " STORE_JOIN_ANEW,
         name, label, origin_seq);
 }
 

@@ -17,6 +17,12 @@ struct store_txn;
 
 enum { STORE_FORMAT = 1, FLEET_ID_SIZE = 16, FLEET_KEY_SIZE = 32, NODE_NAME_MAX = 255 };
 
+/* The way back into the fleet for a node whose numbers were used twice, or are stamped
+ * wrongly: for messages, after "or". */
+#define STORE_JOIN_ANEW                                                            \
+    "give this store up: `rowferry token` on another member, then `rowferry init " \
+    "--join --take-over` with a new --store"
+
 /* Who a store is. */
 struct identity {
     uint64_t node; /* random, never 0 */

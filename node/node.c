@@ -44,7 +44,7 @@ enum status node_check_owner(uint64_t node, const char *path,
     return error_set(
         err, STATUS_REFUSED,
         "%s: belongs to the store of node %s; if that is given up, make a new "
-        "store by init --take-over",
+        "store by `rowferry init --take-over`",
         path, id);
 }
 

@@ -34,12 +34,11 @@ static enum status check_store(struct node *node, const struct sqlite_state *sta
     if (status == STATUS_OK &&
         state->incarnation == store_identity(node->store)->incarnation &&
         state->counter > seen + 1) {
-        status =
-            error_set(err, STATUS_REFUSED,
-                      "%s is older than its database (restored from a backup?), and "
-                      "peers may hold what it has lost: bring back the newer store, or "
-                      "give it up and join anew with init --join --take-over",
-                      store_folder(node->store));
+        status = error_set(err, STATUS_REFUSED,
+                           "%s is older than its database (restored from a backup?), and "
+                           "peers may hold what it has lost: bring back the newer one, "
+                           "or " STORE_JOIN_ANEW,
+                           store_folder(node->store));
     }
     return status;
 }

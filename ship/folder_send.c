@@ -111,8 +111,8 @@ static enum status check_forgotten(struct sender *sender, struct error *err)
             status =
                 error_set(err, STATUS_REFUSED,
                           "%s has segments of this node that its store does not know: "
-                          "it came back from a backup, or a copy of it is in use; run "
-                          "`rowferry reidentify` here",
+                          "it came back from a backup, or a copy of it is in use: bring "
+                          "back the newer one, or " STORE_JOIN_ANEW,
                           sender->folder->path);
         }
     }

@@ -424,8 +424,8 @@ enum status folder_survey_check_fork(const struct folder_survey *survey,
         status = error_set(
             err, STATUS_REFUSED,
             "%s knows entries of this node up to %" PRIu64 ", its store ends at %" PRIu64
-            ": the store came back from a backup, or a copy of it is in use; "
-            "run `rowferry reidentify` here",
+            ": the store came back from a backup, or a copy of it is in use: bring back "
+            "the newer one, or " STORE_JOIN_ANEW,
             folder->path, known, version_vector_get(&vector, node));
     }
     version_vector_release(&vector);

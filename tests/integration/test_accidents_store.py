@@ -330,11 +330,11 @@ def a_node_that_is_in_use_twice_is_noticed(folder):
     a.sync(a.folder / "shared")
     b.sync(a.folder / "shared")
     refused = twin.run("sync", a.folder / "shared", code=1)
-    expect("reidentify" in refused.errors, str(refused))
+    expect("--join --take-over" in refused.errors, str(refused))
     # What the twin wrote goes to b by hand, and is refused there too.
     twin.run("export", folder / "fork")
     before = b.picture()
-    b.refuse(1, "reidentify", "import", folder / "fork")
+    b.refuse(1, "--join --take-over", "import", folder / "fork")
     expect_equal(b.picture(), before, "b")
     even(a, b)
 

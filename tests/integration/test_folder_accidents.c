@@ -351,13 +351,13 @@ Test(folder_accidents, refuses_a_store_that_came_back_from_a_backup)
     visit(a);
     log_node_copy(c, a);
     cr_expect_eq(visit_try(a), STATUS_REFUSED);
-    expect_refusal("rowferry reidentify");
+    expect_refusal("rowferry init --join --take-over");
     cr_expect_eq(send_only(a), STATUS_REFUSED);
     log_write(a, 1, "other", NULL);
     cr_expect_eq(visit_try(a), STATUS_REFUSED, "its numbers are used again");
-    expect_refusal("rowferry reidentify");
+    expect_refusal("rowferry init --join --take-over");
     cr_expect_eq(send_only(a), STATUS_REFUSED);
-    expect_refusal("rowferry reidentify");
+    expect_refusal("rowferry init --join --take-over");
 }
 
 Test(folder_accidents, refuses_a_copied_store_that_both_use)

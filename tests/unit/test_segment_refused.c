@@ -259,7 +259,8 @@ Test(segment_refused, fork_of_another_node)
                    "node 0000000000000001 (node 1) has two histories, its entry 3");
     buffer_release(&other);
     other = segment_of(c, b, 0); /* goes on where b's head is */
-    segment_refuse(b, buffer_view(&other), REFUSAL_FORK, "rowferry reidentify");
+    segment_refuse(b, buffer_view(&other), REFUSAL_FORK,
+                   "rowferry init --join --take-over");
     buffer_release(&one);
     buffer_release(&other);
 }
@@ -274,6 +275,6 @@ Test(segment_refused, fork_of_this_node)
     segment_refuse(c, buffer_view(&segment), REFUSAL_FORK,
                    "an entry 3 of this node that is not in its store");
     log_write(c, 1, "other", NULL);
-    segment_refuse(c, buffer_view(&segment), REFUSAL_FORK, "reidentify");
+    segment_refuse(c, buffer_view(&segment), REFUSAL_FORK, "give this store up");
     buffer_release(&segment);
 }
