@@ -93,14 +93,16 @@ static enum status check_operands(const struct invocation *out, struct error *er
 }
 
 enum status invocation_parse(struct invocation *out, const struct command *command,
-                             const char *store, int argc, char **argv, struct error *err)
+                             const struct foreword *foreword, int argc, char **argv,
+                             struct error *err)
 {
     struct option options[PARAMETERS_MAX + COMMON_COUNT + 1];
     enum status status = STATUS_OK;
     int code;
 
     assert(argc > 0);
-    *out = (struct invocation){.command = command, .store = store};
+    *out = (struct invocation){
+        .command = command, .store = foreword->store, .json = foreword->json};
     (void)list_options(command, options);
     opterr = 0;
     optind = 0; /* glibc: begin anew */

@@ -47,11 +47,17 @@ struct invocation {
     struct progress_line *line; /* for long work (cli/progress_line.h) */
 };
 
-/* Take a command's own arguments apart; argv[0] is the command's name. store: as said
- * before the command, or NULL. USAGE. */
+/* What was said before the command. */
+struct foreword {
+    const char *store; /* NULL: nothing */
+    bool json;
+};
+
+/* Take a command's own arguments apart; argv[0] is the command's name. USAGE. */
 MUST_CHECK enum status invocation_parse(struct invocation *out,
-                                        const struct command *command, const char *store,
-                                        int argc, char **argv, struct error *err);
+                                        const struct command *command,
+                                        const struct foreword *foreword, int argc,
+                                        char **argv, struct error *err);
 
 /* The command's --help, to standard output. */
 void command_print_help(const struct command *command);

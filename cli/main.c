@@ -17,15 +17,18 @@ static const struct command *const commands[] = {
 
 static void print_help(void)
 {
-    (void)printf("usage: rowferry [--store DIR] COMMAND [OPTION]...\n\n"
+    (void)printf("usage: rowferry [--store DIR] [--json] COMMAND [OPTION]...\n\n"
                  "Carries row changes between databases and keeps every change.\n\n"
                  "commands:\n");
     for (size_t i = 0; commands[i] != NULL; i++)
         (void)printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
     (void)printf("\noptions:\n"
                  "  --store DIR  the store; else $ROWFERRY_STORE, else ./.rowferry\n"
+                 "  --json       print JSON (docs/JSON.md)\n"
                  "  --version    print the version\n"
-                 "  -h, --help   print this; rowferry COMMAND --help prints more\n\n"
+                 "  -h, --help   print this; rowferry COMMAND --help prints more\n"
+                 "The first two may stand before the command or after it, other options "
+                 "after it.\n\n"
                  "exit status: 0 done; 1 a difference or a refusal; 2 wrong usage;\n"
                  "3 the environment: database, store, disk\n");
 }
@@ -62,12 +65,13 @@ static enum status run_watched(struct invocation *invocation, struct error *err)
     return status;
 }
 
-static int run_command(const struct command *command, const char *store, int argc,
-                       char **argv)
+static int run_command(const struct command *command, const struct foreword *foreword,
+                       int argc, char **argv)
 {
     struct invocation invocation;
     struct error err = {""};
-    enum status status = invocation_parse(&invocation, command, store, argc, argv, &err);
+    enum status status =
+        invocation_parse(&invocation, command, foreword, argc, argv, &err);
 
     if (status == STATUS_OK && invocation.help)
         command_print_help(command);
@@ -86,42 +90,66 @@ static int refuse_usage(const char *what, const char *word)
     return exit_code(STATUS_USAGE);
 }
 
-int main(int argc, char **argv)
+/* Take what stands before the command. True: *code is what the process returns. */
+static bool take_foreword(struct foreword *foreword, int argc, char **argv, int *code)
 {
     static const struct option options[] = {
         {"store",      required_argument, NULL, 's'},
-        {"version",        no_argument, NULL, 'v'},
-        {"help",            no_argument, NULL, 'h'},
-        {0},
+        {"json",        no_argument, NULL, 'j'},
+        {"version",            no_argument, NULL, 'v'},
+        {"help",no_argument, NULL, 'h'},
+        {0        },
     };
-    const struct command *command;
-    const char *store = NULL;
-    int code;
+    int option;
 
+    *code = 0;
     opterr = 0;
-    while ((code = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
-        if (code == 's') {
-            store = optarg;
-        } else if (code == 'v') {
+    while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            foreword->store = optarg;
+            break;
+        case 'j':
+            foreword->json = true;
+            break;
+        case 'v':
             (void)printf("rowferry %s\n", ROWFERRY_VERSION);
-            return 0;
-        } else if (code == 'h') {
+            return true;
+        case 'h':
             print_help();
-            return 0;
-        } else {
-            return refuse_usage(code == ':' ? "a value is missing after "
-                                            : "unknown option ",
-                                argv[optind - 1]);
+            return true;
+        case ':':
+            *code = refuse_usage("a value is missing after ", argv[optind - 1]);
+            return true;
+        default:
+            *code =
+                refuse_usage("options of a command stand after it: ", argv[optind - 1]);
+            return true;
         }
     }
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command;
+    struct foreword foreword = {0};
+    int code;
+
+    if (take_foreword(&foreword, argc, argv, &code))
+        return code;
     if (optind >= argc)
         return refuse_usage("no command", "");
     command = find_command(argv[optind]);
     if (command == NULL && strcmp(argv[optind], "help") == 0) {
-        print_help();
+        command = optind + 1 < argc ? find_command(argv[optind + 1]) : NULL;
+        if (command != NULL)
+            command_print_help(command);
+        else
+            print_help();
         return 0;
     }
     if (command == NULL)
         return refuse_usage("unknown command ", argv[optind]);
-    return run_command(command, store, argc - optind, argv + optind);
+    return run_command(command, &foreword, argc - optind, argv + optind);
 }

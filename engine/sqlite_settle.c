@@ -8,7 +8,7 @@ static enum status restored_database(const char *why, struct error *err)
 {
     return error_set(err, STATUS_REFUSED,
                      "the database was restored from an older copy (%s): run `rowferry "
-                     "resync --prefer log`, or database",
+                     "resync --prefer log` or `rowferry resync --prefer database`",
                      why);
 }
 
@@ -41,7 +41,8 @@ static enum status check_owner(const struct identity *identity,
         return error_set(
             err, STATUS_REFUSED,
             "the database or the store was restored from an older copy (from "
-            "before a resync): run `rowferry resync --prefer log`, or database");
+            "before a resync): run `rowferry resync --prefer log` or "
+            "`rowferry resync --prefer database`");
     }
     return STATUS_OK;
 }

@@ -25,6 +25,10 @@ run 2
 run 2 no-such-command
 says err "unknown command no-such-command"
 run 2 --no-such-option status
+run 2 --once run
+says err "options of a command stand after it: --once"
+run 0 help sync
+says out "usage: rowferry sync"
 run 2 --store
 run 2 init
 says err "needs DATABASE"
@@ -47,6 +51,17 @@ run 2 log --format xml
 run 2 conflicts fix
 run 2 resync --prefer both
 equal "what usage left behind" "$(ls)" "$(printf 'err\nout')"
+
+# What every command takes may stand before it, too.
+python3 -c 'import sqlite3; sqlite3.connect("c.db").execute("CREATE TABLE t (a INTEGER PRIMARY KEY)")'
+run 0 --json --store c.store init sqlite:c.db --name c
+json 'o[0]["name"] == "c" or exit(1)'
+for words in "--json --store c.store status" "--store c.store --json status" \
+    "--json status --store c.store" "--store c.store status --json"; do
+    # shellcheck disable=SC2086 # words
+    run 0 $words
+    json 'o[0]["name"] == "c" or exit(1)'
+done
 
 # Each command without a store: exit 3, and what to do.
 for command in token capture apply "sync ." "run --once" "export f" "import f" status log \

@@ -38,7 +38,8 @@ static enum status parse(const char *line, const char *store)
     for (char *at = strtok(words, " "); at != NULL; at = strtok(NULL, " "))
         argv[argc++] = at;
     argv[argc] = NULL;
-    return invocation_parse(&found, &move, store, argc, argv, &err);
+    return invocation_parse(&found, &move, &(struct foreword){.store = store}, argc, argv,
+                            &err);
 }
 
 Test(command, takes_options_before_between_and_after_operands)
