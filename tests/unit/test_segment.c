@@ -1,32 +1,13 @@
 /* Segments between real stores: what they carry, and that a repeat changes nothing. */
 #include "log/peers.h"
-#include "tests/support/segment_file.h"
+#include "tests/support/segment_fixture.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static struct log_fixture fixture;
-static struct log_node *a, *b, *c;
-static struct error err;
-
-#define OK(call) cr_assert_eq((call), STATUS_OK, "%s", err.text)
-
-static void set_up(void)
-{
-    log_fixture_open(&fixture, 3);
-    a = &fixture.nodes[0];
-    b = &fixture.nodes[1];
-    c = &fixture.nodes[2];
-}
-
-static void tear_down(void)
-{
-    log_fixture_close(&fixture);
-}
-
-TestSuite(segment, .init = set_up, .fini = tear_down);
+TestSuite(segment, .init = segment_set_up, .fini = segment_tear_down);
 
 /* One way; what entered. */
 static uint64_t carry(struct log_node *from, struct log_node *to, uint64_t most)

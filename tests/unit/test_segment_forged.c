@@ -1,38 +1,12 @@
 /* What a member who has the fleet's key and does not keep to the rules can get past the
  * importer: nothing. */
-#include "tests/support/segment_file.h"
+#include "tests/support/segment_fixture.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct log_fixture fixture;
-static struct log_node *a, *b, *c;
-static struct error err;
-
-#define OK(call) cr_assert_eq((call), STATUS_OK, "%s", err.text)
-
-static void set_up(void)
-{
-    log_fixture_open(&fixture, 3);
-    a = &fixture.nodes[0];
-    b = &fixture.nodes[1];
-    c = &fixture.nodes[2];
-}
-
-static void tear_down(void)
-{
-    log_fixture_close(&fixture);
-}
-
-TestSuite(segment_forged, .init = set_up, .fini = tear_down);
-
-/* a's three entries, as a segment. */
-static struct buffer make(void)
-{
-    log_write(a, 1, "one", "eins");
-    return segment_of(a, NULL, 0);
-}
+TestSuite(segment_forged, .init = segment_set_up, .fini = segment_tear_down);
 
 /* ---- forged by a member */
 
@@ -52,7 +26,7 @@ Test(segment_forged, with_records_out_of_place)
         {"a head before the body",  2, 0, RECORD_BODY,  RECORD_HEAD,  "out of place"   },
         {"the end before the ack",  0, 0, RECORD_ACK,   RECORD_END,   "out of place"   },
     };
-    struct buffer plain = make();
+    struct buffer plain = segment_of_three();
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct forged forged;
@@ -84,7 +58,7 @@ Test(segment_forged, with_a_record_left_out)
         {RECORD_HEAD,  0, "signed head" },
         {RECORD_END,   0, "no end"      },
     };
-    struct buffer plain = make();
+    struct buffer plain = segment_of_three();
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct forged forged;
@@ -102,7 +76,7 @@ Test(segment_forged, with_a_record_left_out)
 
 Test(segment_forged, whose_records_have_a_byte_changed)
 {
-    struct buffer plain = make();
+    struct buffer plain = segment_of_three();
     struct forged forged;
 
     forged_read(&forged, &a->identity, buffer_view(&plain));
@@ -130,7 +104,7 @@ Test(segment_forged, whose_records_have_a_byte_changed)
 
 Test(segment_forged, signed_by_somebody_else)
 {
-    struct buffer plain = make(), segment;
+    struct buffer plain = segment_of_three(), segment;
     struct forged forged;
     size_t head;
 

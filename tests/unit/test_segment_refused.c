@@ -1,44 +1,18 @@
 /* What a segment that is damaged, foreign, too early or of two histories gets: one line,
  * and a store as it was. */
-#include "tests/support/segment_file.h"
+#include "tests/support/segment_fixture.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct log_fixture fixture;
-static struct log_node *a, *b, *c;
-static struct error err;
-
-#define OK(call) cr_assert_eq((call), STATUS_OK, "%s", err.text)
-
-static void set_up(void)
-{
-    log_fixture_open(&fixture, 3);
-    a = &fixture.nodes[0];
-    b = &fixture.nodes[1];
-    c = &fixture.nodes[2];
-}
-
-static void tear_down(void)
-{
-    log_fixture_close(&fixture);
-}
-
-TestSuite(segment_refused, .init = set_up, .fini = tear_down);
-
-/* a's three entries, as a segment. */
-static struct buffer make(void)
-{
-    log_write(a, 1, "one", "eins");
-    return segment_of(a, NULL, 0);
-}
+TestSuite(segment_refused, .init = segment_set_up, .fini = segment_tear_down);
 
 /* ---- accidents */
 
 Test(segment_refused, cut_at_any_byte)
 {
-    struct buffer segment = make();
+    struct buffer segment = segment_of_three();
 
     for (size_t size = 0; size < segment.size; size++)
         segment_refuse(b, (struct bytes){segment.data, size}, REFUSAL_CUT,
@@ -49,7 +23,7 @@ Test(segment_refused, cut_at_any_byte)
 
 Test(segment_refused, with_any_byte_flipped)
 {
-    struct buffer segment = make();
+    struct buffer segment = segment_of_three();
 
     for (size_t i = 0; i < segment.size; i++) {
         struct segment_counts counts;
@@ -70,7 +44,7 @@ Test(segment_refused, with_any_byte_flipped)
 
 Test(segment_refused, with_bytes_behind_its_end)
 {
-    struct buffer segment = make();
+    struct buffer segment = segment_of_three();
 
     buffer_put(&segment, 0, 1);
     segment_refuse(b, buffer_view(&segment), REFUSAL_ALTERED, "bytes follow its end");
@@ -79,7 +53,7 @@ Test(segment_refused, with_bytes_behind_its_end)
 
 Test(segment_refused, whose_content_has_not_come_yet)
 {
-    struct buffer segment = make();
+    struct buffer segment = segment_of_three();
 
     memset(segment.data + 100, 0, segment.size - 100);
     segment_refuse(b, buffer_view(&segment), REFUSAL_ALTERED, "altered");
@@ -129,7 +103,7 @@ Test(segment_refused, with_frames_swapped_repeated_left_out_or_of_another)
         {"nothing but ends", {0, 3, 99}   },
     };
     struct forged forged;
-    struct buffer plain = make(), one, other;
+    struct buffer plain = segment_of_three(), one, other;
     size_t at[16], other_at[16];
 
     /* One record a frame, and not more than four of them. */
@@ -170,7 +144,7 @@ static void put_check(struct buffer *segment)
 
 Test(segment_refused, of_next_years_format)
 {
-    struct buffer segment = make();
+    struct buffer segment = segment_of_three();
 
     segment.data[5] = 2;
     put_check(&segment);
@@ -181,7 +155,7 @@ Test(segment_refused, of_next_years_format)
 
 Test(segment_refused, of_another_fleet_or_key)
 {
-    struct buffer segment = make();
+    struct buffer segment = segment_of_three();
 
     segment.data[6] ^= 1;
     put_check(&segment);
@@ -196,7 +170,7 @@ Test(segment_refused, of_another_fleet_or_key)
 
 Test(segment_refused, of_a_fleet_that_claims_our_id)
 {
-    struct buffer plain = make(), segment;
+    struct buffer plain = segment_of_three(), segment;
     struct forged forged;
 
     forged_read(&forged, &a->identity, buffer_view(&plain));
