@@ -156,7 +156,7 @@ static enum status run_diff(const struct invocation *invocation, struct error *e
 const struct command command_verify = {
     .name = "verify",
     .operands = "",
-    .summary = "Check the log: hash chain, signatures, and the row index against them",
+    .summary = "Check the log: hash chains, signatures, and the row index",
     .run = run_verify,
 };
 

@@ -187,7 +187,7 @@ const struct command command_run = {
 const struct command command_resync = {
     .name = "resync",
     .operands = "",
-    .summary = "Bring a database that was restored from a copy and its store together",
+    .summary = "Bring a database that was restored and its store together again",
     .about =
         "--prefer log (the default) writes into the database what the log says, which\n"
         "loses what the database alone has; --prefer database logs what the database\n"

@@ -6,6 +6,7 @@ commands="init token sync run capture apply export import status log history con
     quarantine peers diff verify resync"
 
 run 0 --help
+[ "$(wc -L <out)" -le 80 ] || fail "--help: a line over 80 columns"
 for command in $commands; do says out "  $command "; done
 run 0 --version
 says out "rowferry "
