@@ -1,6 +1,7 @@
 #include "log/sealing.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,7 +138,7 @@ enum status seal_header_decode(struct bytes in, enum seal_kind kind,
     /* A file whose name and size came before its content. */
     if (begun == 0 || memcmp(in.data, zeros, begun) == 0) {
         return refuse(
-            err, refusal, REFUSAL_CUT, kind, name,
+            err, refusal, REFUSAL_BLANK, kind, name,
             "is not whole: its content is missing; copy it again, or wait for it");
     }
     if (memcmp(in.data, kind_of(kind)->magic, begun) != 0) {
@@ -202,6 +203,18 @@ enum status seal_put(struct buffer *out, enum seal_kind kind,
     return STATUS_OK;
 }
 
+/* The file is shorter than it says. */
+static enum status refuse_short(struct error *err, enum refusal *refusal,
+                                enum seal_kind kind, const char *name, struct bytes in)
+{
+    *refusal = REFUSAL_CUT;
+    return error_set(err, STATUS_REFUSED,
+                     "%s %s is cut or altered: %zu bytes are here, behind its header it "
+                     "says %" PRIu64 " more: copy it again, or wait for the rest",
+                     kind_of(kind)->noun, name, in.size,
+                     bytes_get(in.data + SEAL_HEADER_SIZE, 8) - (in.size - WHOLE_SIZE));
+}
+
 enum status seal_take(struct bytes in, enum seal_kind kind,
                       const struct identity *identity, const char *name,
                       struct buffer *out, enum refusal *refusal, struct error *err)
@@ -216,10 +229,11 @@ enum status seal_take(struct bytes in, enum seal_kind kind,
 
     if (status != STATUS_OK)
         return status;
-    if (in.size < WHOLE_SIZE ||
-        in.size - WHOLE_SIZE < bytes_get(in.data + SEAL_HEADER_SIZE, 8))
+    if (in.size < WHOLE_SIZE)
         return refuse(err, refusal, REFUSAL_CUT, kind, name,
                       "is cut behind its header: copy it again, or wait for the rest");
+    if (in.size - WHOLE_SIZE < bytes_get(in.data + SEAL_HEADER_SIZE, 8))
+        return refuse_short(err, refusal, kind, name, in);
     size = in.size - WHOLE_SIZE;
     if (size != bytes_get(in.data + SEAL_HEADER_SIZE, 8) ||
         size < crypto_aead_xchacha20poly1305_ietf_ABYTES)

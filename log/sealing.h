@@ -18,7 +18,8 @@ enum seal_kind { SEAL_SEGMENT = 1, SEAL_STATE = 2 };
 /* Why bytes are refused, for code; the text is in the error. */
 enum refusal {
     REFUSAL_NONE = 0,
-    REFUSAL_CUT,     /* not whole, or not whole yet */
+    REFUSAL_CUT,     /* not whole, or not whole yet; or a size in it is altered */
+    REFUSAL_BLANK,   /* zeros where a copy at work has not come to yet */
     REFUSAL_ALTERED, /* wrong bytes: not what its writer wrote */
     REFUSAL_ALIEN,   /* something else altogether */
     REFUSAL_FOREIGN, /* another fleet's, or under another key */

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <zstd.h>
 
+/* So many zeros in a row are no accident. */
+enum { ZEROS_SIZE = 16 };
+
 struct segment_reader {
     FILE *file;
     const char *name;
@@ -76,6 +79,30 @@ static enum status refuse_cut(struct segment_reader *reader, enum refusal *refus
                      "segment %s is cut: it ends at byte %" PRIu64
                      ", before its final mark; copy it again, or wait for the rest",
                      reader->name, reader->bytes);
+}
+
+/* Its size is clear, so nothing tells a size that was altered from a file that was cut.
+ */
+static enum status refuse_short(struct segment_reader *reader, size_t size,
+                                enum refusal *refusal, struct error *err)
+{
+    *refusal = REFUSAL_CUT;
+    return error_set(err, STATUS_REFUSED,
+                     "segment %s is cut or altered: it ends at byte %" PRIu64
+                     ", inside of frame %" PRIu64 " that says it has %zu bytes; copy it "
+                     "again, or wait for the rest",
+                     reader->name, reader->bytes, reader->frames + 1, size);
+}
+
+static enum status refuse_blank(struct segment_reader *reader, enum refusal *refusal,
+                                struct error *err)
+{
+    *refusal = REFUSAL_BLANK;
+    return error_set(
+        err, STATUS_REFUSED,
+        "segment %s is not whole: zeros stand in frame %" PRIu64
+        ", where its content is to come; copy it again, or wait for the rest",
+        reader->name, reader->frames + 1);
 }
 
 static enum status refuse_altered(struct segment_reader *reader, enum refusal *refusal,
@@ -177,15 +204,16 @@ static enum status read_sealed(struct segment_reader *reader, size_t *size,
 
     if (status != STATUS_OK)
         return status;
-    *size = got < sizeof prefix ? 0 : (size_t)bytes_get(prefix, 4);
-    /* Zeroes stand where a copy has not come to yet. */
-    if (*size == 0)
+    if (got < sizeof prefix)
         return refuse_cut(reader, refusal, err);
+    *size = (size_t)bytes_get(prefix, 4);
+    if (*size == 0)
+        return refuse_blank(reader, refusal, err);
     if (*size < FRAME_SEALED_MIN || *size > FRAME_SEALED_MAX)
         return refuse_altered(reader, refusal, err);
     status = read_bytes(reader, reader->sealed, *size, &got, err);
     if (status == STATUS_OK && got < *size)
-        return refuse_cut(reader, refusal, err);
+        return refuse_short(reader, *size, refusal, err);
     return status;
 }
 
@@ -202,6 +230,23 @@ static enum status check_end(struct segment_reader *reader, enum refusal *refusa
     return status;
 }
 
+/* Whether zeros begin in this frame, and go on: no accident of its seal, but a copy at
+ * work. What stands behind the frame is read, since it is refused in either case. */
+static bool ends_in_zeros(struct segment_reader *reader, size_t size)
+{
+    struct error ignored;
+    uint8_t byte = 0;
+    size_t zeros = 0, got = 1;
+
+    while (zeros < ZEROS_SIZE && zeros < size && reader->sealed[size - 1 - zeros] == 0)
+        zeros++;
+    for (; zeros > 0 && zeros < ZEROS_SIZE && byte == 0 && got == 1; zeros++) {
+        if (read_bytes(reader, &byte, 1, &got, &ignored) != STATUS_OK)
+            return false;
+    }
+    return zeros == ZEROS_SIZE && byte == 0 && got == 1;
+}
+
 static enum status next_frame(struct segment_reader *reader, enum refusal *refusal,
                               struct error *err)
 {
@@ -216,7 +261,8 @@ static enum status next_frame(struct segment_reader *reader, enum refusal *refus
     if (crypto_secretstream_xchacha20poly1305_pull(
             &reader->stream, reader->packed, &packed_size, &tag, reader->sealed, size,
             reader->header, sizeof reader->header) != 0)
-        return refuse_altered(reader, refusal, err);
+        return ends_in_zeros(reader, size) ? refuse_blank(reader, refusal, err)
+                                           : refuse_altered(reader, refusal, err);
     raw_size = ZSTD_decompressDCtx(reader->unpacker, reader->raw, FRAME_RAW_MAX,
                                    reader->packed, (size_t)packed_size);
     if (ZSTD_isError(raw_size) || raw_size == 0 ||

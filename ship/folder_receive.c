@@ -95,6 +95,15 @@ static enum status mark(struct receiver *receiver, const struct folder_segment *
     return status;
 }
 
+/* Whether a later visit may find what this one misses. What is as long as its list says
+ * and ends too early all the same is damaged; zeros in it are a copy at work. */
+static bool may_become_whole(const struct folder_segment *segment, enum refusal refusal)
+{
+    if (refusal == REFUSAL_CUT)
+        return !segment->is_listed || segment->size < segment->listed_size;
+    return refusal == REFUSAL_BLANK;
+}
+
 /* What came of one segment: what stops only it goes to the report. */
 static enum status settle(struct receiver *receiver, struct folder_segment *segment,
                           enum status status, enum refusal refusal, struct error *err)
@@ -112,7 +121,7 @@ static enum status settle(struct receiver *receiver, struct folder_segment *segm
         return STATUS_OK;
     }
     segment->is_done = true;
-    if (status == STATUS_REFUSED && refusal == REFUSAL_CUT)
+    if (status == STATUS_REFUSED && may_become_whole(segment, refusal))
         folder_report_unready(&receiver->report, err->text);
     else
         folder_report_refusal(&receiver->report, status, err);

@@ -269,7 +269,8 @@ static enum status read_state(struct folder_survey *survey, const struct folder 
     } else {
         folder_state_release(state);
         /* Its own one is written again by the same visit. */
-        if (status == STATUS_REFUSED && (own || refusal == REFUSAL_CUT)) {
+        if (status == STATUS_REFUSED &&
+            (own || refusal == REFUSAL_CUT || refusal == REFUSAL_BLANK)) {
             folder_report_unready(report, err->text);
             status = STATUS_OK;
         } else if (status == STATUS_REFUSED || status == STATUS_UNAVAILABLE) {
