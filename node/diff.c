@@ -4,15 +4,14 @@
  * looked up and that should be shown are missing. */
 #include "node/diff.h"
 
-#include "engine/sqlite_row.h"
 #include "engine/sqlite_settle.h"
 #include "log/log_reader.h"
 #include "log/rows.h"
 #include "node/shown.h"
+#include "node/table_rows.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct diff {
@@ -174,15 +173,7 @@ static enum status load(struct diff *diff, struct store *store, struct error *er
 struct table_diff {
     struct diff *diff;
     size_t place;
-    const struct definition *definition;
-    sqlite3_stmt *rows;
-    struct sqlite_comparer *comparer;
-    struct value *values; /* owned: of the row, by image place */
-    uint32_t *columns;    /* owned: column of each image place */
-    uint32_t *changed;    /* owned */
-    struct buffer key;
-    struct buffer image;
-    struct buffer before;
+    struct table_rows rows;
 };
 
 static void report(struct diff *diff, const struct diff_row *row)
@@ -194,122 +185,32 @@ static void report(struct diff *diff, const struct diff_row *row)
         diff->stopped = true;
 }
 
-static enum status open_table(struct table_diff *table, struct error *err)
-{
-    const struct definition *definition = table->definition;
-    struct buffer sql;
-    uint32_t count = 0;
-    enum status status = STATUS_OK;
-
-    table->values = calloc(definition->stored_count, sizeof *table->values);
-    table->columns = calloc(definition->stored_count, sizeof *table->columns);
-    table->changed = calloc(definition->stored_count, sizeof *table->changed);
-    if (table->values == NULL || table->columns == NULL || table->changed == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
-    buffer_init(&sql);
-    buffer_put_bytes(&sql, bytes_of_text("SELECT "));
-    for (uint32_t i = 0; i < definition->column_count; i++) {
-        if (definition->columns[i].generated != GENERATED_NO)
-            continue;
-        if (count > 0)
-            buffer_put_bytes(&sql, bytes_of_text(", "));
-        sqlite_put_quoted(&sql, definition->columns[i].name);
-        table->columns[count++] = i;
-    }
-    assert(count == definition->stored_count);
-    buffer_put_bytes(&sql, bytes_of_text(" FROM main."));
-    sqlite_put_quoted(&sql, definition->local_name);
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = sqlite_prepare(table->diff->database, (const char *)sql.data,
-                                &table->rows, err);
-    if (status == STATUS_OK)
-        status = sqlite_comparer_open(&table->comparer, table->diff->database, definition,
-                                      err);
-    buffer_release(&sql);
-    return status;
-}
-
-static void close_table(struct table_diff *table)
-{
-    sqlite_comparer_close(table->comparer);
-    (void)sqlite3_finalize(table->rows);
-    free(table->values);
-    free(table->columns);
-    free(table->changed);
-    buffer_release(&table->key);
-    buffer_release(&table->image);
-    buffer_release(&table->before);
-}
-
-/* The changed columns that the writer of the image had too. */
-static enum status take_changed(struct table_diff *table,
-                                const struct definition *written, size_t *count,
-                                struct error *err)
-{
-    struct bytes before = buffer_view(&table->before);
-
-    *count = 0;
-    while (before.size > 0) {
-        struct value value;
-        uint32_t place;
-        int32_t theirs;
-        enum status status = change_take_before(&before, &place, &value, err);
-
-        if (status != STATUS_OK)
-            return status;
-        assert(place < table->definition->stored_count);
-        theirs = definition_find_column(
-            written, table->definition->columns[table->columns[place]].name);
-        if (theirs >= 0 && written->columns[theirs].generated == GENERATED_NO)
-            table->changed[(*count)++] = table->columns[place];
-    }
-    return STATUS_OK;
-}
-
 static enum status compare_row(struct table_diff *table, const struct shown_row *should,
                                struct error *err)
 {
-    struct diff_row row = {.definition = table->definition,
-                           .key = buffer_view(&table->key),
-                           .kind = DIFF_CHANGED,
-                           .columns = table->changed};
-    bool changed = false;
-    enum status status;
+    struct table_rows *rows = &table->rows;
+    enum status status = table_rows_compare(rows, should->image, should->definition, err);
 
-    buffer_clear(&table->image);
-    buffer_clear(&table->before);
-    status =
-        sqlite_compare_row(table->comparer, row.key, should->image, should->definition,
-                           table->values, &changed, &table->image, &table->before, err);
-    if (status == STATUS_OK && changed)
-        status = take_changed(table, should->definition, &row.column_count, err);
-    if (status == STATUS_OK && row.column_count > 0)
-        report(table->diff, &row);
+    if (status == STATUS_OK && rows->changed_count > 0)
+        report(table->diff, &(struct diff_row){.definition = rows->definition,
+                                               .key = buffer_view(&rows->key),
+                                               .kind = DIFF_CHANGED,
+                                               .columns = rows->changed,
+                                               .column_count = rows->changed_count});
     return status;
 }
 
-/* The statement stands on a row of the database. */
+/* The row at hand. */
 static enum status look_up(struct table_diff *table, struct error *err)
 {
-    struct diff_row extra = {.definition = table->definition, .kind = DIFF_EXTRA};
+    struct diff_row extra = {.definition = table->rows.definition,
+                             .key = buffer_view(&table->rows.key),
+                             .kind = DIFF_EXTRA};
     struct shown_row should;
     enum status status;
 
-    for (uint32_t i = 0; i < table->definition->stored_count; i++)
-        sqlite_column_value(table->rows, (int)i, &table->values[i]);
-    buffer_clear(&table->key);
-    status = image_key(&table->key, table->values, table->definition, err);
-    if (status == STATUS_REFUSED)
-        return STATUS_OK; /* a NULL in its key: not replicated */
-    if (status == STATUS_OK)
-        status = buffer_check(&table->key, err);
-    if (status != STATUS_OK)
-        return status;
     table->diff->counts->rows++;
     progress_add(&table->diff->progress, 1);
-    extra.key = buffer_view(&table->key);
     status = shown_find(table->diff->shown, table->place, extra.key, &should, err);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
@@ -328,7 +229,7 @@ static bool report_missing(void *data, const struct shown_row *row)
 {
     struct table_diff *table = data;
     struct diff_row missing = {
-        .definition = table->definition, .key = row->key, .kind = DIFF_MISSING};
+        .definition = table->rows.definition, .key = row->key, .kind = DIFF_MISSING};
 
     if (row->fate != SHOWN_AS_IT_IS && row->fate != SHOWN_REFUSED)
         table->diff->counts->parked++;
@@ -339,22 +240,21 @@ static bool report_missing(void *data, const struct shown_row *row)
 
 static enum status compare_table(struct diff *diff, size_t place, struct error *err)
 {
-    struct table_diff table = {
-        .diff = diff, .place = place, .definition = diff->catalog.definitions[place]};
-    int rc = SQLITE_DONE;
-    enum status status = open_table(&table, err);
+    const struct definition *definition = diff->catalog.definitions[place];
+    struct table_diff table = {.diff = diff, .place = place};
+    enum status status = table_rows_init(&table.rows, diff->database, definition, err);
 
-    diff->progress.state.part = table.definition->name;
-    while (status == STATUS_OK && !diff->stopped &&
-           (rc = sqlite3_step(table.rows)) == SQLITE_ROW)
-        status = look_up(&table, err);
-    if (status == STATUS_OK && !diff->stopped && rc != SQLITE_DONE)
-        status = sqlite_failed(diff->database, "read a table", err);
-    if (status == STATUS_OK && !diff->stopped)
+    diff->progress.state.part = definition->name;
+    while (status == STATUS_OK && !diff->stopped) {
+        status = table_rows_next(&table.rows, err);
+        if (status == STATUS_OK)
+            status = look_up(&table, err);
+    }
+    if (status == STATUS_NOT_FOUND)
         status = shown_visit(diff->shown, place, report_missing, &table, err);
     diff->counts->tables++;
-    close_table(&table);
-    return status == STATUS_OK ? status : error_wrap(err, status, table.definition->name);
+    table_rows_release(&table.rows);
+    return status == STATUS_OK ? status : error_wrap(err, status, definition->name);
 }
 
 /* Find what is shown, and be ready to compare. */
