@@ -1,22 +1,24 @@
 /* Joining a fleet: what init --join remembers, and what the first sync makes of it.
  *
  * Happy path: the founder's entries were imported; in one transaction of the database the
- * tables that it lacks are made and rowferry_state is written; then the log gets this
- * node's member entry, then its definitions, and META_JOIN is emptied. Killed between two
- * of these the next call finds the state in the database, or the entry in the log, and
- * goes on. */
+ * tables that it lacks are made, the rows that it has meet the fleet's (node/meeting.h),
+ * and rowferry_state is written; then the log gets this
+ * node's member entry, its definitions and the rows that only it has, and META_JOIN is
+ * emptied. Killed between two of these the next call finds the state in the database, or
+ * the entry in the log, and goes on. */
 #include "node/node_private.h"
 
 #include "log/log_reader.h"
+#include "log/plan.h"
 #include "log/segment.h"
+#include "node/meeting.h"
 #include "node/own_state.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* META_JOIN: one byte of flags; empty when there is nothing left to join. */
-enum { JOIN_PENDING = 1, JOIN_CREATE_TABLES = 2, JOIN_TAKE_OVER = 4 };
+enum { JOIN_PENDING = 1, JOIN_CREATE_TABLES = 2, JOIN_TAKE_OVER = 4, JOIN_MET = 8 };
 
 static enum status put_join(struct store *store, struct bytes value, struct error *err)
 {
@@ -33,12 +35,17 @@ static enum status put_join(struct store *store, struct bytes value, struct erro
     return status;
 }
 
+static uint8_t flags_of(const struct join_plan *plan)
+{
+    return (uint8_t)((plan->pending ? JOIN_PENDING : 0) |
+                     (plan->create_tables ? JOIN_CREATE_TABLES : 0) |
+                     (plan->take_over ? JOIN_TAKE_OVER : 0) | (plan->met ? JOIN_MET : 0));
+}
+
 enum status join_remember(struct store *store, const struct join_plan *plan,
                           struct error *err)
 {
-    uint8_t flags = (uint8_t)((plan->pending ? JOIN_PENDING : 0) |
-                              (plan->create_tables ? JOIN_CREATE_TABLES : 0) |
-                              (plan->take_over ? JOIN_TAKE_OVER : 0));
+    uint8_t flags = flags_of(plan);
 
     return put_join(store, (struct bytes){&flags, 1}, err);
 }
@@ -58,6 +65,7 @@ enum status join_recall(struct store *store, struct join_plan *plan, struct erro
             .pending = (flags & JOIN_PENDING) != 0,
             .create_tables = (flags & JOIN_CREATE_TABLES) != 0,
             .take_over = (flags & JOIN_TAKE_OVER) != 0,
+            .met = (flags & JOIN_MET) != 0,
         };
     }
     store_abort(txn);
@@ -209,7 +217,7 @@ static enum status create_tables(struct node *node, const struct fleet_tables *t
     return status;
 }
 
-/* ---- rows that are there already */
+/* ---- counting rows */
 
 enum status node_count_rows(struct sqlite_database *database,
                             const struct definition *definition, uint64_t *count,
@@ -246,39 +254,21 @@ enum status node_count_rows(struct sqlite_database *database,
     return status;
 }
 
-static enum status refuse_rows(struct node *node, struct error *err)
-{
-    struct sqlite_catalog catalog = {0};
-    char found[700] = "";
-    size_t used = 0;
-    uint64_t count;
-    enum status status =
-        sqlite_catalog_read(node->database, node->config.tables, &catalog, err);
-
-    for (size_t i = 0; status == STATUS_OK && i < catalog.count; i++) {
-        const char *name = catalog.definitions[i]->local_name;
-
-        count = 0;
-        status = node_count_rows(node->database, catalog.definitions[i], &count, err);
-        if (status != STATUS_OK || count == 0 || used >= sizeof found - 1)
-            continue;
-        used += (size_t)snprintf(found + used, sizeof found - used, "%s%s %llu",
-                                 used > 0 ? ", " : "", name, (unsigned long long)count);
-    }
-    sqlite_catalog_release(&catalog);
-    if (status == STATUS_OK && used > 0) {
-        status =
-            error_set(err, STATUS_REFUSED,
-                      "%s: tables to be replicated hold rows already (%s); joining with "
-                      "rows is not possible yet: join with an empty database",
-                      node->path, found);
-    }
-    return status;
-}
-
 /* ---- the first sync */
 
-/* One transaction: all of it or, after a kill, nothing. */
+static enum status meet_rows(struct node *node, const struct join_plan *plan,
+                             struct error *err)
+{
+    struct join_plan met = *plan;
+    uint8_t flags;
+
+    met.met = true;
+    flags = flags_of(&met);
+    return meeting_hold(node, plan->met, (struct bytes){&flags, 1}, err);
+}
+
+/* One transaction: all of it or, after a kill, nothing but what the store says of the
+ * rows that are there, which the next call says anew. */
 static enum status enter_database(struct node *node, const struct join_plan *plan,
                                   const struct fleet_tables *tables, struct error *err)
 {
@@ -298,7 +288,7 @@ static enum status enter_database(struct node *node, const struct join_plan *pla
     if (status == STATUS_OK && plan->create_tables)
         status = create_tables(node, tables, err);
     if (status == STATUS_OK) /* after that: --tables may name some that were not there */
-        status = refuse_rows(node, err);
+        status = meet_rows(node, plan, err);
     state = (struct sqlite_state){
         .store = identity->node,
         .incarnation = identity->incarnation,
@@ -307,6 +297,29 @@ static enum status enter_database(struct node *node, const struct join_plan *pla
         status = own_state_commit(node->database, node->store, &own, &state, err);
     if (status != STATUS_OK)
         sqlite_rollback(node->database);
+    return status;
+}
+
+/* Whatever this node writes has seen the whole log, as its member entry says: it must be
+ * stamped later than all of it, though the database has taken nothing yet. */
+static enum status observe_log(struct store *store, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    struct plan_extent whole;
+    struct hybrid_clock clock = {0};
+    enum status status = store_begin(store, TXN_WRITE, &txn, err);
+
+    if (status == STATUS_OK)
+        status = plan_extent(txn, 0, UINT64_MAX, &whole, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_CLOCK, &clock.last_us, err);
+    if (status == STATUS_OK) {
+        hybrid_clock_observe(&clock, whole.max_stamp_us);
+        status = meta_put(txn, META_CLOCK, clock.last_us, err);
+    }
+    if (status == STATUS_OK)
+        return store_commit(txn, err);
+    store_abort(txn);
     return status;
 }
 
@@ -320,8 +333,11 @@ static enum status enter_log(struct node *node, struct error *err)
     if (status == STATUS_OK)
         status = log_find(txn, store_identity(node->store)->node, 1, &seq, err);
     store_abort(txn);
-    if (status == STATUS_NOT_FOUND)
-        status = join_log_member(node->store, true, err);
+    if (status == STATUS_NOT_FOUND) {
+        status = observe_log(node->store, err);
+        if (status == STATUS_OK)
+            status = join_log_member(node->store, true, err);
+    }
     if (status == STATUS_OK)
         status = node_capture_locked(node, &counts, err);
     return status == STATUS_OK ? put_join(node->store, (struct bytes){0}, err) : status;

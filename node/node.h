@@ -74,7 +74,7 @@ struct visit_report {
 };
 
 /* A node that has yet to join does so in each of these three once it has the fleet's log:
- * REFUSED: it has not; or its tables hold rows already. */
+ * REFUSED: it has not; or rows of its tables are not as the fleet has them. */
 MUST_CHECK enum status node_capture(struct node *node, struct capture_counts *counts,
                                     struct error *err);
 MUST_CHECK enum status node_apply(struct node *node, struct apply_counts *counts,

@@ -51,6 +51,7 @@ struct join_plan {
     bool pending; /* init --join was, the first sync was not */
     bool create_tables;
     bool take_over;
+    bool met; /* an earlier try has said which rows the database holds */
 };
 
 MUST_CHECK enum status join_remember(struct store *store, const struct join_plan *plan,
@@ -60,7 +61,8 @@ MUST_CHECK enum status join_recall(struct store *store, struct join_plan *plan,
 
 /* Make this node a member, if it is yet to join: tables, rowferry_state, its member
  * entry, its definitions. Killed in the middle, the next call goes on. The caller holds
- * all locks. REFUSED: the founder's entries are not in the log yet; tables hold rows. */
+ * all locks. REFUSED: the founder's entries are not in the log yet; rows are not as the
+ * fleet has them. */
 MUST_CHECK enum status join_finish(struct node *node, struct error *err);
 
 /* Log this node's own member entry. The caller holds LOCK_CAPTURE. */

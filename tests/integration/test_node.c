@@ -204,7 +204,7 @@ Test(join, goes_on_after_a_kill_between_database_and_log)
     node_close(node);
 }
 
-Test(join, leaves_a_database_with_rows_alone)
+Test(join, leaves_a_database_with_other_rows_alone)
 {
     struct apply_counts counts;
     struct sqlite_state state;
@@ -217,7 +217,7 @@ Test(join, leaves_a_database_with_rows_alone)
     cr_assert_eq(sqlite3_open(newcomer_database, &application), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(application,
                               "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);"
-                              "INSERT INTO item VALUES (7, 'mine')",
+                              "INSERT INTO item VALUES (1, 'mine'), (7, 'new')",
                               NULL, NULL, NULL),
                  SQLITE_OK);
     cr_assert_eq(sqlite3_close(application), SQLITE_OK);
@@ -249,6 +249,42 @@ Test(join, works_with_tables_that_are_there_and_empty)
     cr_assert_eq(node_apply(node, &counts, &err), STATUS_OK, "%s", err.text);
     cr_expect_eq(counts.rows, 2);
     cr_expect_eq(counts.quarantined, 4, "the rows of the table that is not there");
+    node_close(node);
+}
+
+static uint64_t at_the_epoch(void *data)
+{
+    (void)data;
+    return FLEET_EPOCH_US;
+}
+
+/* A row that the fleet has deleted, under a clock that is ahead of the newcomer's: the
+ * newcomer's insert has seen the delete. */
+Test(join, stamps_its_rows_later_than_all_that_the_fleet_had)
+{
+    static const struct wall_clock behind = {at_the_epoch, NULL};
+    static const int64_t ahead_us[] = {100 * (int64_t)FLEET_SECOND_US};
+    struct apply_counts counts;
+    struct node *node;
+    sqlite3 *application;
+
+    fleet_open(&fleet, 1, schema, ahead_us);
+    fleet_write(&fleet.nodes[0], "DELETE FROM item WHERE id = 2");
+    fleet_capture(&fleet.nodes[0]);
+    (void)snprintf(newcomer_database, sizeof newcomer_database, "%s/new.db",
+                   fleet.folder);
+    cr_assert_eq(sqlite3_open(newcomer_database, &application), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(application,
+                              "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);"
+                              "INSERT INTO item VALUES (2, 'two')",
+                              NULL, NULL, NULL),
+                 SQLITE_OK);
+    cr_assert_eq(sqlite3_close(application), SQLITE_OK);
+    node = make_newcomer(true);
+    node_set_clock(node, &behind, 300 * FLEET_SECOND_US);
+    cr_assert_eq(node_apply(node, &counts, &err), STATUS_OK, "%s", err.text);
+    cr_expect_eq(counts.rows, 5, "item 1 and the pairs; item 2 stays");
+    cr_expect_eq(entries_of(node, store_identity(node_store(node))->node), 3);
     node_close(node);
 }
 

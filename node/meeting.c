@@ -1,0 +1,272 @@
+#include "node/meeting.h"
+
+#include "log/rows.h"
+#include "log/tables.h"
+#include "node/table_rows.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FOUND_SIZE = 700 };
+
+struct meeting {
+    struct node *node;
+    struct sqlite_catalog catalog;
+    struct store_txn *txn; /* reading */
+    bool hold;             /* second pass: say that equal rows are held */
+    uint64_t equal;
+    struct buffer keys; /* of rows to be changed in the store */
+    uint32_t key_count;
+    struct progress_step progress;
+};
+
+/* ---- what the store says is held */
+
+static bool is_full(const struct meeting *meeting)
+{
+    return meeting->key_count >= STEP_CHANGES || meeting->keys.size >= RUN_BYTES;
+}
+
+static enum status note_key(struct meeting *meeting, struct bytes key, struct error *err)
+{
+    buffer_put_sized(&meeting->keys, key);
+    meeting->key_count++;
+    return buffer_check(&meeting->keys, err);
+}
+
+/* One transaction: these rows are held as their winners, or not at all. */
+static enum status write_keys(struct meeting *meeting, uint32_t table, bool held,
+                              struct error *err)
+{
+    struct bytes keys = buffer_view(&meeting->keys), key;
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(meeting->node->store, TXN_WRITE, &txn, err);
+
+    while (status == STATUS_OK && bytes_take_sized(&keys, &key))
+        status = held ? held_delete(txn, table, key, err)
+                      : held_put(txn, table, &(struct row){.key = key}, err);
+    buffer_clear(&meeting->keys);
+    meeting->key_count = 0;
+    if (status == STATUS_OK)
+        return store_commit(txn, err);
+    store_abort(txn);
+    return status;
+}
+
+/* Copy a run of the table's keys. *after: the last one; *ended: there are no more. */
+static enum status read_keys(struct meeting *meeting, uint32_t table,
+                             struct buffer *after, bool *ended, struct error *err)
+{
+    struct row_cursor *cursor = NULL;
+    struct store_txn *txn = NULL;
+    struct row row;
+    enum status status = store_begin(meeting->node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = row_cursor_open(&cursor, txn, table, false, err);
+    if (status == STATUS_OK && after->size > 0)
+        status = row_cursor_seek_after(cursor, buffer_view(after), err);
+    while (status == STATUS_OK && !is_full(meeting)) {
+        status = row_cursor_next(cursor, &row, err);
+        if (status != STATUS_OK)
+            break;
+        buffer_clear(after);
+        buffer_put_bytes(after, row.key);
+        status = note_key(meeting, row.key, err);
+    }
+    row_cursor_close(cursor);
+    store_abort(txn);
+    *ended = status == STATUS_NOT_FOUND;
+    return *ended ? buffer_check(after, err) : status;
+}
+
+/* A database that has not joined holds nothing of the fleet's. */
+static enum status take_back(struct meeting *meeting, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    struct buffer after = {0};
+    uint32_t count = 0;
+    enum status status = store_begin(meeting->node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = tables_count(txn, &count, err);
+    store_abort(txn);
+    for (uint32_t table = 1; status == STATUS_OK && table <= count; table++) {
+        bool ended = false;
+
+        buffer_clear(&after);
+        while (status == STATUS_OK && !ended) {
+            status = read_keys(meeting, table, &after, &ended, err);
+            if (status == STATUS_OK && meeting->key_count > 0)
+                status = write_keys(meeting, table, false, err);
+        }
+    }
+    buffer_release(&after);
+    return status;
+}
+
+/* ---- row by row */
+
+/* *differs: the fleet has a row of this key that is not as the one at hand. */
+static enum status meet_row(struct meeting *meeting, struct table_rows *rows,
+                            uint32_t table, bool *differs, struct error *err)
+{
+    struct bytes key = buffer_view(&rows->key);
+    struct table written;
+    struct row winner;
+    enum status status = rows_get(meeting->txn, table, key, &winner, err);
+
+    *differs = false;
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !winner.live))
+        return STATUS_OK; /* only here */
+    if (status == STATUS_OK)
+        status = tables_find(meeting->txn, winner.definition_origin, winner.definition,
+                             &written, err);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_CORRUPT, "definition %u is not in the store",
+                         winner.definition);
+    if (status == STATUS_OK)
+        status = table_rows_compare(rows, winner.image, written.definition, err);
+    if (status != STATUS_OK)
+        return status;
+    *differs = rows->changed_count > 0;
+    meeting->equal += !*differs;
+    return meeting->hold && !*differs ? note_key(meeting, key, err) : STATUS_OK;
+}
+
+/* One thread has one transaction: reading ends for as long as the store is written. */
+static enum status meet_rows(struct meeting *meeting, struct table_rows *rows,
+                             uint32_t table, uint64_t *different, struct error *err)
+{
+    bool differs;
+    enum status status = table_rows_next(rows, err);
+
+    while (status == STATUS_OK) {
+        if (meeting->txn == NULL)
+            status = store_begin(meeting->node->store, TXN_READ, &meeting->txn, err);
+        if (status == STATUS_OK)
+            status = meet_row(meeting, rows, table, &differs, err);
+        if (status == STATUS_OK) {
+            *different += differs;
+            progress_add(&meeting->progress, 1);
+        }
+        if (status == STATUS_OK && is_full(meeting)) {
+            store_abort(meeting->txn);
+            meeting->txn = NULL;
+            status = write_keys(meeting, table, true, err);
+        }
+        if (status == STATUS_OK)
+            status = table_rows_next(rows, err);
+    }
+    store_abort(meeting->txn);
+    meeting->txn = NULL;
+    if (status == STATUS_NOT_FOUND)
+        status =
+            meeting->key_count > 0 ? write_keys(meeting, table, true, err) : STATUS_OK;
+    return status;
+}
+
+static enum status meet_table(struct meeting *meeting,
+                              const struct definition *definition, uint64_t *different,
+                              struct error *err)
+{
+    struct table_rows rows;
+    struct store_txn *txn = NULL;
+    uint32_t table = 0;
+    enum status status = store_begin(meeting->node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = tables_id(txn, definition->name, &table, err);
+    store_abort(txn);
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK; /* a table that the fleet has not: all its rows are new */
+    if (status != STATUS_OK)
+        return status;
+    meeting->progress.state.part = definition->name;
+    status = table_rows_init(&rows, meeting->node->database, definition, err);
+    if (status == STATUS_OK)
+        status = meet_rows(meeting, &rows, table, different, err);
+    table_rows_release(&rows);
+    return status == STATUS_OK ? status : error_wrap(err, status, definition->name);
+}
+
+/* All tables; found: "item 3, part 1", what differs. */
+static enum status meet_tables(struct meeting *meeting, char found[FOUND_SIZE],
+                               struct error *err)
+{
+    size_t used = 0;
+    enum status status = STATUS_OK;
+
+    found[0] = '\0';
+    meeting->equal = 0;
+    progress_begin(&meeting->progress, store_progress(meeting->node->store),
+                   &(struct progress_state){.step = "meet", .unit = PROGRESS_ROWS});
+    for (size_t i = 0; status == STATUS_OK && i < meeting->catalog.count; i++) {
+        const struct definition *definition = meeting->catalog.definitions[i];
+        uint64_t different = 0;
+        int more;
+
+        status = meet_table(meeting, definition, &different, err);
+        if (different == 0 || used >= FOUND_SIZE - 1)
+            continue;
+        more = snprintf(found + used, FOUND_SIZE - used, "%s%s %" PRIu64,
+                        used > 0 ? ", " : "", definition->local_name, different);
+        assert(more > 0);
+        used += (size_t)more;
+    }
+    return status;
+}
+
+/* ---- the whole */
+
+static enum status say(struct node *node, struct bytes said, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(node->store, TXN_WRITE, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_put_bytes(txn, META_JOIN, said, err);
+    if (status == STATUS_OK)
+        return store_commit(txn, err);
+    store_abort(txn);
+    return status;
+}
+
+static enum status meet(struct meeting *meeting, bool again, struct bytes said,
+                        struct error *err)
+{
+    char found[FOUND_SIZE];
+    enum status status = sqlite_catalog_read(
+        meeting->node->database, meeting->node->config.tables, &meeting->catalog, err);
+
+    if (status == STATUS_OK)
+        status = meet_tables(meeting, found, err);
+    if (status == STATUS_OK && found[0] != '\0') {
+        return error_set(
+            err, STATUS_REFUSED,
+            "%s: rows are not as the fleet has them (%s): make them equal or "
+            "take them out, and sync again; until then the fleet's entries "
+            "stay in the store, and the database is as it was",
+            meeting->node->path, found);
+    }
+    if (status == STATUS_OK && again)
+        status = take_back(meeting, err);
+    if (status != STATUS_OK || meeting->equal == 0)
+        return status;
+    status = say(meeting->node, said, err);
+    meeting->hold = true;
+    return status == STATUS_OK ? meet_tables(meeting, found, err) : status;
+}
+
+enum status meeting_hold(struct node *node, bool again, struct bytes said,
+                         struct error *err)
+{
+    struct meeting meeting = {.node = node};
+    enum status status = meet(&meeting, again, said, err);
+
+    sqlite_catalog_release(&meeting.catalog);
+    buffer_release(&meeting.keys);
+    return status;
+}
