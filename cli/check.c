@@ -21,9 +21,9 @@ static void print_verify(const struct verify_report *report, bool good, bool jso
     if (!json) {
         if (good) {
             (void)printf("%" PRIu64 " entries, %" PRIu64 " changes, %" PRIu64
-                         " rows, %" PRIu64 " signatures: all is right\n",
+                         " rows, %" PRIu64 " signature%s: all is right\n",
                          report->entries, report->changes, report->rows,
-                         report->signatures);
+                         report->signatures, plural(report->signatures));
         }
         return;
     }

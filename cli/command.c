@@ -86,6 +86,9 @@ static enum status check_operands(const struct invocation *out, struct error *er
     if (out->operand_count < command->operands_min)
         return error_set(err, STATUS_USAGE, "needs %s; see rowferry %s --help",
                          command->operands, command->name);
+    if (out->operand_count > 0 && out->operands[0][0] == '\0')
+        return error_set(err, STATUS_USAGE, "%s is empty; see rowferry %s --help",
+                         command->operands, command->name);
     if (out->operand_count > command->operands_max)
         return error_set(err, STATUS_USAGE, "%s is too much; see rowferry %s --help",
                          out->operands[command->operands_max], command->name);

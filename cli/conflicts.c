@@ -257,13 +257,15 @@ static enum status run_conflicts(const struct invocation *invocation, struct err
     if (invocation->operand_count > 0) {
         if (strcmp(operands[0], "show") != 0 || invocation->operand_count != 2) {
             return error_set(err, STATUS_USAGE,
-                             "conflicts lists them, conflicts show N prints one; this "
+                             "without words it lists them, `show N` prints one; this "
                              "version has nothing else");
         }
         number = strtoull(operands[1], &end, 10);
         if (operands[1][0] < '0' || operands[1][0] > '9' || *end != '\0')
-            return error_set(err, STATUS_USAGE, "show %s: not a conflict's number",
-                             operands[1]);
+            return error_set(
+                err, STATUS_USAGE,
+                "show %s: not a conflict's number; `rowferry conflicts` lists them",
+                operands[1]);
     }
     status = view_open(&view, invocation, err);
     if (status == STATUS_OK && number != 0) {
@@ -321,8 +323,8 @@ static enum status run_quarantine(const struct invocation *invocation, struct er
     if (invocation->operand_count > 0 && strcmp(invocation->operands[0], "list") != 0) {
         return error_set(
             err, STATUS_USAGE,
-            "quarantine %s: this version has list only; rows are tried again by "
-            "themselves when the schema changes",
+            "%s: this version has list only; rows are tried again by themselves when the "
+            "schema changes",
             invocation->operands[0]);
     }
     status = view_open(&view, invocation, err);

@@ -101,7 +101,7 @@ static enum status run_peers(const struct invocation *invocation, struct error *
     enum status status;
 
     if (invocation->operand_count > 0 && strcmp(invocation->operands[0], "list") != 0)
-        return error_set(err, STATUS_USAGE, "peers %s: this version has the list only",
+        return error_set(err, STATUS_USAGE, "%s: this version has list only",
                          invocation->operands[0]);
     status = view_open(&view, invocation, err);
     if (status == STATUS_OK)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* By a temporary name, so that there is never a token that others may read. */
@@ -20,9 +21,12 @@ static enum status write_file(const char *path, const char *token, struct error 
 {
     size_t size = strlen(token);
     char *temporary = NULL;
+    struct stat found;
     enum status status = STATUS_OK;
     int fd;
 
+    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+        return error_set(err, STATUS_USAGE, "%s: a directory; name a file in it", path);
     if (asprintf(&temporary, "%s.part%ld", path, (long)getpid()) < 0)
         return error_set(err, STATUS_NO_MEMORY, "%s: out of memory", path);
     fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -179,8 +179,9 @@ const struct command command_run = {
     .name = "run",
     .operands = "",
     .summary = "Sync with every target until nothing is left to do",
+    .about = "Without a target it captures and applies.",
     .parameters = {{"sync", "TARGET", "a directory; may be given again", true},
-                   {"once", NULL, "end when nothing is left to do", false}},
+                   {"once", NULL, "end then: this version needs it", false}},
     .run = run_run,
 };
 
@@ -192,6 +193,7 @@ const struct command command_resync = {
         "--prefer log (the default) writes into the database what the log says, which\n"
         "loses what the database alone has; --prefer database logs what the database\n"
         "has as new writes, on every node.",
-    .parameters = {{"prefer", "log|database", "which of the two is right", false}},
+    .parameters = {{"prefer", "WHICH", "log or database: which of the two is right",
+                    false}},
     .run = run_resync,
 };

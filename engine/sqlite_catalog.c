@@ -115,8 +115,11 @@ static enum status check_names(struct sqlite_database *database, const char *onl
         if (status == STATUS_OK)
             status = sqlite_next_row(database, statement, err);
         if (status == STATUS_NOT_FOUND) {
-            status = error_set(err, STATUS_REFUSED, "there is no table %s to replicate",
-                               (const char *)name.data);
+            status =
+                error_set(err, STATUS_REFUSED,
+                          "there is no table %s to replicate: `rowferry init --check` "
+                          "without --tables names those there are",
+                          (const char *)name.data);
         }
         (void)sqlite3_finalize(statement);
     }

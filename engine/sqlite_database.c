@@ -87,7 +87,8 @@ static enum status check_file(const char *path, enum sqlite_open_mode mode,
         return error_set(err, STATUS_UNAVAILABLE, "%s: %s", path, strerror(errno));
     }
     if (!S_ISREG(about.st_mode))
-        return error_set(err, STATUS_UNAVAILABLE, "%s: is not a file", path);
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "%s: not a file: name the file of a SQLite database", path);
     return STATUS_OK;
 }
 
@@ -103,9 +104,13 @@ static enum status set_up(struct sqlite_database *database, int busy_ms,
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     /* The first read of the file. */
     status = sqlite_schema_version(database, &version, err);
-    if (status == STATUS_CORRUPT)
-        status = STATUS_UNAVAILABLE;
-    return status;
+    if (status == STATUS_BUSY)
+        return error_set(err, status,
+                         "locked by another program; try again when it is done");
+    if ((sqlite3_errcode(database->handle) & 0xff) == SQLITE_NOTADB)
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "not a SQLite database: name the file of one");
+    return status == STATUS_CORRUPT ? STATUS_UNAVAILABLE : status;
 }
 
 /* Open file, which is SQLite's name of what people know as path. */

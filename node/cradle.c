@@ -121,7 +121,9 @@ static enum status take(struct cradle *cradle, struct error *err)
     if (flock(cradle->id_fd, LOCK_EX | LOCK_NB) != 0 || !still_named(cradle)) {
         close(cradle->id_fd);
         cradle->id_fd = -1;
-        return error_set(err, STATUS_REFUSED, "%s: another init is at work there",
+        return error_set(err, STATUS_REFUSED,
+                         "%s: another init is at work there: wait for its end, or name "
+                         "another directory with --store",
                          cradle->place);
     }
     cradle->had_id = read_id(cradle->id) != 0;

@@ -20,6 +20,8 @@ static enum status refuse_form(const char *url, struct error *err)
     if (begins_with(url, "postgresql:") || begins_with(url, "postgres:"))
         return error_set(err, STATUS_USAGE,
                          "this build of rowferry has no Postgres yet: give sqlite:PATH");
+    if (url[0] == '\0')
+        return error_set(err, STATUS_USAGE, "no database is given: sqlite:PATH is one");
     if (url[strcspn(url, ":/")] != ':')
         return error_set(err, STATUS_USAGE, "%s: a database is given as sqlite:%s", url,
                          url);

@@ -72,7 +72,8 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
     diff->loaded++;
     status = tables_find(txn, row->definition_origin, row->definition, &from, err);
     if (status == STATUS_NOT_FOUND)
-        return error_set(err, STATUS_CORRUPT, "definition %u is not in the store",
+        return error_set(err, STATUS_CORRUPT,
+                         "definition %u is not in the store: run `rowferry verify`",
                          row->definition);
     if (status != STATUS_OK)
         return status;

@@ -136,8 +136,10 @@ static enum status open_database(struct making *making, struct error *err)
     enum status status;
 
     if (missing && !options->create_tables)
-        return error_set(err, STATUS_UNAVAILABLE, "%s: no such file%s", making->path,
-                         options->join != NULL ? "; --create-tables makes it" : "");
+        return error_set(err, STATUS_UNAVAILABLE, "%s: no such file: %s", making->path,
+                         options->join != NULL
+                             ? "give its right path; --create-tables makes a new one"
+                             : "give its right path, or make the database first");
     if (missing && options->check)
         return STATUS_OK;
     making->made_database = missing;
@@ -331,7 +333,9 @@ static enum status take_place(struct making *making, struct error *err)
         status = cradle_place(making->cradle, err);
     if (status != STATUS_OK && status != STATUS_BUSY && founds &&
         undo_state(making, &ignored) != STATUS_OK)
-        (void)error_wrap(err, status, "rowferry_state may be left in the database");
+        (void)error_wrap(err, status,
+                         "rowferry_state may be left in the database, the next init then "
+                         "needs --take-over");
     return status;
 }
 
@@ -369,9 +373,10 @@ static enum status find_placed(struct making *making, struct error *err)
     if (making->left_id == 0) /* it died between its last two calls */
         making->left_id = making->identity.node;
     if (status == STATUS_OK && making->identity.node != making->left_id) {
-        status =
-            error_set(err, STATUS_REFUSED, "%s: there is a store already, of node %s",
-                      making->place, making->identity.name);
+        status = error_set(err, STATUS_REFUSED,
+                           "%s: there is a store already, of node %s: name another "
+                           "directory with --store",
+                           making->place, making->identity.name);
     }
     return status;
 }

@@ -85,12 +85,13 @@ enum status members_find(const struct members *members, const char *what,
     }
     if (matches == 0)
         return error_set(err, STATUS_NOT_FOUND,
-                         "%s %s: no such member; see rowferry peers", what, text);
+                         "%s %s: no such member; `rowferry peers` lists them", what,
+                         text);
     if (matches > 1) {
         return error_set(
             err, STATUS_USAGE,
-            "%s %s: %zu members have this name: give the id, see rowferry peers", what,
-            text, matches);
+            "%s %s: %zu members have this name: give the id, `rowferry peers` lists them",
+            what, text, matches);
     }
     return STATUS_OK;
 }

@@ -5,8 +5,10 @@
 #include "node/database_url.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- opening and closing */
 
@@ -48,6 +50,16 @@ enum status node_check_owner(uint64_t node, const char *path,
         path, id);
 }
 
+static enum status check_there(const struct node *node, struct error *err)
+{
+    if (access(node->path, F_OK) == 0 || errno != ENOENT)
+        return STATUS_OK;
+    return error_set(err, STATUS_UNAVAILABLE,
+                     "%s: no such file: bring the database back, or say where it is in "
+                     "%s/rowferry.ini (database = sqlite:PATH)",
+                     node->path, store_folder(node->store));
+}
+
 static enum status open_database(struct node *node, bool read_only, struct error *err)
 {
     uint64_t id = store_identity(node->store)->node;
@@ -63,6 +75,8 @@ static enum status open_database(struct node *node, bool read_only, struct error
     else if (plan.pending && plan.create_tables)
         mode = SQLITE_DATABASE_CREATE;
     status = database_url_path(node->url, &node->path, err);
+    if (status == STATUS_OK && mode != SQLITE_DATABASE_CREATE)
+        status = check_there(node, err);
     if (status == STATUS_OK)
         status = sqlite_database_open(&node->database, node->path, mode,
                                       SQLITE_BUSY_MS_DEFAULT, err);

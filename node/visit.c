@@ -145,6 +145,14 @@ static uint64_t moved(const struct visit_report *report)
            report->captured.entries + report->applied.captured;
 }
 
+/* Whether a failure names the target already: "stick: no such directory". */
+static bool begins_with_name(const char *text, const char *name)
+{
+    size_t size = strlen(name);
+
+    return strncmp(text, name, size) == 0 && text[size] == ':';
+}
+
 enum status node_run_once(struct node *node, const char *const *targets,
                           size_t target_count, struct visit_report *report,
                           struct error *err)
@@ -163,7 +171,8 @@ enum status node_run_once(struct node *node, const char *const *targets,
         before = moved(report);
         for (size_t i = 0; i < target_count; i++) {
             status = sync_once(node, targets[i], report, &failure);
-            if (status != STATUS_OK && target_count > 1)
+            if (status != STATUS_OK && target_count > 1 &&
+                !begins_with_name(failure.text, targets[i]))
                 (void)error_wrap(&failure, status, targets[i]);
             note(&outcome, status, &failure);
         }

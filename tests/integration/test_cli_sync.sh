@@ -37,9 +37,9 @@ equal "schema" "$(sqlite3 a.db "SELECT sql FROM sqlite_schema WHERE name = 'by_n
 run 0 --store b init sqlite:b.db --join token --create-tables --name b
 run 0 --store b sync folder
 
-# A database with rows does not join yet; nothing of it changes.
+# A database whose rows are not as the fleet's does not join; nothing of it changes.
 sqlite3 full.db 'CREATE TABLE city (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-    INSERT INTO city VALUES (7, "Oslo")'
+    INSERT INTO city VALUES (1, "Oslo")'
 before=$(print_of full.db)
 run 0 --store full init sqlite:full.db --join token
 run 1 --store full sync folder

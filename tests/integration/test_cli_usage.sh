@@ -44,6 +44,10 @@ says err "no Postgres yet"
 run 2 init sqlite:
 run 2 init sqlite:a.db --create-tables
 run 2 sync
+run 2 sync ''
+says err "TARGET is empty"
+run 2 init ''
+says err "DATABASE is empty"
 run 2 history person
 run 2 run
 says err "--once"
@@ -63,6 +67,19 @@ for words in "--json --store c.store status" "--store c.store --json status" \
     run 0 $words
     json 'o[0]["name"] == "c" or exit(1)'
 done
+
+run 2 --store c.store token .
+says err ".: a directory; name a file in it"
+mkdir folder
+run 3 --store c.store run --once --sync folder --sync nowhere
+equal "what names the target" "$(grep -o nowhere err | wc -l)" 1
+mv c.db elsewhere.db
+run 3 --store c.store sync folder
+says err "database = sqlite:PATH"
+mv elsewhere.db c.db
+echo text >text
+run 3 --store d.store init sqlite:text
+says err "not a SQLite database"
 
 # Each command without a store: exit 3, and what to do.
 for command in token capture apply "sync ." "run --once" "export f" "import f" status log \

@@ -76,7 +76,7 @@ Test(sqlite_database, a_file_that_is_no_database_is_unavailable)
     (void)fclose(file);
     cr_expect_eq(sqlite_database_open(&none, path, SQLITE_DATABASE_WRITE, 0, &err),
                  STATUS_UNAVAILABLE);
-    cr_expect(strstr(err.text, "not a database") != NULL, "%s", err.text);
+    cr_expect(strstr(err.text, "not a SQLite database") != NULL, "%s", err.text);
 }
 
 Test(sqlite_database, a_special_name_is_a_plain_file)
