@@ -213,10 +213,11 @@ static enum status watch_batch(struct sqlite_target *target,
     if (progress == NULL || batch->range.from < target->watched_to)
         return STATUS_OK;
     status = plan_extent(batch->txn, batch->range.from, UINT64_MAX, &all, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         progress_begin(&target->progress, progress,
                        &(struct progress_state){
                            .step = "apply", .unit = PROGRESS_ROWS, .all = all.changes});
+    }
     target->watched_to = all.to;
     return status;
 }

@@ -261,11 +261,12 @@ static enum status run_conflicts(const struct invocation *invocation, struct err
                              "version has nothing else");
         }
         number = strtoull(operands[1], &end, 10);
-        if (operands[1][0] < '0' || operands[1][0] > '9' || *end != '\0')
+        if (operands[1][0] < '0' || operands[1][0] > '9' || *end != '\0') {
             return error_set(
                 err, STATUS_USAGE,
                 "show %s: not a conflict's number; `rowferry conflicts` lists them",
                 operands[1]);
+        }
     }
     status = view_open(&view, invocation, err);
     if (status == STATUS_OK && number != 0) {

@@ -119,6 +119,14 @@ static size_t take_character(const char *text, size_t *columns)
     return size;
 }
 
+static bool is_control(const char *text, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+
+    return (size == 1 && (bytes[0] < ' ' || bytes[0] > '~')) ||
+           (size == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0);
+}
+
 /* Append what fits into columns of it, made harmless; returns the columns taken. */
 static size_t put_fitting(char out[METER_LINE_SIZE], const char *text, size_t columns)
 {
@@ -129,12 +137,9 @@ static size_t put_fitting(char out[METER_LINE_SIZE], const char *text, size_t co
         if (taken + wide > columns || used + size >= METER_LINE_SIZE)
             break;
         taken += wide;
-        if (size == 1 && (*text < ' ' || *text > '~'))
+        if (is_control(text, size)) {
             out[used++] = '?';
-        else if (size == 2 && (unsigned char)text[0] == 0xc2 &&
-                 (unsigned char)text[1] < 0xa0)
-            out[used++] = '?'; /* a control character too */
-        else {
+        } else {
             memcpy(out + used, text, size);
             used += size;
         }

@@ -341,11 +341,12 @@ static enum status watch_steps(struct store_txn *txn, const struct adoption *ado
 
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK; /* the step says so */
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         progress_begin(progress, txn->store->progress,
                        &(struct progress_state){.step = "index",
                                                 .unit = PROGRESS_ROWS,
                                                 .all = entry.header.item_count});
+    }
     return status;
 }
 

@@ -40,13 +40,13 @@ struct segment_check {
     uint64_t txn_bytes; /* of the segment when txn began */
     struct segment_items decoder;
     enum segment_record_type last;
+    uint32_t item_count;
+    bool is_repeat;                /* held already */
     struct segment_origin *origin; /* of the entry at hand */
     struct buffer header_bytes;
     struct entry_header header; /* views into header_bytes */
     uint8_t hash[HASH_SIZE];    /* that the entry should have */
-    bool is_repeat;             /* held already */
     uint64_t body_left;
-    uint32_t item_count;
     crypto_generichash_state body;
 };
 

@@ -345,10 +345,12 @@ static void watch_changes(struct verifier *verifier, const struct store *store)
     struct log_entry entry;
     struct error ignored;
 
-    for (uint64_t seq = 1; store_progress(store) != NULL && seq <= verifier->last; seq++)
+    for (uint64_t seq = 1; store_progress(store) != NULL && seq <= verifier->last;
+         seq++) {
         if (log_get(verifier->txn, seq, &entry, &ignored) == STATUS_OK &&
             entry.header.kind == ENTRY_CHANGES)
             state.all += entry.header.item_count;
+    }
     progress_begin(&verifier->progress, store_progress(store), &state);
 }
 

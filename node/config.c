@@ -312,12 +312,13 @@ static enum status read_back(const struct config *config, const char *folder,
 
     config_init(&again);
     status = config_read(&again, folder, err);
-    if (status != STATUS_OK || !same_text(again.tables, config->tables))
+    if (status != STATUS_OK || !same_text(again.tables, config->tables)) {
         status =
             error_set(err, STATUS_USAGE,
                       "--tables \"%s\": not a list of names with commas between that "
                       "a line of rowferry.ini can hold",
                       config->tables != NULL ? config->tables : "");
+    }
     config_release(&again);
     return status;
 }

@@ -71,10 +71,11 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
         return STATUS_OK;
     diff->loaded++;
     status = tables_find(txn, row->definition_origin, row->definition, &from, err);
-    if (status == STATUS_NOT_FOUND)
+    if (status == STATUS_NOT_FOUND) {
         return error_set(err, STATUS_CORRUPT,
                          "definition %u is not in the store: run `rowferry verify`",
                          row->definition);
+    }
     if (status != STATUS_OK)
         return status;
     return shown_add(diff->shown, place, winner->key, &row->born, row->image,
@@ -192,12 +193,13 @@ static enum status compare_row(struct table_diff *table, const struct shown_row 
     struct table_rows *rows = &table->rows;
     enum status status = table_rows_compare(rows, should->image, should->definition, err);
 
-    if (status == STATUS_OK && rows->changed_count > 0)
+    if (status == STATUS_OK && rows->changed_count > 0) {
         report(table->diff, &(struct diff_row){.definition = rows->definition,
                                                .key = buffer_view(&rows->key),
                                                .kind = DIFF_CHANGED,
                                                .columns = rows->changed,
                                                .column_count = rows->changed_count});
+    }
     return status;
 }
 

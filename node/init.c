@@ -135,11 +135,12 @@ static enum status open_database(struct making *making, struct error *err)
     bool missing = access(making->path, F_OK) != 0 && errno == ENOENT;
     enum status status;
 
-    if (missing && !options->create_tables)
+    if (missing && !options->create_tables) {
         return error_set(err, STATUS_UNAVAILABLE, "%s: no such file: %s", making->path,
                          options->join != NULL
                              ? "give its right path; --create-tables makes a new one"
                              : "give its right path, or make the database first");
+    }
     if (missing && options->check)
         return STATUS_OK;
     making->made_database = missing;
@@ -332,10 +333,11 @@ static enum status take_place(struct making *making, struct error *err)
     if (status == STATUS_OK)
         status = cradle_place(making->cradle, err);
     if (status != STATUS_OK && status != STATUS_BUSY && founds &&
-        undo_state(making, &ignored) != STATUS_OK)
+        undo_state(making, &ignored) != STATUS_OK) {
         (void)error_wrap(err, status,
                          "rowferry_state may be left in the database, the next init then "
                          "needs --take-over");
+    }
     return status;
 }
 

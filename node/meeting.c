@@ -124,10 +124,11 @@ static enum status meet_row(struct meeting *meeting, struct table_rows *rows,
     if (status == STATUS_OK)
         status = tables_find(meeting->txn, winner.definition_origin, winner.definition,
                              &written, err);
-    if (status == STATUS_NOT_FOUND)
+    if (status == STATUS_NOT_FOUND) {
         return error_set(err, STATUS_CORRUPT,
                          "definition %u is not in the store: run `rowferry verify`",
                          winner.definition);
+    }
     if (status == STATUS_OK)
         status = table_rows_compare(rows, winner.image, written.definition, err);
     if (status != STATUS_OK)

@@ -83,10 +83,11 @@ enum status members_find(const struct members *members, const char *what,
             matches++;
         }
     }
-    if (matches == 0)
+    if (matches == 0) {
         return error_set(err, STATUS_NOT_FOUND,
                          "%s %s: no such member; `rowferry peers` lists them", what,
                          text);
+    }
     if (matches > 1) {
         return error_set(
             err, STATUS_USAGE,

@@ -195,11 +195,12 @@ enum status folder_read_file(int directory, const char *path, const char *name,
         out->size += got;
         if (got < STEP && ferror(file))
             status = folder_failed(err, errno == 0 ? EIO : errno, "read", path, name);
-        else if (out->size > size_max)
+        else if (out->size > size_max) {
             status = error_set(err, STATUS_REFUSED,
                                "%s/%s is too large (over %zu bytes): remove it, its "
                                "node's next visit writes it again",
                                path, name, size_max);
+        }
         if (got < STEP)
             break;
     }

@@ -105,9 +105,9 @@ Test(meter, cuts_the_name_before_the_numbers)
     struct progress_state state = rows(1000, 4000);
 
     state.part = "a_table_with_a_name_that_is_as_long_as_the_line_itself_would_be";
-    cr_expect_str_eq(
-        after_ten_seconds(&state, 79),
-        "init: read a_table_with_a_name: 1000 of 4000 rows (25%), 100/s, 30 seconds left");
+    cr_expect_str_eq(after_ten_seconds(&state, 79),
+                     "init: read a_table_with_a_name: 1000 of 4000 rows (25%), 100/s, 30 "
+                     "seconds left");
     cr_expect_str_eq(after_ten_seconds(&state, 10), ": 1000 of ");
 }
 
