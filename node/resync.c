@@ -111,8 +111,10 @@ static enum status resync(struct node *node, enum resync_prefer prefer,
     if (prefer == RESYNC_LOG)
         return sqlite_target_rewrite(target, &report->applied, err);
     status = write_state(node, err);
-    return status == STATUS_OK ? node_capture_locked(node, &report->captured, err)
-                               : status;
+    if (status == STATUS_OK)
+        status = node_capture_locked(node, &report->captured, err);
+    /* What the differences made room for comes back now. */
+    return status == STATUS_OK ? node_apply_locked(node, &report->applied, err) : status;
 }
 
 enum status node_resync(struct node *node, enum resync_prefer prefer,

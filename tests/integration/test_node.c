@@ -327,6 +327,28 @@ Test(resync, is_done_again_after_a_kill_behind_the_new_incarnation)
     cr_expect_eq(counts.changes, 0);
 }
 
+Test(resync, brings_back_what_the_databases_differences_make_room_for)
+{
+    struct fleet_node *a, *b;
+    struct visit_report report;
+
+    fleet_open(&fleet, 2, "CREATE TABLE item (id INTEGER PRIMARY KEY, name UNIQUE)",
+               NULL);
+    a = &fleet.nodes[0];
+    b = &fleet.nodes[1];
+    fleet_write(a, "INSERT INTO item VALUES (1, 'taken')");
+    fleet_pass_time(&fleet, FLEET_SECOND_US);
+    fleet_write(b, "INSERT INTO item VALUES (2, 'taken')");
+    fleet_meet(&fleet, a, b);
+    cr_assert_eq(fleet_parked(b), 1);
+    fleet_write(b, "DELETE FROM item");
+    cr_assert_eq(store_reincarnate(node_store(b->node), 12345, &err), STATUS_OK);
+    cr_assert_eq(node_resync(b->node, RESYNC_DATABASE, &report, &err), STATUS_OK, "%s",
+                 err.text);
+    cr_expect_eq(report.applied.released, 1);
+    cr_expect_str_eq(fleet_text(b, "SELECT id FROM item"), "2");
+}
+
 /* ---- look-ups */
 
 TestSuite(row_find, .fini = tear_down);
