@@ -193,7 +193,8 @@ enum status applier_run_once(struct target *target, struct apply_counts *counts,
     int rc = uv_loop_init(&loop);
 
     if (rc != 0)
-        return error_set(err, STATUS_IO, "apply: %s", uv_strerror(rc));
+        return error_set(err, rc == UV_ENOMEM ? STATUS_NO_MEMORY : STATUS_IO, "apply: %s",
+                         uv_strerror(rc));
     applier_start(&applier, &loop, target, true, RUN_ONCE_RETRY_MS, run_stopped);
     (void)uv_run(&loop, UV_RUN_DEFAULT);
     rc = uv_loop_close(&loop);

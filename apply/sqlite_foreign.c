@@ -1,6 +1,7 @@
 #include "apply/sqlite_foreign.h"
 
 #include "apply/sqlite_schema.h"
+#include "engine/sqlite_query.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -410,9 +411,12 @@ enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign, struct buffer
     sql_put(&sql, " FROM ");
     sql_put_table(&sql, SCHEMA_SCRATCH, child_of(foreign));
     status = prepare(foreign, &sql, &statement, err);
-    if (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW &&
-        sql_take_key(key, statement, 0, parent, err) != STATUS_OK)
+    if (status == STATUS_OK)
+        status = sqlite_next_row(foreign->database, statement, err);
+    if (status == STATUS_OK)
+        status = sql_take_key(key, statement, 0, parent, err);
+    if (status == STATUS_REFUSED) /* a NULL in it */
         buffer_cut(key, before);
     (void)sqlite3_finalize(statement);
-    return status;
+    return status == STATUS_REFUSED || status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

@@ -1,5 +1,7 @@
 #include "apply/sqlite_other.h"
 
+#include "engine/sqlite_query.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +35,9 @@ static enum status drop_listed(struct sqlite_database *database, const char *lis
         if (status != STATUS_OK)
             return status;
         rc = sqlite3_step(statement);
-        if (rc == SQLITE_ROW)
+        if (rc == SQLITE_ROW && sqlite3_column_text(statement, 0) != NULL)
             drop = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
-        else if (rc != SQLITE_DONE)
+        else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
             status = sqlite_failed(database, "schema", err);
         (void)sqlite3_finalize(statement);
         if (rc != SQLITE_ROW)
@@ -113,23 +115,28 @@ static enum status make_copy(struct sqlite_schema *schema, struct sqlite_table *
 {
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
-    const char *rest = NULL;
-    enum status status = sqlite_prepare(
+    const char *text = NULL, *rest = NULL;
+    enum status status = sqlite_query(
         schema->database,
         "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1",
-        &statement, err);
+        table->definition->local_name, &statement, err);
 
     if (status != STATUS_OK)
         return status;
-    (void)sqlite3_bind_text(statement, 1, table->definition->local_name, -1,
-                            SQLITE_STATIC);
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        rest = after_name((const char *)sqlite3_column_text(statement, 0));
-    if (rest == NULL) {
+    status = sqlite_next_row(schema->database, statement, err);
+    if (status == STATUS_OK)
+        text = (const char *)sqlite3_column_text(statement, 0);
+    if (status == STATUS_OK && text == NULL)
+        status = sqlite_failed(schema->database, table->definition->local_name, err);
+    if (status == STATUS_OK)
+        rest = after_name(text);
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && rest == NULL))
+        status =
+            error_set(err, STATUS_CORRUPT, "%s: its text in the schema is not a table's",
+                      table->definition->local_name);
+    if (status != STATUS_OK) {
         (void)sqlite3_finalize(statement);
-        return error_set(err, STATUS_CORRUPT,
-                         "%s: its text in the schema is not a table's",
-                         table->definition->local_name);
+        return status;
     }
     sql_put(&sql, "CREATE TABLE IF NOT EXISTS ");
     sql_put_table(&sql, SCHEMA_SCRATCH, table->definition);

@@ -107,8 +107,9 @@ enum status sql_take_key(struct buffer *key, sqlite3_stmt *statement, int first,
     for (uint32_t i = 0; i < definition->key_count && status == STATUS_OK; i++) {
         struct value value;
 
-        sqlite_column_value(statement, first + (int)i, &value);
-        status = row_key_put(key, &value, err);
+        status = sqlite_column_value(statement, first + (int)i, &value, err);
+        if (status == STATUS_OK)
+            status = row_key_put(key, &value, err);
     }
     return status == STATUS_OK ? buffer_check(key, err) : status;
 }

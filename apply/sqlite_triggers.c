@@ -1,5 +1,7 @@
 #include "apply/sqlite_triggers.h"
 
+#include "engine/sqlite_query.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,29 +53,30 @@ static enum status list_triggers(struct watch *watch, const struct definition *d
                                  bool *few, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = SQLITE_DONE;
     enum status status =
-        sqlite_prepare(watch->schema->database,
-                       "SELECT name FROM main.sqlite_schema WHERE type = 'trigger'"
-                       " AND tbl_name = ?1 COLLATE NOCASE",
-                       &statement, err);
+        sqlite_query(watch->schema->database,
+                     "SELECT name FROM main.sqlite_schema WHERE type = 'trigger'"
+                     " AND tbl_name = ?1 COLLATE NOCASE",
+                     definition->local_name, &statement, err);
 
     *few = true;
-    if (status != STATUS_OK)
-        return status;
-    (void)sqlite3_bind_text(statement, 1, definition->local_name, -1, SQLITE_STATIC);
-    while (*few && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(statement, 0);
+    while (*few && status == STATUS_OK) {
+        const char *name = NULL;
 
-        *few = name != NULL && watch->count < TRIGGERS_MAX &&
-               strlen(name) < sizeof watch->triggers[0].name;
+        status = sqlite_next_row(watch->schema->database, statement, err);
+        if (status == STATUS_OK)
+            name = (const char *)sqlite3_column_text(statement, 0);
+        if (status == STATUS_OK && name == NULL)
+            status = sqlite_failed(watch->schema->database, definition->local_name, err);
+        if (status != STATUS_OK)
+            break;
+        *few =
+            watch->count < TRIGGERS_MAX && strlen(name) < sizeof watch->triggers[0].name;
         if (*few)
             memcpy(watch->triggers[watch->count++].name, name, strlen(name) + 1);
     }
-    if (*few && rc != SQLITE_DONE)
-        status = sqlite_failed(watch->schema->database, definition->local_name, err);
     (void)sqlite3_finalize(statement);
-    return status;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* Prepare one statement of each kind, so that every trigger of the table comes by. */

@@ -10,14 +10,11 @@ enum { MAPPED_MISSING = -1, MAPPED_GENERATED = -2 };
 
 static enum status ask_encoding(struct sqlite_writer *writer, struct error *err)
 {
-    sqlite3_stmt *statement = NULL;
-    enum status status =
-        sqlite_prepare(writer->database, "PRAGMA main.encoding", &statement, err);
+    const char *name;
+    enum status status = sqlite_encoding(writer->database, &name, err);
 
-    if (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW)
-        writer->utf16 =
-            strcmp((const char *)sqlite3_column_text(statement, 0), "UTF-8") != 0;
-    (void)sqlite3_finalize(statement);
+    if (status == STATUS_OK)
+        writer->utf16 = strcmp(name, "UTF-8") != 0;
     return status;
 }
 

@@ -408,7 +408,7 @@ enum status sqlite_writer_complete(struct sqlite_writer *writer, struct buffer *
 
     for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK; i++)
         if (writer->values[i].type == VALUE_ABSENT)
-            sqlite_column_value(writer->read, (int)i, &writer->values[i]);
+            status = sqlite_column_value(writer->read, (int)i, &writer->values[i], err);
     if (status == STATUS_OK) {
         image_encode(image, writer->values, writer->definition);
         status = buffer_check(image, err);

@@ -72,7 +72,9 @@ static enum status is_key_of_row(struct gone_walk *walk, struct bytes key, bool 
     for (uint32_t i = 0; i < table->table.definition->key_count; i++) {
         struct value value;
 
-        sqlite_column_value(table->probe, (int)i, &value);
+        status = sqlite_column_value(table->probe, (int)i, &value, err);
+        if (status != STATUS_OK)
+            return status;
         assert(value.type != VALUE_NULL); /* it was equal to something */
         status = row_key_put(found, &value, err);
         if (status != STATUS_OK)

@@ -276,17 +276,19 @@ static enum status compare_one(struct scan_table *table, struct scan_run *run,
     return status;
 }
 
-/* False when a key column is NULL: the catalog names how many such rows there are. */
-static bool take_row(struct scan_table *table)
+/* *whole is false when a key column is NULL: the catalog names how many such rows there
+ * are. */
+static enum status take_row(struct scan_table *table, bool *whole, struct error *err)
 {
     const struct definition *definition = table->table.definition;
+    enum status status = STATUS_OK;
 
-    for (uint32_t i = 0; i < definition->stored_count; i++)
-        sqlite_column_value(table->select, (int)i, &table->values[i]);
-    for (uint32_t i = 0; i < definition->key_count; i++)
-        if (table->values[table->key_places[i]].type == VALUE_NULL)
-            return false;
-    return true;
+    for (uint32_t i = 0; status == STATUS_OK && i < definition->stored_count; i++)
+        status = sqlite_column_value(table->select, (int)i, &table->values[i], err);
+    *whole = true;
+    for (uint32_t i = 0; status == STATUS_OK && i < definition->key_count; i++)
+        *whole = *whole && table->values[table->key_places[i]].type != VALUE_NULL;
+    return status;
 }
 
 static enum status scan_rows(struct scan_table *table, struct scan_run *run,
@@ -298,8 +300,11 @@ static enum status scan_rows(struct scan_table *table, struct scan_run *run,
     table->matched = 0;
     run->progress.state.part = table->table.definition->name;
     while (status == STATUS_OK && (rc = sqlite3_step(table->select)) == SQLITE_ROW) {
+        bool whole;
+
         progress_add(&run->progress, 1);
-        if (!take_row(table))
+        status = take_row(table, &whole, err);
+        if (status != STATUS_OK || !whole)
             continue;
         buffer_clear(&run->key);
         status = image_key(&run->key, table->values, table->table.definition, err);

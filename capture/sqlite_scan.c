@@ -242,10 +242,11 @@ enum status sqlite_scan_locked(struct source *source, bool *logged, struct error
     struct sqlite_scan *scan = scan_of(source);
     struct capture_counts counts = {0};
     struct sqlite_state state;
-    enum status status = sqlite_state_read(scan->database, &state, err);
+    enum status status;
 
     assert(sqlite3_get_autocommit(sqlite_database_handle(scan->database)) == 0);
     *logged = false;
+    status = sqlite_state_read(scan->database, &state, err); /* may roll back, failing */
     if (status != STATUS_OK)
         return status;
     status = scan_if_written(scan, &(struct scan_order){.counter = state.counter},

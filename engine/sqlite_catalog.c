@@ -154,46 +154,53 @@ static enum status add_null_keys(struct sqlite_database *database,
 }
 
 /* A collation that only the application registers can be neither compared nor written by
- * others. */
-static bool is_known_collation(struct sqlite_database *database, const char *name)
+ * others. *unknown becomes name when it is one; a name without text is none. */
+static enum status check_collation(struct sqlite_database *database, const char *name,
+                                   const char **unknown, struct error *err)
 {
     struct buffer sql = {0};
     sqlite3_stmt *statement = NULL;
-    bool known = false;
+    enum status status;
+    int rc = SQLITE_OK;
 
+    if (name[0] == '\0')
+        return STATUS_OK;
     buffer_put_bytes(&sql, bytes_of_text("SELECT '' = '' COLLATE "));
     sqlite_put_quoted(&sql, name);
     buffer_put(&sql, 0, 1);
-    if (!sql.failed) {
-        known = (sqlite3_prepare_v2(sqlite_database_handle(database),
-                                    (const char *)sql.data, -1, &statement, NULL) &
-                 0xff) != SQLITE_ERROR;
-    }
+    status = buffer_check(&sql, err);
+    if (status == STATUS_OK)
+        rc = sqlite3_prepare_v2(sqlite_database_handle(database), (const char *)sql.data,
+                                -1, &statement, NULL);
+    if ((rc & 0xff) == SQLITE_ERROR)
+        *unknown = name;
+    else if (rc != SQLITE_OK)
+        status = sqlite_failed(database, name, err);
     (void)sqlite3_finalize(statement);
     buffer_release(&sql);
-    return known;
+    return status;
 }
 
-/* NULL: all are known. */
-static const char *find_unknown_collation(struct sqlite_database *database,
-                                          const struct definition *definition)
+/* *unknown is NULL when all are known. */
+static enum status find_unknown_collation(struct sqlite_database *database,
+                                          const struct definition *definition,
+                                          const char **unknown, struct error *err)
 {
-    for (uint32_t i = 0; i < definition->column_count; i++) {
-        const char *name = definition->columns[i].collation;
+    enum status status = STATUS_OK;
 
-        if (name[0] != '\0' && !is_known_collation(database, name))
-            return name;
-    }
+    *unknown = NULL;
+    for (uint32_t i = 0;
+         status == STATUS_OK && *unknown == NULL && i < definition->column_count; i++)
+        status =
+            check_collation(database, definition->columns[i].collation, unknown, err);
     for (uint32_t i = 0; i < definition->unique_count; i++) {
         const struct unique_key *unique = &definition->uniques[i];
 
-        for (uint32_t term = 0; term < unique->term_count; term++) {
-            if (unique->collations[term][0] != '\0' &&
-                !is_known_collation(database, unique->collations[term]))
-                return unique->collations[term];
-        }
+        for (uint32_t term = 0;
+             status == STATUS_OK && *unknown == NULL && term < unique->term_count; term++)
+            status = check_collation(database, unique->collations[term], unknown, err);
     }
-    return NULL;
+    return status;
 }
 
 /* Add a table that could be replicated, or say why it can't after all. Takes definition.
@@ -202,18 +209,20 @@ static enum status add_known(struct sqlite_database *database,
                              struct sqlite_catalog *catalog,
                              struct definition *definition, struct error *err)
 {
-    const char *unknown = find_unknown_collation(database, definition);
+    const char *unknown;
     char *why = NULL;
-    enum status status;
+    enum status status = find_unknown_collation(database, definition, &unknown, err);
 
-    if (unknown == NULL) {
+    if (status == STATUS_OK && unknown == NULL) {
         status = add_definition(catalog, definition, err);
         return status == STATUS_OK ? add_null_keys(database, catalog, definition, err)
                                    : status;
     }
-    if (asprintf(&why, "its collation %s is the application's own", unknown) < 0)
-        why = NULL;
-    status = add_skipped(catalog, definition->name, why, err);
+    if (status == STATUS_OK) {
+        if (asprintf(&why, "its collation %s is the application's own", unknown) < 0)
+            why = NULL;
+        status = add_skipped(catalog, definition->name, why, err);
+    }
     definition_close(definition);
     return status;
 }

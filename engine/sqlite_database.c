@@ -244,6 +244,43 @@ enum status sqlite_number(struct sqlite_database *database, const char *sql,
     return status;
 }
 
+enum status sqlite_encoding(struct sqlite_database *database, const char **out,
+                            struct error *err)
+{
+    static const char *const names[] = {"UTF-8", "UTF-16le", "UTF-16be"};
+    sqlite3_stmt *statement = NULL;
+    const char *name = NULL;
+    enum status status =
+        sqlite_prepare(database, "PRAGMA main.encoding", &statement, err);
+
+    *out = NULL;
+    if (status != STATUS_OK)
+        return status;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        name = (const char *)sqlite3_column_text(statement, 0);
+    for (size_t i = 0; name != NULL && i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0)
+            *out = names[i];
+    }
+    if (*out == NULL)
+        status = sqlite_failed(database, "PRAGMA encoding", err);
+    (void)sqlite3_finalize(statement);
+    return status;
+}
+
+enum status sqlite_copy_encoding(struct sqlite_database *from, struct sqlite_database *to,
+                                 struct error *err)
+{
+    const char *name;
+    char sql[64];
+    enum status status = sqlite_encoding(from, &name, err);
+
+    if (status != STATUS_OK)
+        return status;
+    (void)snprintf(sql, sizeof sql, "PRAGMA encoding = '%s'", name);
+    return sqlite_execute(to, sql, err);
+}
+
 enum status sqlite_begin_read(struct sqlite_database *database, struct error *err)
 {
     int64_t tables = 0;

@@ -96,4 +96,13 @@ MUST_CHECK enum status sqlite_state_write(struct sqlite_database *database,
                                           const struct sqlite_state *state,
                                           struct error *err);
 
+/* "PRAGMA encoding" of the database, as a literal: UTF-8, UTF-16le, UTF-16be. */
+MUST_CHECK enum status sqlite_encoding(struct sqlite_database *database, const char **out,
+                                       struct error *err);
+
+/* Give to, which is still empty, the encoding of from. */
+MUST_CHECK enum status sqlite_copy_encoding(struct sqlite_database *from,
+                                            struct sqlite_database *to,
+                                            struct error *err);
+
 #endif

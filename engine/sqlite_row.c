@@ -2,8 +2,11 @@
 
 #include <assert.h>
 
-void sqlite_column_value(sqlite3_stmt *statement, int column, struct value *out)
+enum status sqlite_column_value(sqlite3_stmt *statement, int column, struct value *out,
+                                struct error *err)
 {
+    bool lacks_memory = false;
+
     *out = (struct value){0};
     switch (sqlite3_column_type(statement, column)) {
     case SQLITE_INTEGER:
@@ -17,21 +20,25 @@ void sqlite_column_value(sqlite3_stmt *statement, int column, struct value *out)
     case SQLITE_TEXT:
         out->type = VALUE_TEXT;
         /* The text first: from UTF-16 it is converted now, and its size is that after it.
-         * Without memory for that it is NULL, and the next step fails. */
+         * Without memory for that it is NULL. */
         out->bytes.data = sqlite3_column_text(statement, column);
         out->bytes.size = (size_t)sqlite3_column_bytes(statement, column);
-        if (out->bytes.data == NULL)
-            out->bytes.size = 0;
+        lacks_memory = out->bytes.data == NULL;
         break;
     case SQLITE_BLOB:
         out->type = VALUE_BLOB;
         out->bytes.data = sqlite3_column_blob(statement, column);
         out->bytes.size = (size_t)sqlite3_column_bytes(statement, column);
+        lacks_memory = out->bytes.data == NULL && out->bytes.size > 0;
         break;
     default:
         out->type = VALUE_NULL;
         break;
     }
+    if (!lacks_memory)
+        return STATUS_OK;
+    *out = (struct value){0};
+    return error_set(err, STATUS_NO_MEMORY, "read a value: out of memory");
 }
 
 enum status sqlite_bind_value(struct sqlite_database *database, sqlite3_stmt *statement,

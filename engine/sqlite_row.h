@@ -5,8 +5,10 @@
 #include "engine/sqlite_database.h"
 #include "log/image.h"
 
-/* A value of the statement's current row. Views live until the next step. */
-void sqlite_column_value(sqlite3_stmt *statement, int column, struct value *out);
+/* A value of the statement's current row. Views live until the next step. NO_MEMORY: a
+ * text could not be converted. */
+MUST_CHECK enum status sqlite_column_value(sqlite3_stmt *statement, int column,
+                                           struct value *out, struct error *err);
 
 /* Bind (SQLITE_STATIC: the value outlives the step). ABSENT binds NULL; typed text binds
  * as text. */

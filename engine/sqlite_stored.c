@@ -23,26 +23,6 @@ struct sqlite_stored {
     bool called;                   /* a function, while the authorizer is set */
 };
 
-/* "PRAGMA encoding" of the database, for the one in memory. */
-static enum status copy_encoding(struct sqlite_database *from, struct sqlite_database *to,
-                                 struct error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    char sql[64] = "";
-    enum status status = sqlite_prepare(from, "PRAGMA main.encoding", &statement, err);
-
-    if (status != STATUS_OK)
-        return status;
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        (void)sqlite3_snprintf((int)sizeof sql, sql, "PRAGMA encoding = '%q'",
-                               (const char *)sqlite3_column_text(statement, 0));
-    } else {
-        status = sqlite_failed(from, "PRAGMA encoding", err);
-    }
-    (void)sqlite3_finalize(statement);
-    return status == STATUS_OK ? sqlite_execute(to, sql, err) : status;
-}
-
 enum status sqlite_stored_open(struct sqlite_stored **out,
                                struct sqlite_database *database,
                                const struct definition *definition, struct error *err)
@@ -66,7 +46,7 @@ enum status sqlite_stored_open(struct sqlite_stored **out,
     assert(place == definition->stored_count);
     status = sqlite_memory_open(&stored->memory, err);
     if (status == STATUS_OK)
-        status = copy_encoding(database, stored->memory, err);
+        status = sqlite_copy_encoding(database, stored->memory, err);
     /* Never ended: a commit for each value costs more than the value. */
     if (status == STATUS_OK)
         status = sqlite_execute(stored->memory, "BEGIN", err);
@@ -178,8 +158,7 @@ enum status sqlite_stored_value(struct sqlite_stored *stored, uint32_t place,
         return status;
     if (sqlite3_step(column->get) != SQLITE_ROW)
         return sqlite_failed(stored->memory, column->column->name, err);
-    sqlite_column_value(column->get, 0, out);
-    return STATUS_OK;
+    return sqlite_column_value(column->get, 0, out, err);
 }
 
 static int refuse_functions(void *data, int action, const char *third, const char *fourth,
@@ -195,22 +174,28 @@ static int refuse_functions(void *data, int action, const char *third, const cha
 }
 
 /* Whether the expression calls a function (CURRENT_TIMESTAMP is one too). */
-static bool calls_function(struct sqlite_stored *stored, const char *default_sql)
+static enum status calls_function(struct sqlite_stored *stored, const char *default_sql,
+                                  bool *calls, struct error *err)
 {
     sqlite3 *handle = sqlite_database_handle(stored->memory);
     sqlite3_stmt *statement = NULL;
     char *sql = sqlite3_mprintf("SELECT (%s\n)", default_sql);
 
-    stored->called = sql == NULL;
+    int rc = SQLITE_NOMEM;
+
+    stored->called = false;
     (void)sqlite3_set_authorizer(handle, refuse_functions, stored);
     /* That it may fail otherwise (DEFAULT word is the text 'word') does not matter here.
      */
     if (sql != NULL)
-        (void)sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
+        rc = sqlite3_prepare_v2(handle, sql, -1, &statement, NULL);
     (void)sqlite3_set_authorizer(handle, NULL, NULL);
     (void)sqlite3_finalize(statement);
     sqlite3_free(sql);
-    return stored->called;
+    *calls = stored->called;
+    return (rc & 0xff) != SQLITE_NOMEM
+               ? STATUS_OK
+               : error_set(err, STATUS_NO_MEMORY, "a default: out of memory");
 }
 
 static enum status ask_default(struct sqlite_stored *stored, uint32_t place,
@@ -219,10 +204,13 @@ static enum status ask_default(struct sqlite_stored *stored, uint32_t place,
     struct stored_column *column = &stored->columns[place];
     const char *default_sql = column->column->default_sql;
     char insert[64];
-    enum status status;
+    bool calls = false;
+    enum status status = STATUS_OK;
 
-    if (default_sql != NULL && calls_function(stored, default_sql))
-        return STATUS_NOT_FOUND;
+    if (default_sql != NULL)
+        status = calls_function(stored, default_sql, &calls, err);
+    if (status != STATUS_OK || calls)
+        return status == STATUS_OK ? STATUS_NOT_FOUND : status;
     status = make_table(stored, place, "default", default_sql, true, err);
     if (status == STATUS_IO)
         status = make_table(stored, place, "default", default_sql, false, err);
@@ -256,6 +244,5 @@ enum status sqlite_stored_default(struct sqlite_stored *stored, uint32_t place,
     }
     if (column->default_state == DEFAULT_OTHER)
         return STATUS_NOT_FOUND;
-    sqlite_column_value(column->get_default, 0, out);
-    return STATUS_OK;
+    return sqlite_column_value(column->get_default, 0, out, err);
 }

@@ -45,26 +45,6 @@ static enum status make_file(char *path, size_t size, struct error *err)
     return STATUS_OK;
 }
 
-static enum status set_encoding(struct sqlite_database *scratch,
-                                struct sqlite_database *like, struct error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    char sql[64];
-    enum status status = sqlite_prepare(like, "PRAGMA main.encoding", &statement, err);
-
-    if (status != STATUS_OK)
-        return status;
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        (void)snprintf(sql, sizeof sql, "PRAGMA encoding = '%s'",
-                       (const char *)sqlite3_column_text(statement, 0));
-        status = sqlite_execute(scratch, sql, err);
-    } else {
-        status = sqlite_failed(like, "PRAGMA encoding", err);
-    }
-    (void)sqlite3_finalize(statement);
-    return status;
-}
-
 /* The table as it is there, plus the column that ties its rows to ours. */
 static enum status make_table(struct shown *shown, size_t table, struct error *err)
 {
@@ -134,7 +114,7 @@ enum status shown_open(struct shown **out, struct sqlite_database *like,
     status = sqlite_database_open(&shown->scratch, path, SQLITE_DATABASE_WRITE, 0, err);
     (void)unlink(path);
     if (status == STATUS_OK)
-        status = set_encoding(shown->scratch, like, err);
+        status = sqlite_copy_encoding(like, shown->scratch, err);
     if (status == STATUS_OK)
         status = sqlite_execute(shown->scratch, set_up_sql, err);
     for (size_t i = 0; status == STATUS_OK && i < catalog->count; i++)

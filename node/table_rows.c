@@ -68,12 +68,14 @@ enum status table_rows_next(struct table_rows *rows, struct error *err)
     int rc;
 
     while ((rc = sqlite3_step(rows->rows)) == SQLITE_ROW) {
-        enum status status;
+        enum status status = STATUS_OK;
 
-        for (uint32_t i = 0; i < rows->definition->stored_count; i++)
-            sqlite_column_value(rows->rows, (int)i, &rows->values[i]);
+        for (uint32_t i = 0; status == STATUS_OK && i < rows->definition->stored_count;
+             i++)
+            status = sqlite_column_value(rows->rows, (int)i, &rows->values[i], err);
         buffer_clear(&rows->key);
-        status = image_key(&rows->key, rows->values, rows->definition, err);
+        if (status == STATUS_OK)
+            status = image_key(&rows->key, rows->values, rows->definition, err);
         if (status == STATUS_REFUSED)
             continue; /* a NULL in its key */
         return status == STATUS_OK ? buffer_check(&rows->key, err) : status;

@@ -364,7 +364,7 @@ static bool expect_row(struct store_txn *txn, uint32_t id,
 
     image_init(&image);
     for (uint32_t i = 0; i < definition->stored_count; i++)
-        sqlite_column_value(statement, (int)i, &values[i]);
+        OK(sqlite_column_value(statement, (int)i, &values[i], &err));
     has_key = image_key(&key, values, definition, &err) == STATUS_OK;
     if (has_key) {
         OK(rows_get(txn, id, buffer_view(&key), &row, &err));

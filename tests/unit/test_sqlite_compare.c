@@ -97,7 +97,7 @@ Test(sqlite_compare, every_value_comes_back_bit_for_bit)
         cr_assert_eq(sqlite_bind_value(database, statement, 1, &values[i], &err),
                      STATUS_OK);
         cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
-        sqlite_column_value(statement, 0, &back);
+        cr_assert_eq(sqlite_column_value(statement, 0, &back, &err), STATUS_OK);
         cr_expect(value_equal(&back, &values[i]), "value %zu", i);
         (void)sqlite3_reset(statement);
     }
@@ -128,7 +128,7 @@ Test(sqlite_compare, what_sqlite_has_no_type_for_is_bound_as_it_can_be)
         cr_assert_eq(sqlite_bind_value(database, statement, 1, &cases[i].value, &err),
                      STATUS_OK);
         cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
-        sqlite_column_value(statement, 0, &back);
+        cr_assert_eq(sqlite_column_value(statement, 0, &back, &err), STATUS_OK);
         cr_expect(value_equal(&back, &cases[i].back), "case %zu", i);
         (void)sqlite3_reset(statement);
     }
