@@ -1,5 +1,7 @@
 #include "node/config.h"
 
+#include "node/path.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <ini.h>
@@ -162,7 +164,7 @@ static enum status load(const char *path, char **out, size_t *size, struct error
     if (file == NULL && errno == ENOENT)
         return STATUS_OK;
     if (file == NULL)
-        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", path, strerror(errno));
+        return path_failed(err, path);
     text = malloc(CONFIG_SIZE_MAX + 1);
     if (text == NULL) {
         (void)fclose(file);
@@ -312,7 +314,8 @@ static enum status read_back(const struct config *config, const char *folder,
 
     config_init(&again);
     status = config_read(&again, folder, err);
-    if (status != STATUS_OK || !same_text(again.tables, config->tables)) {
+    if (status != STATUS_NO_MEMORY &&
+        (status != STATUS_OK || !same_text(again.tables, config->tables))) {
         status =
             error_set(err, STATUS_USAGE,
                       "--tables \"%s\": not a list of names with commas between that "
@@ -334,8 +337,7 @@ enum status config_write(const struct config *config, const char *folder,
         return status;
     file = fopen(path, "we");
     if (file == NULL) {
-        status = error_set(err, errno == ENOSPC ? STATUS_FULL : STATUS_UNAVAILABLE,
-                           "%s: %s", path, strerror(errno));
+        status = path_failed(err, path);
     } else {
         write_lines(file, config);
         errno = 0;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,45 +23,37 @@ struct cradle {
     bool had_id;
 };
 
-/* 0: no such file, or no id in it. */
+/* 0: no such file, or no id in it. Asks for no memory: a failure is no answer. */
 static uint64_t read_id(const char *path)
 {
     char text[NODE_ID_TEXT_SIZE] = "", *end = NULL;
-    FILE *file = fopen(path, "re");
-    uint64_t id = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size;
 
-    if (file == NULL)
+    if (fd < 0)
         return 0;
-    if (fgets(text, sizeof text, file) != NULL &&
-        strspn(text, "0123456789abcdef") == NODE_ID_TEXT_SIZE - 1) {
-        id = strtoull(text, &end, 16);
-    }
-    (void)fclose(file);
-    return id;
+    size = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (size != NODE_ID_TEXT_SIZE - 1 ||
+        strspn(text, "0123456789abcdef") != NODE_ID_TEXT_SIZE - 1)
+        return 0;
+    return strtoull(text, &end, 16);
 }
 
 uint64_t cradle_left_id(const char *store)
 {
-    char *path = NULL;
-    uint64_t id;
+    char path[PATH_MAX];
 
-    if (asprintf(&path, "%s.init/id", store) < 0)
-        return 0;
-    id = read_id(path);
-    free(path);
-    return id;
+    (void)snprintf(path, sizeof path, "%s.init/id", store);
+    return read_id(path);
 }
 
 bool cradle_is_left(const char *store)
 {
-    char *path = NULL;
-    bool found;
+    char path[PATH_MAX];
 
-    if (asprintf(&path, "%s.init", store) < 0)
-        return false;
-    found = access(path, F_OK) == 0;
-    free(path);
-    return found;
+    (void)snprintf(path, sizeof path, "%s.init", store);
+    return access(path, F_OK) == 0;
 }
 
 /* A half-made store is flat: files only. */
@@ -186,15 +179,21 @@ enum status cradle_place(struct cradle *cradle, struct error *err)
 
     if (status == STATUS_OK && rename(cradle->store, cradle->place) != 0)
         status = path_failed(err, cradle->place);
-    return status == STATUS_OK ? path_sync_parent(cradle->place, err) : status;
+    if (status != STATUS_OK)
+        return status;
+    status = path_sync_parent(cradle->place, err);
+    /* What may not last is no store yet. */
+    if (status != STATUS_OK)
+        (void)rename(cradle->place, cradle->store);
+    return status;
 }
 
-void cradle_close(struct cradle *cradle, bool forget_id)
+void cradle_close(struct cradle *cradle, enum cradle_end end)
 {
     if (cradle == NULL)
         return;
     remove_folder(cradle->store);
-    if (forget_id || !cradle->had_id) {
+    if (end == CRADLE_FORGET || (end == CRADLE_AS_FOUND && !cradle->had_id)) {
         (void)unlink(cradle->id);
         (void)rmdir(cradle->folder);
     }

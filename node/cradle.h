@@ -36,11 +36,17 @@ const char *cradle_folder(const struct cradle *cradle);
 MUST_CHECK enum status cradle_keep_id(struct cradle *cradle, uint64_t node,
                                       struct error *err);
 
-/* Move the store into place, durably. */
+/* Move the store into place, durably. On failure it is not there. */
 MUST_CHECK enum status cradle_place(struct cradle *cradle, struct error *err);
 
-/* Remove what is in it and itself, but for an id that it had at open, unless the store is
- * in place (forget_id). NULL is allowed. */
-void cradle_close(struct cradle *cradle, bool forget_id);
+/* What becomes of the id. */
+enum cradle_end {
+    CRADLE_AS_FOUND, /* what it had at open stays */
+    CRADLE_FORGET,   /* the store is in place */
+    CRADLE_KEEP,     /* rowferry_state names it: the same init may go on */
+};
+
+/* Remove what is in it, and itself when it keeps no id. NULL is allowed. */
+void cradle_close(struct cradle *cradle, enum cradle_end end);
 
 #endif

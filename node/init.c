@@ -3,7 +3,8 @@
  * database; one rename puts the store into place.
  *
  * A failure removes the cradle, and takes rowferry_state out again if it was written.
- * After a kill the cradle is still there: the same init takes it over (node/cradle.h);
+ * After a kill, or when that failed too, the cradle is still there: the same init takes
+ * it over (node/cradle.h);
  * one that had got as far as the rename finds its store in place and has nothing left to
  * do. */
 #include "node/node_private.h"
@@ -14,6 +15,7 @@
 #include "node/cradle.h"
 #include "node/database_url.h"
 #include "node/own_state.h"
+#include "node/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,6 +42,7 @@ struct making {
     bool made_database;
     uint64_t left_id; /* of a dead init's cradle; 0: none */
     struct cradle *cradle;
+    enum cradle_end end; /* of the cradle */
     struct store *store;
 };
 
@@ -62,7 +65,7 @@ static enum status read_token(struct identity *identity, const char *path,
     enum status status;
 
     if (file == NULL)
-        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", path, strerror(errno));
+        return path_failed(err, path);
     size = fread(text, 1, sizeof text - 1, file);
     text[size] = '\0';
     if (!piped)
@@ -334,9 +337,10 @@ static enum status take_place(struct making *making, struct error *err)
         status = cradle_place(making->cradle, err);
     if (status != STATUS_OK && status != STATUS_BUSY && founds &&
         undo_state(making, &ignored) != STATUS_OK) {
+        making->end = CRADLE_KEEP;
         (void)error_wrap(err, status,
-                         "rowferry_state may be left in the database, the next init then "
-                         "needs --take-over");
+                         "rowferry_state may be left in the database, which the same "
+                         "init takes over");
     }
     return status;
 }
@@ -424,8 +428,10 @@ enum status node_init(const struct init_options *options, struct init_report *re
         fill_report(&making);
     else
         init_report_release(report);
+    if (placed)
+        making.end = CRADLE_FORGET;
     store_close(making.store);
-    cradle_close(making.cradle, placed);
+    cradle_close(making.cradle, making.end);
     sqlite_database_close(making.database);
     if (making.made_database && status != STATUS_OK)
         (void)unlink(making.path);

@@ -3,6 +3,7 @@
 #include "log/conflicts.h"
 #include "log/log_reader.h"
 #include "log/peers.h"
+#include "node/path.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,21 +11,20 @@
 
 /* ---- the node */
 
-static uint64_t folder_bytes(const char *folder)
+static enum status folder_bytes(const char *folder, uint64_t *sum, struct error *err)
 {
     DIR *dir = opendir(folder);
     struct stat found;
-    uint64_t sum = 0;
 
     if (dir == NULL)
-        return 0;
+        return path_failed(err, folder);
     for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
         if (fstatat(dirfd(dir), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(found.st_mode))
-            sum += (uint64_t)found.st_blocks * 512;
+            *sum += (uint64_t)found.st_blocks * 512;
     }
     (void)closedir(dir);
-    return sum;
+    return STATUS_OK;
 }
 
 static enum status count_waiting(struct store_txn *txn, struct summary *out,
@@ -50,7 +50,9 @@ enum status summary_read(struct summary *out, struct store_txn *txn, struct erro
     enum status status = meta_get(txn, META_LAST_SEQ, &out->last_seq, err);
 
     out->waiting = 0;
-    out->store_bytes = folder_bytes(store_folder(store_of(txn)));
+    out->store_bytes = 0;
+    if (status == STATUS_OK)
+        status = folder_bytes(store_folder(store_of(txn)), &out->store_bytes, err);
     if (status == STATUS_OK)
         status = meta_get(txn, META_APPLIED, &out->applied, err);
     if (status == STATUS_OK)

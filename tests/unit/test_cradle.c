@@ -24,7 +24,7 @@ static void tear_down(void)
 {
     char command[128];
 
-    cradle_close(cradle, true);
+    cradle_close(cradle, CRADLE_FORGET);
     (void)snprintf(command, sizeof command, "rm -rf %s", folder);
     cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): a name of our own */
 }
@@ -72,7 +72,7 @@ Test(cradle, moves_the_store_into_place_and_is_gone)
     cr_assert_eq(cradle_keep_id(cradle, 7, &err), STATUS_OK, "%s", err.text);
     make_file(cradle_folder(cradle), "data.mdb");
     cr_assert_eq(cradle_place(cradle, &err), STATUS_OK, "%s", err.text);
-    cradle_close(cradle, true);
+    cradle_close(cradle, CRADLE_FORGET);
     cradle = NULL;
     cr_expect(exists(store));
     cr_expect_not(exists(side));
@@ -84,7 +84,7 @@ Test(cradle, leaves_nothing_behind_after_a_failure)
     cr_assert_eq(cradle_open(&cradle, store, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(cradle_keep_id(cradle, 7, &err), STATUS_OK, "%s", err.text);
     make_file(cradle_folder(cradle), "data.mdb");
-    cradle_close(cradle, false);
+    cradle_close(cradle, CRADLE_AS_FOUND);
     cradle = NULL;
     cr_expect_not(exists(store));
     cr_expect_not(exists(side));
@@ -104,9 +104,18 @@ Test(cradle, keeps_that_id_when_the_next_fails_too)
 {
     die_in(5);
     cr_assert_eq(cradle_open(&cradle, store, &err), STATUS_OK, "%s", err.text);
-    cradle_close(cradle, false);
+    cradle_close(cradle, CRADLE_AS_FOUND);
     cradle = NULL;
     cr_expect_eq(cradle_left_id(store), 5);
+}
+
+Test(cradle, keeps_the_id_when_told_so)
+{
+    cr_assert_eq(cradle_open(&cradle, store, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(cradle_keep_id(cradle, 7, &err), STATUS_OK, "%s", err.text);
+    cradle_close(cradle, CRADLE_KEEP);
+    cradle = NULL;
+    cr_expect_eq(cradle_left_id(store), 7);
 }
 
 Test(cradle, takes_over_one_that_died_before_its_id)
