@@ -15,10 +15,9 @@ static size_t digits_needed = DIGITS_LEAST;
 
 static json_t *made(json_t *value)
 {
-    if (value != NULL)
-        return value;
-    (void)fputs("rowferry: out of memory\n", stderr);
-    exit(3);
+    if (value == NULL)
+        print_no_memory();
+    return value;
 }
 
 json_t *json_make_object(void)
@@ -37,7 +36,7 @@ static char *repaired(const char *key)
     char *copy = strdup(key);
 
     if (copy == NULL)
-        (void)made(NULL);
+        print_no_memory();
     for (char *at = copy; at != NULL && *at != '\0'; at++) {
         if ((unsigned char)*at >= 0x80)
             *at = '?';
@@ -51,19 +50,19 @@ void json_put(json_t *object, const char *key, json_t *value)
 
     if (bytes_are_utf8(bytes_of_text(key))) {
         if (json_object_set_new(object, key, made(value)) != 0)
-            (void)made(NULL);
+            print_no_memory();
         return;
     }
     copy = repaired(key);
     if (json_object_set_new(object, copy, made(value)) != 0)
-        (void)made(NULL);
+        print_no_memory();
     free(copy);
 }
 
 void json_append(json_t *array, json_t *value)
 {
     if (json_array_append_new(array, made(value)) != 0)
-        (void)made(NULL);
+        print_no_memory();
 }
 
 void json_put_number(json_t *object, const char *key, uint64_t number)
@@ -116,7 +115,7 @@ static json_t *base64(const char *member, struct bytes bytes)
     json_t *object = json_make_object();
 
     if (text == NULL)
-        (void)made(NULL);
+        print_no_memory();
     else
         sodium_bin2base64(text, size, bytes.data, bytes.size,
                           sodium_base64_VARIANT_ORIGINAL);
@@ -178,6 +177,7 @@ json_t *json_key(struct bytes key, const struct definition *definition)
     struct buffer scratch;
     struct value value;
     struct error ignored;
+    enum status status;
 
     buffer_init(&scratch);
     for (uint32_t position = 1; position <= definition->key_count; position++) {
@@ -187,8 +187,12 @@ json_t *json_key(struct bytes key, const struct definition *definition)
                definition->columns[i].key_position != position)
             i++;
         buffer_clear(&scratch);
-        if (i == definition->column_count ||
-            row_key_take(&key, &value, &scratch, &ignored) != STATUS_OK)
+        if (i == definition->column_count)
+            break;
+        status = row_key_take(&key, &value, &scratch, &ignored);
+        if (status == STATUS_NO_MEMORY)
+            print_no_memory();
+        if (status != STATUS_OK)
             break;
         json_put(object, definition->columns[i].name, json_value(&value));
     }
@@ -216,8 +220,10 @@ json_t *json_row(const struct image *image, const struct definition *definition)
 
 void json_print(FILE *out, json_t *value)
 {
-    if (json_dumpf(value, out, JSON_REAL_PRECISION(digits_needed) | JSON_COMPACT) != 0)
-        (void)made(NULL);
+    /* What could not be written is told at the end, with its reason. */
+    if (json_dumpf(value, out, JSON_REAL_PRECISION(digits_needed) | JSON_COMPACT) != 0 &&
+        !ferror(out))
+        print_no_memory();
     json_decref(value);
     digits_needed = DIGITS_LEAST;
 }

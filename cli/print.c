@@ -97,6 +97,12 @@ int real_digits(double real)
     return 17;
 }
 
+void print_no_memory(void)
+{
+    (void)fputs("rowferry: out of memory\n", stderr);
+    exit(3);
+}
+
 /* ---- text */
 
 static size_t character_size(const uint8_t *at, size_t left)
@@ -207,12 +213,16 @@ void print_key(FILE *out, struct bytes key, const struct definition *definition)
     struct buffer scratch;
     struct value value;
     struct error ignored;
+    enum status status;
 
     buffer_init(&scratch);
     (void)fputc('(', out);
     for (uint32_t i = 0; i < definition->key_count; i++) {
         buffer_clear(&scratch);
-        if (row_key_take(&key, &value, &scratch, &ignored) != STATUS_OK)
+        status = row_key_take(&key, &value, &scratch, &ignored);
+        if (status == STATUS_NO_MEMORY)
+            print_no_memory();
+        if (status != STATUS_OK)
             break;
         (void)fputs(i > 0 ? ", " : "", out);
         print_value(out, &value, 60);

@@ -53,4 +53,7 @@ void wrap_end(struct wrap *wrap);
 /* How many columns of a terminal a text takes: code points. */
 size_t text_width(const char *text);
 
+/* Say so and end with exit status 3: half of a line is no answer. */
+_Noreturn void print_no_memory(void);
+
 #endif

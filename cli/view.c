@@ -48,7 +48,7 @@ enum status view_flush(struct view *view, struct error *err)
 
     store_abort(view->txn);
     view->txn = NULL;
-    if (fflush(view->out) != 0)
+    if (fflush(view->out) != 0 || ferror(view->out))
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     errno = 0;
     if (fwrite(view->page, 1, size, stdout) != size ||
