@@ -63,10 +63,10 @@ def fault_environment(**faults):
 class Run:
     """One run of the binary that has ended."""
 
-    def __init__(self, words, code, output, errors):
+    def __init__(self, words, code, output, errors, aborts=False):
         self.words, self.code, self.output, self.errors = words, code, output, errors
         expect("Sanitizer" not in errors and "runtime error:" not in errors, str(self))
-        expect("Assertion" not in errors and code != -6, str(self))
+        expect("Assertion" not in errors and (code != -6 or aborts), str(self))
 
     def __str__(self):
         return (f"rowferry {' '.join(self.words)}: exit {self.code}\n{self.output[:1000]}"
@@ -79,13 +79,15 @@ class Run:
         return [json.loads(line) for line in self.output.splitlines()]
 
 
-def run(*words, code=0, environment=None, user=None, wrap=()):
-    """Run rowferry; code: what it must return, None for anything. wrap: words before it."""
+def run(*words, code=0, environment=None, user=None, wrap=(), aborts=False):
+    """Run rowferry; code: what it must return, None for anything. wrap: words before it.
+    aborts: a library may end it by abort()."""
     words = [str(word) for word in words]
     ended = subprocess.run([*wrap, BINARY, *words], stdin=subprocess.DEVNULL,
                            capture_output=True, user=user,
                            env={**os.environ, **(environment or {})})
-    result = Run(words, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    result = Run(words, ended.returncode, ended.stdout.decode(), ended.stderr.decode(),
+                 aborts)
     expect(code is None or ended.returncode == code, f"{result}\n(wanted exit {code})")
     return result
 
