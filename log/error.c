@@ -15,6 +15,10 @@ enum status error_set(struct error *err, enum status code, const char *format, .
     if (vsnprintf(text, sizeof text, format, arguments) < 0)
         text[0] = '\0';
     va_end(arguments);
+    for (char *at = text; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == '\x7f')
+            *at = ' ';
+    }
     memcpy(err->text, text, strlen(text) + 1);
     return code;
 }

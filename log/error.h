@@ -32,7 +32,8 @@ struct error {
     char text[1024]; /* always NUL-terminated; cut, never overrun */
 };
 
-/* Write the reason into err and return code, so that failing is one line. */
+/* Write the reason into err and return code, so that failing is one line. The reason is
+ * one line, too: statements and names bring line ends and worse, which become blanks. */
 enum status error_set(struct error *err, enum status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

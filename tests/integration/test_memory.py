@@ -95,7 +95,8 @@ def try_once(command, number, order, reference, scratch):
         node.check()
     except Failure as failure:
         return f"{command.name}, {order} {number}: {failure}", None
-    shutil.rmtree(folder)
+    finally:
+        shutil.rmtree(folder)
     return None, plain(lines[-1], folder) if run.code == 3 else None
 
 

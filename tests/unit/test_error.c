@@ -35,6 +35,14 @@ Test(error, long_reason_is_cut_never_overrun)
     cr_expect_eq(strncmp(err.text, "what: xxx", 9), 0);
 }
 
+Test(error, a_reason_is_one_line)
+{
+    struct error err;
+
+    error_set(&err, STATUS_IO, "SELECT%s", "\n1\t\x1b[2J\x7f");
+    cr_expect_str_eq(err.text, "SELECT 1  [2J ");
+}
+
 Test(error, every_status_has_a_text)
 {
     cr_expect_str_eq(status_text(STATUS_OK), "success");
