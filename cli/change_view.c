@@ -182,6 +182,7 @@ static enum status wrap_column(struct wrap *wrap, const struct column *column,
     size_t size = 0;
     size_t limit = old != NULL && now != NULL ? OF_TWO_SHOWN_MAX : VALUE_SHOWN_MAX;
     FILE *item = open_memstream(&text, &size);
+    bool made;
 
     assert(old != NULL || now != NULL);
     if (item == NULL)
@@ -195,10 +196,11 @@ static enum status wrap_column(struct wrap *wrap, const struct column *column,
         (void)fputs(old != NULL ? " → " : " = ", item);
         print_value(item, now, limit);
     }
-    if (fclose(item) == 0)
+    made = fclose(item) == 0 && text != NULL;
+    if (made)
         wrap_item(wrap, text);
     free(text);
-    return STATUS_OK;
+    return made ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
 }
 
 /* image holds what an update left; it is not asked for a delete. */

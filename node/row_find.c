@@ -73,23 +73,26 @@ struct readings {
     uint8_t *blob; /* owned; behind a value of the list */
 };
 
-static bool read_blob(const char *word, struct readings *readings)
+/* Leaves out what is no blob. */
+static enum status read_blob(const char *word, struct readings *readings,
+                             struct error *err)
 {
     size_t size = strlen(word), got = 0;
     const char *end = NULL;
 
     if (size < 3 || (word[0] != 'x' && word[0] != 'X') || word[1] != '\'' ||
         word[size - 1] != '\'')
-        return false;
+        return STATUS_OK;
     readings->blob = malloc(size);
-    if (readings->blob == NULL ||
-        sodium_hex2bin(readings->blob, size, word + 2, size - 3, NULL, &got, &end) != 0 ||
+    if (readings->blob == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "%s: out of memory", word);
+    if (sodium_hex2bin(readings->blob, size, word + 2, size - 3, NULL, &got, &end) != 0 ||
         end != word + size - 1)
-        return false;
+        return STATUS_OK;
     readings->list[readings->count++] = (struct value){
         .type = VALUE_BLOB, .bytes = {readings->blob, got}
     };
-    return true;
+    return STATUS_OK;
 }
 
 static bool read_number(const char *word, struct value *out)
@@ -106,8 +109,10 @@ static bool read_number(const char *word, struct value *out)
     return *end == '\0';
 }
 
-static void read_word(const char *word, enum fleet_type type, struct readings *out)
+static enum status read_word(const char *word, enum fleet_type type, struct readings *out,
+                             struct error *err)
 {
+    enum status status;
     struct value number;
     struct value text = {.type = VALUE_TEXT, .bytes = bytes_of_text(word)};
     bool is_number = read_number(word, &number);
@@ -115,11 +120,12 @@ static void read_word(const char *word, enum fleet_type type, struct readings *o
     *out = (struct readings){0};
     if (is_number && type != FLEET_TEXT)
         out->list[out->count++] = number;
-    (void)read_blob(word, out);
+    status = read_blob(word, out, err);
     if (out->count < READINGS_MAX)
         out->list[out->count++] = text;
     if (is_number && type == FLEET_TEXT && out->count < READINGS_MAX)
         out->list[out->count++] = number;
+    return status;
 }
 
 struct search {
@@ -138,6 +144,8 @@ static enum status try_column(struct search *search, size_t column)
     struct row row;
     enum status status = STATUS_NOT_FOUND;
 
+    if (column == search->column_count && key->failed)
+        return buffer_check(key, search->err);
     if (column == search->column_count)
         return rows_get(search->txn, search->out->table.id, buffer_view(key), &row,
                         search->err);
@@ -195,14 +203,16 @@ enum status row_find(struct store_txn *txn, const char *table, const char *const
     columns = calloc(word_count + 1, sizeof *columns);
     if (columns == NULL)
         return error_set(err, STATUS_NO_MEMORY, "%s: out of memory", table);
-    for (size_t i = 0; i < word_count; i++) {
+    for (size_t i = 0; status == STATUS_OK && i < word_count; i++) {
         const struct column *column = key_column(definition, (uint32_t)i + 1);
 
-        read_word(words[i], column != NULL ? column->type : FLEET_ANY, &columns[i]);
+        status = read_word(words[i], column != NULL ? column->type : FLEET_ANY,
+                           &columns[i], err);
     }
     search.columns = columns;
     search.column_count = word_count;
-    status = try_column(&search, 0);
+    if (status == STATUS_OK)
+        status = try_column(&search, 0);
     if (status == STATUS_NOT_FOUND) {
         status =
             error_set(err, STATUS_NOT_FOUND,

@@ -107,7 +107,9 @@ def chains_of(command, scratch):
     run = command.run(folder, environment=memory_environment(leaks=False, trace=trace))
     shutil.rmtree(folder)
     chains = collections.defaultdict(list)
-    for line in trace.read_text().splitlines():
+    lines = trace.read_text().splitlines()
+    trace.unlink()
+    for line in lines:
         number, chain = line.split()
         chains[chain].append(int(number))
     return list(chains.values()), plain(run.output, folder)
