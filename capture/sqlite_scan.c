@@ -120,7 +120,7 @@ static enum status scan_if_written(struct sqlite_scan *scan,
     scan->complete = false;
     status = scan_within(scan, order, counts, err);
     if (status != STATUS_OK)
-        return error_wrap(err, status, sqlite_database_path(scan->database));
+        return sqlite_wrap(scan->database, status, err);
     scan->complete = true;
     scan->data_version = data_version;
     return STATUS_OK;

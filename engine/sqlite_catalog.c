@@ -323,7 +323,7 @@ enum status sqlite_catalog_read(struct sqlite_database *database, const char *on
         status = read_tables(database, only, out, err);
     if (status != STATUS_OK) {
         sqlite_catalog_release(out);
-        return error_wrap(err, status, sqlite_database_path(database));
+        return sqlite_wrap(database, status, err);
     }
     /* By bytes: SQLite's own order depends on the database's encoding. */
     if (out->count > 1)

@@ -48,21 +48,20 @@ enum status sqlite_failed(struct sqlite_database *database, const char *what,
 {
     enum status status = from_sqlite(sqlite3_errcode(database->handle));
 
+    /* Who is in the way matters, not which statement met him. */
+    if (status == STATUS_BUSY) {
+        return error_set(err, status,
+                         "%s: locked by another process; try again when it is done",
+                         database->path);
+    }
     /* what may be a statement, the message shall not be cut. */
     return error_set(err, status, "%.100s: %s", what, sqlite3_errmsg(database->handle));
 }
 
-/* A transaction could not begin or end: say who is in the way, not which statement
- * failed. */
-static enum status transaction_failed(struct sqlite_database *database,
-                                      enum status status, struct error *err)
+enum status sqlite_wrap(struct sqlite_database *database, enum status status,
+                        struct error *err)
 {
-    if (status == STATUS_BUSY) {
-        return error_set(err, status,
-                         "%s: locked by another program; try again when it is done",
-                         database->path);
-    }
-    return error_wrap(err, status, database->path);
+    return status == STATUS_BUSY ? status : error_wrap(err, status, database->path);
 }
 
 /* The text as SQLite must get it: no path is a special name (":memory:") to it. */
@@ -84,7 +83,7 @@ static enum status check_file(const char *path, enum sqlite_open_mode mode,
     if (stat(path, &about) != 0) {
         if (errno == ENOENT && mode == SQLITE_DATABASE_CREATE)
             return STATUS_OK;
-        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", path, strerror(errno));
+        return error_set_errno(err, STATUS_UNAVAILABLE, path);
     }
     if (!S_ISREG(about.st_mode))
         return error_set(err, STATUS_UNAVAILABLE,
@@ -136,14 +135,16 @@ static enum status open_handle(struct sqlite_database **out, const char *file,
     }
     status = set_up(database, busy_ms, err);
     if (status != STATUS_OK) {
-        status = error_wrap(err, status, path);
+        status = sqlite_wrap(database, status, err);
         goto out;
     }
     /* SQLite would open it all the same, and fail when the log has its entry already. */
     if ((flags & SQLITE_OPEN_READWRITE) != 0 &&
         sqlite3_db_readonly(database->handle, "main") == 1) {
         status = error_set(err, STATUS_UNAVAILABLE,
-                           "%s: may only be read, and is to be written to", path);
+                           "%s: may only be read, and is to be written to: give this "
+                           "user the right to",
+                           path);
         goto out;
     }
     *out = database;
@@ -293,7 +294,7 @@ enum status sqlite_begin_read(struct sqlite_database *database, struct error *er
         sqlite_number(database, "SELECT count(*) FROM main.sqlite_schema", &tables, err);
     if (status != STATUS_OK) {
         sqlite_rollback(database);
-        return transaction_failed(database, status, err);
+        return sqlite_wrap(database, status, err);
     }
     return STATUS_OK;
 }
@@ -302,7 +303,7 @@ enum status sqlite_begin_write(struct sqlite_database *database, struct error *e
 {
     enum status status = sqlite_execute(database, "BEGIN IMMEDIATE", err);
 
-    return status == STATUS_OK ? status : transaction_failed(database, status, err);
+    return status == STATUS_OK ? status : sqlite_wrap(database, status, err);
 }
 
 enum status sqlite_commit(struct sqlite_database *database, struct error *err)
@@ -312,7 +313,7 @@ enum status sqlite_commit(struct sqlite_database *database, struct error *err)
     if (status == STATUS_OK)
         return status;
     sqlite_rollback(database);
-    return transaction_failed(database, status, err);
+    return sqlite_wrap(database, status, err);
 }
 
 void sqlite_rollback(struct sqlite_database *database)
@@ -351,8 +352,7 @@ enum status sqlite_modified_us(struct sqlite_database *database, uint64_t *out,
 
     assert(file != NULL);
     if (stat(file, &about) != 0)
-        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", database->path,
-                         strerror(errno));
+        return error_set_errno(err, STATUS_UNAVAILABLE, database->path);
     *out = modified_us(&about);
     /* An empty -wal was only made by someone who looked. */
     if (stat(sqlite3_filename_wal(file), &about) == 0 && about.st_size > 0 &&

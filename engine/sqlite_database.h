@@ -40,9 +40,14 @@ const char *sqlite_database_path(const struct sqlite_database *database);
 /* Turn the connection's last failure into a code: BUSY/LOCKED -> BUSY, FULL -> FULL,
  * CONSTRAINT*, MISMATCH and TOOBIG -> CONSTRAINT, CORRUPT/NOTADB -> CORRUPT,
  * CANTOPEN/READONLY/PERM/AUTH
- * -> UNAVAILABLE, NOMEM -> NO_MEMORY, else IO. The text is "what: SQLite's message". */
+ * -> UNAVAILABLE, NOMEM -> NO_MEMORY, else IO. The text is "what: SQLite's message"; for
+ * BUSY it is the database's path and what to do. */
 enum status sqlite_failed(struct sqlite_database *database, const char *what,
                           struct error *err);
+/* Put the database's path before the reason, unless that names it (BUSY); return status.
+ */
+enum status sqlite_wrap(struct sqlite_database *database, enum status status,
+                        struct error *err);
 
 MUST_CHECK enum status sqlite_execute(struct sqlite_database *database, const char *sql,
                                       struct error *err);

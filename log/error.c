@@ -1,6 +1,7 @@
 #include "log/error.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,39 @@ enum status error_wrap(struct error *err, enum status code, const char *what)
     assert(what != NULL);
     callee = *err;
     return error_set(err, code, "%s: %s", what, callee.text);
+}
+
+/* What the user can do about it; NULL when the reason says all there is. */
+static const char *way_out(int code)
+{
+    switch (code) {
+    case ENOENT:
+    case ENOTDIR:
+        return "check its name, or mount what it is on";
+    case EACCES:
+    case EPERM:
+        return "give this user the right to it";
+    case EROFS:
+        return "mount it for writing";
+    case ENOSPC:
+    case EDQUOT:
+        return "free some disk space";
+    case EMFILE:
+    case ENFILE:
+        return "let more files be open at once (ulimit -n)";
+    case EIO:
+        return "check the disk, and try again";
+    default:
+        return NULL;
+    }
+}
+
+enum status error_set_errno(struct error *err, enum status code, const char *what)
+{
+    const char *why = strerror(errno), *out = way_out(errno);
+
+    return out == NULL ? error_set(err, code, "%s: %s", what, why)
+                       : error_set(err, code, "%s: %s: %s", what, why, out);
 }
 
 const char *status_text(enum status code)

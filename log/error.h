@@ -37,6 +37,9 @@ struct error {
 enum status error_set(struct error *err, enum status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Write "what: why: what to do about it" for errno; return code. */
+enum status error_set_errno(struct error *err, enum status code, const char *what);
+
 /* Put "what: " before the reason that a callee left in err; return code. */
 enum status error_wrap(struct error *err, enum status code, const char *what);
 

@@ -43,12 +43,11 @@ static enum status write_secret(const char *folder, const char *name, const char
     length = snprintf(line, sizeof line, "%s%s\n", prefix, hex);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return error_set(err, errno == ENOSPC ? STATUS_FULL : STATUS_UNAVAILABLE,
-                         "%s: %s", path, strerror(errno));
+        return error_set_errno(err, errno == ENOSPC ? STATUS_FULL : STATUS_UNAVAILABLE,
+                               path);
     good = length > 0 && write(fd, line, (size_t)length) == length && fsync(fd) == 0;
     if (!good)
-        status = error_set(err, errno == ENOSPC ? STATUS_FULL : STATUS_IO, "%s: %s", path,
-                           strerror(errno));
+        status = error_set_errno(err, errno == ENOSPC ? STATUS_FULL : STATUS_IO, path);
     close(fd);
     sodium_memzero(hex, sizeof hex);
     sodium_memzero(line, sizeof line);
@@ -69,7 +68,7 @@ static enum status read_secret(const char *folder, const char *name, const char 
         return status;
     file = fopen(path, "re");
     if (file == NULL)
-        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", path, strerror(errno));
+        return error_set_errno(err, STATUS_UNAVAILABLE, path);
     good = fgets(line, sizeof line, file) != NULL &&
            strncmp(line, prefix, prefix_size) == 0 &&
            sodium_hex2bin(secret, size, line + prefix_size,
@@ -218,7 +217,7 @@ static enum status sync_folder(const char *folder, struct error *err)
     enum status status = STATUS_OK;
 
     if (fd < 0 || fsync(fd) != 0)
-        status = error_set(err, STATUS_IO, "%s: %s", folder, strerror(errno));
+        status = error_set_errno(err, STATUS_IO, folder);
     if (fd >= 0)
         close(fd);
     return status;
@@ -239,8 +238,8 @@ enum status store_create(const char *folder, const struct identity *identity,
         return error_set(err, STATUS_REFUSED, "%s: there is a store already", folder);
     made_folder = mkdir(folder, 0700) == 0;
     if (!made_folder && errno != EEXIST)
-        return error_set(err, errno == ENOSPC ? STATUS_FULL : STATUS_UNAVAILABLE,
-                         "%s: %s", folder, strerror(errno));
+        return error_set_errno(err, errno == ENOSPC ? STATUS_FULL : STATUS_UNAVAILABLE,
+                               folder);
     status = fill(folder, identity, err);
     if (status == STATUS_OK)
         status = sync_folder(folder, err);

@@ -65,6 +65,6 @@ enum status database_url_path(const char *url, char **path, struct error *err)
     if (*path != NULL)
         return STATUS_OK;
     if (errno != ENOENT)
-        return error_set(err, STATUS_UNAVAILABLE, "%s: %s", given, strerror(errno));
+        return error_set_errno(err, STATUS_UNAVAILABLE, given);
     return path_of_missing(given, path, err);
 }

@@ -16,7 +16,7 @@ enum status path_failed(struct error *err, const char *path)
         code = STATUS_NO_MEMORY;
     else if (errno == EIO)
         code = STATUS_IO;
-    return error_set(err, code, "%s: %s", path, strerror(errno));
+    return error_set_errno(err, code, path);
 }
 
 char *path_parent(const char *path)

@@ -13,9 +13,16 @@ before=$(print_of a.db .rowferry folder)
 # The database is gone, or is none.
 mv a.db away.db
 run 3 sync folder
-says err "a.db"
+says err "a.db: no such file: bring the database back"
+says err ".rowferry/rowferry.ini"
 run 3 capture
 run 3 diff
+run 3 diff sqlite:b.db
+says err "b.db: No such file or directory: check its name"
+run 3 --store b init sqlite:b.db
+says err "b.db: no such file: give its right path"
+run 3 --store b init sqlite:away.db --join no-token
+says err "no-token: No such file or directory: check its name"
 run 0 log
 run 0 status
 printf 'this is no database, and it is long enough to be sure of that' >a.db
@@ -28,8 +35,24 @@ sqlite3 a.db <hold >locked &
 exec 9>hold
 printf "BEGIN EXCLUSIVE; SELECT 'locked';\n" >&9
 until [ -s locked ]; do read -r -t 0.01 <> <(:) || true; done
-run 3 capture
-says err "locked"
+# Each command has a store of its own and waits beside the others.
+commands=(capture diff apply "sync folder" "init sqlite:a.db")
+for i in "${!commands[@]}"; do
+    store=store$i
+    [ "$i" = 4 ] || cp -r .rowferry $store
+    # shellcheck disable=SC2086
+    (code=0; "$ROWFERRY" --store $store ${commands[$i]} >/dev/null 2>locked$i || code=$?; exit $code) &
+    waiting[i]=$!
+done
+for i in "${!commands[@]}"; do
+    code=0
+    wait "${waiting[$i]}" || code=$?
+    equal "exit code of ${commands[$i]}" "$code" 3
+    equal "lines of ${commands[$i]}" "$(wc -l <locked$i)" 1
+    says locked$i "a.db: locked by another process; try again when it is done"
+    says_not locked$i "PRAGMA"
+    rm -rf store$i locked$i
+done
 exec 9>&-
 wait
 

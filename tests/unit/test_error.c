@@ -1,6 +1,7 @@
 #include "log/error.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 
 Test(error, each_layer_adds_what_it_knows)
@@ -41,6 +42,29 @@ Test(error, a_reason_is_one_line)
 
     error_set(&err, STATUS_IO, "SELECT%s", "\n1\t\x1b[2J\x7f");
     cr_expect_str_eq(err.text, "SELECT 1  [2J ");
+}
+
+Test(error, what_the_system_says_comes_with_what_to_do)
+{
+    static const struct {
+        int code;
+        const char *text;
+    } cases[] = {
+        {ENOENT,
+         "a.db: No such file or directory: check its name, or mount what it is on"},
+        {EACCES, "a.db: Permission denied: give this user the right to it"        },
+        {ENOSPC, "a.db: No space left on device: free some disk space"            },
+        {ELOOP,  "a.db: Too many levels of symbolic links"                        },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error err;
+
+        errno = cases[i].code;
+        cr_expect_eq(error_set_errno(&err, STATUS_UNAVAILABLE, "a.db"),
+                     STATUS_UNAVAILABLE);
+        cr_expect_str_eq(err.text, cases[i].text);
+    }
 }
 
 Test(error, every_status_has_a_text)

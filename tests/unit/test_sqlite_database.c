@@ -110,13 +110,25 @@ Test(sqlite_database, a_read_transaction_is_a_snapshot)
 
 Test(sqlite_database, a_locked_database_is_busy_and_says_so)
 {
-    struct sqlite_database *other;
+    struct sqlite_database *other, *third;
+    int64_t version;
+    char locked[256];
+
+    (void)snprintf(locked, sizeof locked,
+                   "%s: locked by another process; try again when it is done", path);
 
     cr_assert_eq(sqlite_database_open(&other, path, SQLITE_DATABASE_WRITE, 0, &err),
                  STATUS_OK);
     cr_assert_eq(sqlite_begin_write(other, &err), STATUS_OK);
     cr_expect_eq(sqlite_begin_write(database, &err), STATUS_BUSY);
-    cr_expect(strstr(err.text, "locked by another program") != NULL, "%s", err.text);
+    cr_expect_str_eq(err.text, locked);
+    sqlite_rollback(other);
+    cr_assert_eq(sqlite_execute(other, "BEGIN EXCLUSIVE", &err), STATUS_OK); /* to read */
+    cr_expect_eq(sqlite_schema_version(database, &version, &err), STATUS_BUSY);
+    cr_expect_str_eq(err.text, locked);
+    cr_expect_eq(sqlite_database_open(&third, path, SQLITE_DATABASE_READ, 0, &err),
+                 STATUS_BUSY);
+    cr_expect_str_eq(err.text, locked);
     sqlite_rollback(other);
     cr_expect_eq(sqlite_begin_write(database, &err), STATUS_OK);
     sqlite_rollback(database);
