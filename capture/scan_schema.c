@@ -63,8 +63,8 @@ static enum status log_definitions(struct scan_schema *schema, struct appender *
 }
 
 enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database *database,
-                             const char *only, struct appender *appender,
-                             struct error *err)
+                             const char *only, bool foreign_keys,
+                             struct appender *appender, struct error *err)
 {
     int64_t version = 0;
     enum status status = sqlite_schema_version(database, &version, err);
@@ -74,6 +74,7 @@ enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database 
         return status;
     scan_schema_release(schema);
     status = sqlite_catalog_read(database, only, &schema->catalog, err);
+    sqlite_catalog_count_foreign_keys(&schema->catalog, foreign_keys);
     if (status == STATUS_OK)
         status = log_definitions(schema, appender, err);
     return status;

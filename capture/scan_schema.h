@@ -16,11 +16,12 @@ struct scan_schema {
 void scan_schema_release(struct scan_schema *schema);
 
 /* Read the catalog in the transaction that is open on the database, unless it is as it
- * was; add each definition that is new or changed to the appender's entry, numbered. */
+ * was; add each definition that is new or changed to the appender's entry, numbered.
+ * foreign_keys: whether they count here. */
 MUST_CHECK enum status scan_schema_read(struct scan_schema *schema,
                                         struct sqlite_database *database,
-                                        const char *only, struct appender *appender,
-                                        struct error *err);
+                                        const char *only, bool foreign_keys,
+                                        struct appender *appender, struct error *err);
 
 /* Open the tables under their logged definitions, after the entry was ended. */
 MUST_CHECK enum status scan_schema_open(struct scan_schema *schema,

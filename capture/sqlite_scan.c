@@ -14,6 +14,7 @@ struct sqlite_scan {
     struct store *store;
     char *only;    /* --tables; NULL: all */
     uint64_t rows; /* there are about so many; 0: unknown */
+    bool foreign_keys;
     struct scan_schema schema;
     struct scan_run run;
     bool complete; /* a scan ended with everything logged, at data_version */
@@ -93,7 +94,7 @@ static enum status scan_within(struct sqlite_scan *scan, const struct scan_order
     /* Definitions first, and durable: the scan goes on without LMDB's writer. */
     if (status == STATUS_OK)
         status = scan_schema_read(&scan->schema, scan->database, scan->only,
-                                  run->appender, err);
+                                  scan->foreign_keys, run->appender, err);
     if (status == STATUS_OK)
         status = end_entry(scan, order, ENTRY_TABLES, written_us, counts, err);
     if (status == STATUS_OK)
@@ -217,6 +218,7 @@ enum status sqlite_scan_open(struct source **out, struct sqlite_database *databa
     scan->source.ops = &scan_ops;
     scan->database = database;
     scan->store = store;
+    scan->foreign_keys = options->foreign_keys;
     scan->run.database = database;
     scan->rows = options->rows;
     *out = &scan->source;

@@ -11,6 +11,7 @@
 struct sqlite_scan_options {
     const char *tables; /* as sqlite_catalog_read's only; NULL: all */
     uint64_t rows;      /* that there are, for progress; 0: unknown */
+    bool foreign_keys;  /* whether they count: what the definitions say */
 };
 
 /* database and store stay the caller's and must outlive the source. On success *out is

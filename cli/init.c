@@ -51,7 +51,12 @@ static void print_json(const struct init_report *report,
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
     json_put(object, "skipped", skipped);
-    json_put_bool(object, "foreign_keys", report->catalog.foreign_keys_clean);
+    if (report->joins)
+        json_put(object, "foreign_keys", json_null());
+    else
+        json_put_bool(object, "foreign_keys", report->broken == NULL);
+    if (report->broken != NULL)
+        json_put_text(object, "broken", report->broken);
     json_print_line(stdout, object);
 }
 
@@ -99,11 +104,13 @@ static void print_text(const struct init_report *report,
         (void)printf("made node %s (%s) in %s\n", report->name, id, options->store);
     }
     if (report->catalog.count > 0 || !report->joins) {
-        (void)printf("%" PRIu64 " table%s, %" PRIu64 " row%s%s\n", report->tables,
-                     plural(report->tables), report->rows, plural(report->rows),
-                     report->catalog.foreign_keys_clean
-                         ? ""
-                         : "; foreign keys do not count, since some are broken already");
+        (void)printf("%" PRIu64 " table%s, %" PRIu64 " row%s\n", report->tables,
+                     plural(report->tables), report->rows, plural(report->rows));
+    }
+    if (report->broken != NULL && !report->joins) {
+        (void)fputs("foreign keys do not count: ", stdout);
+        print_plain(stdout, bytes_of_text(report->broken));
+        (void)fputs(" (rowferry.ini, foreign_keys)\n", stdout);
     }
     print_skipped(&report->catalog);
     print_silent(report);

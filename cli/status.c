@@ -3,6 +3,7 @@
 #include "cli/json.h"
 #include "cli/print.h"
 #include "cli/view.h"
+#include "node/foreign_keys.h"
 #include "node/summary.h"
 
 #include <inttypes.h>
@@ -134,6 +135,40 @@ static void fill_status(struct view *view, const struct summary *summary, json_t
     json_put_number(object, "conflicts", summary->conflicts);
     json_put_number(object, "parked", summary->parked);
     json_put_number(object, "quarantined", summary->quarantined);
+    json_put_bool(object, "foreign_keys", node_foreign_keys(view->node));
+}
+
+/* Members for which foreign keys count, when they do not here, or the other way round.
+ * list: NULL prints them. */
+static enum status list_elsewhere(struct view *view, json_t *list, struct error *err)
+{
+    bool count = node_foreign_keys(view->node);
+    struct foreign_keys_elsewhere elsewhere = {0};
+    enum status status =
+        foreign_keys_elsewhere_read(&elsewhere, view->txn, count, NULL, err);
+
+    if (status == STATUS_OK && list == NULL && (!count || elsewhere.count > 0))
+        (void)fprintf(view->out, "foreign keys %s\n", count ? "count" : "do not count");
+    for (size_t i = 0; status == STATUS_OK && i < elsewhere.count; i++) {
+        const struct foreign_keys_member *member = &elsewhere.list[i];
+        const struct member_name *name = members_get(&view->members, member->node);
+        json_t *object;
+
+        if (list != NULL) {
+            object = json_make_object();
+            json_put_node(object, "node", member->node);
+            json_put_text(object, "name", name != NULL ? name->name : "");
+            json_put_text(object, "table", member->table);
+            json_append(list, object);
+            continue;
+        }
+        (void)fprintf(view->out, "             but %s at %s (table ",
+                      count ? "do not" : "do", name != NULL ? name->name : "?");
+        print_plain(view->out, bytes_of_text(member->table));
+        (void)fputs("): the two may show different rows\n", view->out);
+    }
+    foreign_keys_elsewhere_release(&elsewhere);
+    return status;
 }
 
 static void print_status(struct view *view, const struct summary *summary)
@@ -167,7 +202,7 @@ static enum status run_status(const struct invocation *invocation, struct error 
 {
     struct view view;
     struct summary summary = {0};
-    json_t *object = NULL, *peers = NULL;
+    json_t *object = NULL, *peers = NULL, *elsewhere = NULL;
     enum status status = view_open(&view, invocation, err);
 
     if (status == STATUS_OK)
@@ -175,13 +210,17 @@ static enum status run_status(const struct invocation *invocation, struct error 
     if (status == STATUS_OK && view.json) {
         object = json_make_object();
         peers = json_make_array();
+        elsewhere = json_make_array();
         fill_status(&view, &summary, object);
+        json_put(object, "foreign_keys_elsewhere", elsewhere);
         json_put(object, "peers", peers);
     } else if (status == STATUS_OK) {
         print_status(&view, &summary);
-        if (view.members.count > 1)
-            (void)fputs("peers\n", view.out);
     }
+    if (status == STATUS_OK)
+        status = list_elsewhere(&view, elsewhere, err);
+    if (status == STATUS_OK && !view.json && view.members.count > 1)
+        (void)fputs("peers\n", view.out);
     if (status == STATUS_OK)
         status = list_peers(&view, false, peers, err);
     if (status == STATUS_OK && object != NULL)

@@ -343,23 +343,3 @@ void sqlite_catalog_release(struct sqlite_catalog *catalog)
     free(catalog->skipped);
     *catalog = (struct sqlite_catalog){0};
 }
-
-enum status sqlite_foreign_keys_clean(struct sqlite_database *database, bool *clean,
-                                      struct error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    bool mismatch;
-    enum status status =
-        sqlite_query(database, "PRAGMA main.foreign_key_check", NULL, &statement, err);
-
-    if (status == STATUS_OK)
-        status = sqlite_next_row(database, statement, err);
-    /* A parent without the key that the child names: SQLite can't check that one. */
-    mismatch = status == STATUS_IO &&
-               sqlite3_errcode(sqlite_database_handle(database)) == SQLITE_ERROR;
-    (void)sqlite3_finalize(statement);
-    *clean = status == STATUS_NOT_FOUND;
-    if (status == STATUS_NOT_FOUND || mismatch)
-        return STATUS_OK;
-    return status;
-}

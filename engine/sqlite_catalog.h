@@ -17,8 +17,6 @@ struct sqlite_catalog {
     size_t count;
     struct catalog_skipped *skipped; /* owned */
     size_t skipped_count;
-    bool
-        foreign_keys_clean; /* PRAGMA foreign_key_check found nothing (only when asked) */
     int64_t schema_version;
 };
 
@@ -34,9 +32,15 @@ MUST_CHECK enum status sqlite_catalog_wants(const char *only, const char *table,
 
 void sqlite_catalog_release(struct sqlite_catalog *catalog);
 
-/* PRAGMA foreign_key_check: whether every reference holds. */
-MUST_CHECK enum status sqlite_foreign_keys_clean(struct sqlite_database *database,
-                                                 bool *clean, struct error *err);
+/* PRAGMA foreign_key_check among the catalog's tables, in a transaction of the caller's:
+ * what is broken ("c has 3 rows without a parent in p"), for free(); *why is NULL when
+ * every reference holds. Keys of or to tables that are not replicated count nowhere. */
+MUST_CHECK enum status sqlite_foreign_keys_broken(struct sqlite_database *database,
+                                                  const struct sqlite_catalog *catalog,
+                                                  char **why, struct error *err);
+
+/* Make each foreign key of the catalog say whether it counts here. */
+void sqlite_catalog_count_foreign_keys(struct sqlite_catalog *catalog, bool count);
 
 /* Statements that make the definition's table in an empty SQLite database (its own DDL).
  */

@@ -84,7 +84,7 @@ static bool same_unique(const struct unique_key *a, const struct unique_key *b)
 static bool same_foreign_key(const struct foreign_key *a, const struct foreign_key *b)
 {
     if (!same_text(a->name, b->name) || !same_text(a->parent, b->parent) ||
-        a->column_count != b->column_count)
+        a->column_count != b->column_count || a->counts != b->counts)
         return false;
     for (uint32_t i = 0; i < a->column_count; i++) {
         if (!same_text(a->columns[i], b->columns[i]) ||

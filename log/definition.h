@@ -48,6 +48,7 @@ struct foreign_key {
     const char **columns;
     const char **parent_columns;
     uint32_t column_count;
+    bool counts; /* the origin's database keeps to it: its children show their parents */
 };
 
 struct definition {

@@ -17,6 +17,7 @@ enum {
     UNIQUE_PRIMARY = 1,
     UNIQUE_HAS_WHERE = 2,
     TERM_EXPRESSION = 1,
+    FOREIGN_KEY_COUNTS = 1,
 };
 
 /* The least bytes of one: a count is checked by it before memory is taken. */
@@ -24,7 +25,7 @@ enum {
     COLUMN_SIZE_MIN = 6,
     UNIQUE_SIZE_MIN = 6,
     TERM_SIZE_MIN = 3,
-    FOREIGN_KEY_SIZE_MIN = 5,
+    FOREIGN_KEY_SIZE_MIN = 6,
     PAIR_SIZE_MIN = 2,
 };
 
@@ -229,13 +230,16 @@ static enum status take_unique(struct reader *reader, struct unique_key *out)
 
 static enum status take_foreign_key(struct reader *reader, struct foreign_key *out)
 {
+    unsigned flags = 0;
     enum status status;
 
     if ((status = take_text(reader, &out->name)) != STATUS_OK ||
+        (status = take_flags(reader, FOREIGN_KEY_COUNTS, &flags)) != STATUS_OK ||
         (status = take_text(reader, &out->parent)) != STATUS_OK ||
         (status = take_count(reader, 1, DEFINITION_COLUMNS_MAX, PAIR_SIZE_MIN,
                              &out->column_count)) != STATUS_OK)
         return status;
+    out->counts = (flags & FOREIGN_KEY_COUNTS) != 0;
     out->columns = take_memory(reader, out->column_count, sizeof *out->columns);
     out->parent_columns =
         take_memory(reader, out->column_count, sizeof *out->parent_columns);
@@ -361,6 +365,7 @@ static void put_foreign_key(struct buffer *out, const struct definition *definit
     assert(key->column_count >= 1);
     assert(key->column_count <= DEFINITION_COLUMNS_MAX);
     put_text(out, key->name);
+    put_flags(out, key->counts, false);
     put_text(out, key->parent);
     buffer_put_varint(out, key->column_count);
     for (uint32_t i = 0; i < key->column_count; i++) {
@@ -420,6 +425,7 @@ static void assert_counts(const struct definition *definition)
  *      text    collation
  *  varint  foreign_key_count  0 to 1000; then each:
  *    text    name
+ *    1       flags            bit 0 it counts there; the others 0
  *    text    parent
  *    varint  column_count     1 to 32767; then each:
  *      text    column         a column of the table
@@ -461,21 +467,19 @@ static enum status take_all(struct reader *reader, struct definition *out)
         (status = take_uniques(reader, out)) != STATUS_OK ||
         (status = take_foreign_keys(reader, out)) != STATUS_OK)
         return status;
-    if (reader->in.size > 0)
-        return corrupt(reader, "something follows its end");
-    return STATUS_OK;
+    return reader->in.size == 0 ? STATUS_OK
+                                : corrupt(reader, "something follows its end");
 }
 
 enum status definition_decode(struct bytes in, struct definition **out, struct error *err)
 {
     struct reader reader = {.in = in, .err = err};
     struct definition *definition;
-    enum status status = STATUS_NO_MEMORY;
+    enum status status;
 
     *out = NULL;
     definition = take_memory(&reader, 1, sizeof *definition);
-    if (definition != NULL)
-        status = take_all(&reader, definition);
+    status = definition != NULL ? take_all(&reader, definition) : STATUS_NO_MEMORY;
     if (status != STATUS_OK) {
         arena_release(&reader.arena);
         return status;

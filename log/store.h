@@ -118,6 +118,8 @@ enum meta_key {
     META_DATABASE = 17,       /* bytes: the database's URL, sqlite:PATH (absolute) */
     META_FOUNDER = 18,        /* 1 when this node founded the fleet */
     META_SIGNED_SEQ = 20,     /* own origin_seq at which the newest signed head is */
+    META_FOREIGN_KEYS = 21, /* whether they count here unless rowferry.ini says: 1, or 2:
+                               they do not; 0: nobody has decided */
 };
 
 MUST_CHECK enum status meta_get(struct store_txn *txn, enum meta_key key, uint64_t *value,

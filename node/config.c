@@ -21,7 +21,6 @@ static const char *const trigger_words[] = {
 void config_init(struct config *config)
 {
     *config = (struct config){
-        .foreign_keys = true,
         .triggers = TRIGGERS_AUTO,
         .max_skew_us = CLOCK_MAX_SKEW_US_DEFAULT,
     };
@@ -137,7 +136,8 @@ static int read_line(void *user, const char *section, const char *name, const ch
     } else if (strcmp(name, "foreign_keys") == 0) {
         if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
             wrong_value(reading, name, value, "on or off");
-        reading->config->foreign_keys = strcmp(value, "on") == 0;
+        reading->config->foreign_keys =
+            strcmp(value, "on") == 0 ? FOREIGN_KEYS_ON : FOREIGN_KEYS_OFF;
     } else if (strcmp(name, "triggers") == 0) {
         set_triggers(reading, value);
     } else if (strcmp(name, "max_skew") == 0) {
@@ -286,8 +286,10 @@ static void write_lines(FILE *file, const struct config *config)
     (void)fprintf(
         file,
         "# on: a row whose parent is missing is parked; off: foreign keys do not "
-        "count.\nforeign_keys = %s\n\n",
-        config->foreign_keys ? "on" : "off");
+        "count.\n# The same on every node, or they show different rows. Without a line: "
+        "as the fleet's\n# founder has it.\n%sforeign_keys = %s\n\n",
+        config->foreign_keys == FOREIGN_KEYS_UNSAID ? "# " : "",
+        config->foreign_keys == FOREIGN_KEYS_OFF ? "off" : "on");
     (void)fprintf(
         file,
         "# Whether what arrives fires triggers. auto: those that write only tables "

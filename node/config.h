@@ -6,10 +6,13 @@
 
 enum { CONFIG_LINE_MAX = 190 }; /* inih would cut a longer line in silence */
 
+/* UNSAID: as the fleet's founder has it. */
+enum foreign_keys { FOREIGN_KEYS_UNSAID, FOREIGN_KEYS_ON, FOREIGN_KEYS_OFF };
+
 struct config {
     char *database; /* URL; NULL: as the store remembers it */
     char *tables;   /* comma-separated; NULL: all */
-    bool foreign_keys;
+    enum foreign_keys foreign_keys;
     enum trigger_mode triggers;
     uint64_t max_skew_us;
 };

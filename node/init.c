@@ -14,6 +14,7 @@
 #include "log/identity.h"
 #include "node/cradle.h"
 #include "node/database_url.h"
+#include "node/foreign_keys.h"
 #include "node/own_state.h"
 #include "node/path.h"
 
@@ -50,6 +51,8 @@ void init_report_release(struct init_report *report)
 {
     free(report->silent);
     report->silent = NULL;
+    free(report->broken);
+    report->broken = NULL;
     sqlite_catalog_release(&report->catalog);
 }
 
@@ -178,7 +181,6 @@ static enum status look_at_tables(struct making *making, struct error *err)
     uint64_t count;
     enum status status;
 
-    report->catalog.foreign_keys_clean = true; /* of a file that is not there */
     if (making->database == NULL)
         return STATUS_OK;
     if (making->options->create_tables)
@@ -188,8 +190,8 @@ static enum status look_at_tables(struct making *making, struct error *err)
         return status;
     status = sqlite_catalog_read(making->database, only, &report->catalog, err);
     if (status == STATUS_OK)
-        status = sqlite_foreign_keys_clean(making->database,
-                                           &report->catalog.foreign_keys_clean, err);
+        status = sqlite_foreign_keys_broken(making->database, &report->catalog,
+                                            &report->broken, err);
     for (size_t i = 0; status == STATUS_OK && i < report->catalog.count; i++) {
         count = 0;
         status = node_count_rows(making->database, report->catalog.definitions[i], &count,
@@ -200,8 +202,9 @@ static enum status look_at_tables(struct making *making, struct error *err)
         status = find_silent(making, err);
     sqlite_rollback(making->database);
     report->tables = report->catalog.count;
-    if (status == STATUS_OK)
-        making->config.foreign_keys = report->catalog.foreign_keys_clean;
+    if (making->options->join == NULL) /* else the first sync finds out */
+        making->config.foreign_keys =
+            report->broken == NULL ? FOREIGN_KEYS_ON : FOREIGN_KEYS_OFF;
     return status;
 }
 
@@ -227,8 +230,10 @@ static enum status put_meta(struct making *making, struct error *err)
     }
     store_abort(txn);
     if (status == STATUS_OK && making->options->join != NULL)
-        status = join_remember(making->store, &plan, err);
-    return status;
+        return join_remember(making->store, &plan, err);
+    return status == STATUS_OK
+               ? foreign_keys_remember(making->store, making->report->broken == NULL, err)
+               : status;
 }
 
 static enum status copy_option(char **out, const char *text, struct error *err)
@@ -271,8 +276,11 @@ static enum status make_store(struct making *making, struct error *err)
 /* The founder's log: member, definitions, base rows. */
 static enum status found_fleet(struct making *making, struct error *err)
 {
-    struct sqlite_scan_options options = {.tables = making->options->tables,
-                                          .rows = making->report->rows};
+    struct sqlite_scan_options options = {
+        .tables = making->options->tables,
+        .rows = making->report->rows,
+        .foreign_keys = making->config.foreign_keys == FOREIGN_KEYS_ON,
+    };
     struct capture_counts counts = {0};
     struct source *source = NULL;
     enum status status = store_lock(making->store, LOCK_CAPTURE, err);

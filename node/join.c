@@ -11,7 +11,9 @@
 #include "log/log_reader.h"
 #include "log/plan.h"
 #include "log/segment.h"
+#include "node/foreign_keys.h"
 #include "node/meeting.h"
+#include "node/members.h"
 #include "node/own_state.h"
 
 #include <stdlib.h>
@@ -104,6 +106,7 @@ enum status join_log_member(struct store *store, bool whole_context, struct erro
 struct fleet_tables {
     const struct definition **definitions; /* owned */
     uint32_t count;
+    uint64_t founder;
 };
 
 /* The founder is who made the first entry: all others have it in their context. */
@@ -126,6 +129,7 @@ static enum status find_fleet_tables(struct store_txn *txn, struct fleet_tables 
         status = tables_count(txn, &count, err);
     if (status != STATUS_OK)
         return status;
+    out->founder = first.header.origin;
     out->definitions = calloc((size_t)count + 1, sizeof(const struct definition *));
     if (out->definitions == NULL)
         return error_set(err, STATUS_NO_MEMORY, "join: out of memory");
@@ -343,6 +347,37 @@ static enum status enter_log(struct node *node, struct error *err)
     return status == STATUS_OK ? put_join(node->store, (struct bytes){0}, err) : status;
 }
 
+/* Without a line of its own in rowferry.ini the newcomer has it as the founder has. */
+static enum status take_foreign_keys(struct node *node, uint64_t founder,
+                                     struct error *err)
+{
+    struct store_txn *txn = NULL;
+    struct members members = {0};
+    const struct member_name *member;
+    bool count = true, any = false;
+    enum status status = store_begin(node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = foreign_keys_of_fleet(txn, founder, &count, &any, err);
+    if (status == STATUS_OK)
+        status = members_read(&members, txn, err);
+    store_abort(txn);
+    if (status == STATUS_OK)
+        status = foreign_keys_remember(node->store, count, err);
+    if (status == STATUS_OK && node->config.foreign_keys == FOREIGN_KEYS_UNSAID) {
+        node->foreign_keys = count;
+        member = members_get(&members, founder);
+        if (!count)
+            node_say(node,
+                     "foreign keys do not count here, since they do not at %s, the "
+                     "fleet's founder: rows are shown without their parents too "
+                     "(foreign_keys in rowferry.ini)",
+                     member != NULL ? member->name : "the node");
+    }
+    members_release(&members);
+    return status;
+}
+
 enum status join_finish(struct node *node, struct error *err)
 {
     struct store_txn *txn = NULL;
@@ -358,6 +393,8 @@ enum status join_finish(struct node *node, struct error *err)
     store_abort(txn); /* definitions live as long as the store */
     if (status == STATUS_OK)
         status = enter_database(node, &plan, &tables, err);
+    if (status == STATUS_OK)
+        status = take_foreign_keys(node, tables.founder, err);
     if (status == STATUS_OK)
         status = enter_log(node, err);
     free(tables.definitions);

@@ -3,9 +3,12 @@
 #include "apply/applier.h"
 #include "capture/sqlite_scan.h"
 #include "node/database_url.h"
+#include "node/foreign_keys.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,6 +90,17 @@ static enum status open_database(struct node *node, bool read_only, struct error
     return status;
 }
 
+static enum status find_foreign_keys(struct node *node, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = foreign_keys_count(txn, &node->config, &node->foreign_keys, err);
+    store_abort(txn);
+    return status;
+}
+
 enum status node_open(struct node **out, const char *store, unsigned flags,
                       struct error *err)
 {
@@ -106,7 +120,8 @@ enum status node_open(struct node **out, const char *store, unsigned flags,
         status = find_url(node, err);
     if (status == STATUS_OK) {
         store_set_clock(node->store, &wall_clock_system, node->config.max_skew_us);
-        if ((flags & NODE_WITH_DATABASE) != 0)
+        status = find_foreign_keys(node, err);
+        if (status == STATUS_OK && (flags & NODE_WITH_DATABASE) != 0)
             status = open_database(node, read_only, err);
     }
     if (status != STATUS_OK) {
@@ -148,6 +163,25 @@ const char *node_database_url(const struct node *node)
     return node->url;
 }
 
+bool node_foreign_keys(const struct node *node)
+{
+    return node->foreign_keys;
+}
+
+void node_say(struct node *node, const char *format, ...)
+{
+    va_list arguments;
+    char *line = NULL;
+
+    if (node->notice == NULL)
+        return;
+    va_start(arguments, format);
+    if (vasprintf(&line, format, arguments) >= 0)
+        node->notice(node->notice_data, line);
+    va_end(arguments);
+    free(line);
+}
+
 void node_on_notice(struct node *node, node_notice_cb notice, void *data)
 {
     node->notice = notice;
@@ -169,7 +203,8 @@ void node_set_clock(struct node *node, const struct wall_clock *clock,
 
 enum status node_source(struct node *node, struct source **out, struct error *err)
 {
-    struct sqlite_scan_options options = {.tables = node->config.tables};
+    struct sqlite_scan_options options = {.tables = node->config.tables,
+                                          .foreign_keys = node->foreign_keys};
     enum status status = STATUS_OK;
 
     assert(node->database != NULL);
@@ -194,7 +229,7 @@ enum status node_target(struct node *node, struct target **out, struct error *er
     struct sqlite_target_options options = {
         .capture = capture_for_target,
         .capture_data = node,
-        .foreign_keys = node->config.foreign_keys,
+        .foreign_keys = node->foreign_keys,
         .triggers = node->config.triggers,
         .tables = node->config.tables,
     };
@@ -312,7 +347,7 @@ enum status node_diff(struct node *node, const char *path, diff_row_cb visit, vo
                       struct diff_counts *counts, struct error *err)
 {
     struct diff_options options = {
-        .foreign_keys = node->config.foreign_keys,
+        .foreign_keys = node->foreign_keys,
         .tables = node->config.tables,
         .other = path != NULL,
     };

@@ -38,6 +38,7 @@ struct init_report {
     bool joins;                    /* the fleet's rows come with the first sync */
     struct sqlite_catalog catalog; /* what is replicated and what is not, and why */
     bool *silent; /* catalog's definitions whose triggers stay silent when rows arrive */
+    char *broken; /* owned: why foreign keys do not count; NULL: nothing is broken */
 };
 void init_report_release(struct init_report *report);
 
@@ -60,6 +61,7 @@ void node_close(struct node *node);
 struct store *node_store(struct node *node);
 struct sqlite_database *node_database(struct node *node); /* NULL: opened without */
 const char *node_database_url(const struct node *node);
+bool node_foreign_keys(const struct node *node); /* whether they count here */
 void node_on_notice(struct node *node, node_notice_cb notice, void *data);
 
 /* Who watches long work; it must outlive the node. NULL, the default: nobody. */

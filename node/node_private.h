@@ -11,6 +11,7 @@ struct node {
     char *url;  /* the database's */
     char *path; /* of its file; NULL: opened without */
     struct sqlite_database *database;
+    bool foreign_keys; /* whether they count */
     struct source
         *source; /* opened when first needed: joining makes tables before that */
     struct target *target;
@@ -22,6 +23,10 @@ MUST_CHECK enum status node_source(struct node *node, struct source **out,
                                    struct error *err);
 MUST_CHECK enum status node_target(struct node *node, struct target **out,
                                    struct error *err);
+
+/* Tell the user one line; what it says stays true when nobody listens. */
+void node_say(struct node *node, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Take the locks of a visit: capture, import, apply, in this order; or all but import. */
 MUST_CHECK enum status node_lock(struct node *node, bool import, struct error *err);

@@ -1,6 +1,8 @@
 /* A visit: capture, receive, apply, send; and rounds of visits until nothing moves. */
 #include "node/node_private.h"
 
+#include "node/foreign_keys.h"
+#include "node/members.h"
 #include "ship/folder.h"
 
 #include <assert.h>
@@ -103,6 +105,66 @@ static enum status visit(struct node *node, struct transport *transport,
     return outcome.status;
 }
 
+/* ---- what is learnt of the others' foreign keys */
+
+static enum status tell_elsewhere(struct node *node, struct store_txn *txn,
+                                  const struct foreign_keys_watch *before,
+                                  struct error *err)
+{
+    struct foreign_keys_elsewhere elsewhere = {0};
+    struct members members = {0};
+    enum status status =
+        foreign_keys_elsewhere_read(&elsewhere, txn, node->foreign_keys, before, err);
+
+    if (status == STATUS_OK && elsewhere.count > 0)
+        status = members_read(&members, txn, err);
+    for (size_t i = 0; status == STATUS_OK && i < elsewhere.count; i++) {
+        const struct member_name *member = members_get(&members, elsewhere.list[i].node);
+
+        if (elsewhere.list[i].known || member == NULL)
+            continue;
+        node_say(node,
+                 node->foreign_keys
+                     ? "foreign keys count here and not at %s (table %s): the two may "
+                       "show different rows; set foreign_keys alike in both rowferry.ini"
+                     : "foreign keys count at %s and not here (table %s): the two may "
+                       "show different rows; set foreign_keys alike in both rowferry.ini",
+                 member->name, elsewhere.list[i].table);
+    }
+    members_release(&members);
+    foreign_keys_elsewhere_release(&elsewhere);
+    return status;
+}
+
+/* A visit, and one line for each member whose setting it found to be another. */
+static enum status visit_watching(struct node *node, struct transport *transport,
+                                  struct visit_report *report, struct error *err)
+{
+    struct foreign_keys_watch *before = NULL;
+    struct store_txn *txn = NULL;
+    struct error failure;
+    enum status told, status = store_begin(node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = foreign_keys_watch_open(&before, txn, err);
+    store_abort(txn);
+    txn = NULL;
+    if (status == STATUS_OK)
+        status = visit(node, transport, report, err);
+    if (before != NULL) {
+        told = store_begin(node->store, TXN_READ, &txn, &failure);
+        if (told == STATUS_OK)
+            told = tell_elsewhere(node, txn, before, &failure);
+        store_abort(txn);
+        if (status == STATUS_OK && told != STATUS_OK) {
+            status = told;
+            *err = failure;
+        }
+    }
+    foreign_keys_watch_close(before);
+    return status;
+}
+
 static void no_notice(void *data, const char *line)
 {
     (void)data;
@@ -124,7 +186,7 @@ static enum status sync_once(struct node *node, const char *target,
     assert(transport != NULL);
     status = node_lock(node, true, err);
     if (status == STATUS_OK) {
-        status = visit(node, transport, report, err);
+        status = visit_watching(node, transport, report, err);
         node_unlock(node, true);
     }
     transport->ops->close(transport);

@@ -42,7 +42,7 @@ Test(config, has_defaults_without_a_file)
     cr_assert_eq(config_read(&config, folder, &err), STATUS_OK);
     cr_expect_null(config.database);
     cr_expect_null(config.tables);
-    cr_expect(config.foreign_keys);
+    cr_expect_eq(config.foreign_keys, FOREIGN_KEYS_UNSAID);
     cr_expect_eq(config.triggers, TRIGGERS_AUTO);
     cr_expect_eq(config.max_skew_us, CLOCK_MAX_SKEW_US_DEFAULT);
 }
@@ -57,7 +57,7 @@ Test(config, reads_back_what_it_wrote)
                        "%stable_%02d", i > 0 ? "," : "", i);
     config.database = strdup("sqlite:/a b/ä.db");
     config.tables = strdup(names);
-    config.foreign_keys = false;
+    config.foreign_keys = FOREIGN_KEYS_OFF;
     config.triggers = TRIGGERS_ON;
     config.max_skew_us = 7000000;
     cr_assert_eq(config_write(&config, folder, &err), STATUS_OK, "%s", err.text);
@@ -65,7 +65,7 @@ Test(config, reads_back_what_it_wrote)
     cr_assert_eq(config_read(&again, folder, &err), STATUS_OK, "%s", err.text);
     cr_expect_str_eq(again.database, config.database);
     cr_expect_str_eq(again.tables, names);
-    cr_expect_not(again.foreign_keys);
+    cr_expect_eq(again.foreign_keys, FOREIGN_KEYS_OFF);
     cr_expect_eq(again.triggers, TRIGGERS_ON);
     cr_expect_eq(again.max_skew_us, 7000000);
     config_release(&again);

@@ -12,27 +12,27 @@ static struct error err;
 /* CREATE TABLE t (id INT PRIMARY KEY, n TEXT DEFAULT '', g AS (…) STORED) STRICT, with a
  * partial unique index on n and an expression, and a foreign key from n to p (id). */
 static const uint8_t golden[] = {
-    1,                                     /* format */
-    3,                                     /* number */
-    1, 't',                                /* name */
-    2, 'T', 't',                           /* local name */
-    1,                                     /* SQLite */
-    2,                                     /* STRICT */
-    3, 'd', ';', '\n',                     /* DDL */
-    3,                                     /* columns */
-    2, 'i', 'd', 3,    'I',  'N',  'T', 0, /* id INT, no collation */
-    1, 4,   1,                             /* integer, NOT NULL, key place 1 */
-    1, 'n', 4,   'T',  'E',  'X',  'T', 2,   'N', 'C', /* n TEXT, collation NC */
-    3, 8,   0,   2,    '\'', '\'',                     /* text, has a default: '' */
-    1, 'g', 0,   0,                                    /* g, no type */
-    0, 2,   0,                                         /* any, generated stored */
-    1,                                                 /* unique constraints */
-    1, 'u', 2,   1,    'w',                            /* u, WHERE w */
-    2,                                                 /* terms */
-    0, 1,   'n', 2,    'N',  'C',                      /* n */
-    1, 3,   'n', '|',  'n',  0,                        /* n|n, an expression */
-    1,                                                 /* foreign keys */
-    0, 1,   'p', 1,    1,    'n',  2,   'i', 'd',      /* (n) to p (id) */
+    1,                                               /* format */
+    3,                                               /* number */
+    1, 't',                                          /* name */
+    2, 'T', 't',                                     /* local name */
+    1,                                               /* SQLite */
+    2,                                               /* STRICT */
+    3, 'd', ';', '\n',                               /* DDL */
+    3,                                               /* columns */
+    2, 'i', 'd', 3,    'I',  'N',  'T', 0,           /* id INT, no collation */
+    1, 4,   1,                                       /* integer, NOT NULL, key place 1 */
+    1, 'n', 4,   'T',  'E',  'X',  'T', 2, 'N', 'C', /* n TEXT, collation NC */
+    3, 8,   0,   2,    '\'', '\'',                   /* text, has a default: '' */
+    1, 'g', 0,   0,                                  /* g, no type */
+    0, 2,   0,                                       /* any, generated stored */
+    1,                                               /* unique constraints */
+    1, 'u', 2,   1,    'w',                          /* u, WHERE w */
+    2,                                               /* terms */
+    0, 1,   'n', 2,    'N',  'C',                    /* n */
+    1, 3,   'n', '|',  'n',  0,                      /* n|n, an expression */
+    1,                                               /* foreign keys */
+    0, 1,   1,   'p',  1,    1,    'n', 2, 'i', 'd', /* (n) to p (id), which counts */
 };
 
 /* The smallest: t (a), a the key. */
@@ -96,6 +96,7 @@ Test(definition, decodes_what_the_golden_bytes_say)
     cr_expect_str_eq(definition->foreign_keys[0].parent, "p");
     cr_expect_str_eq(definition->foreign_keys[0].columns[0], "n");
     cr_expect_str_eq(definition->foreign_keys[0].parent_columns[0], "id");
+    cr_expect(definition->foreign_keys[0].counts);
     definition_close(definition);
     definition_close(NULL);
 }
@@ -127,8 +128,9 @@ Test(definition, refuses_impossible_tables)
         {"an unknown flag of a constraint",  51, 6,           "flags"                  },
         {"no terms",                         54, 0,           "count"                  },
         {"a term that is no column",         57, 'x',         "unique constraint names"},
-        {"no columns in a foreign key",      71, 0,           "count"                  },
-        {"a child column that is no column", 73, 'x',         "foreign key names"      },
+        {"an unknown flag of a foreign key", 69, 2,           "flags"                  },
+        {"no columns in a foreign key",      72, 0,           "count"                  },
+        {"a child column that is no column", 74, 'x',         "foreign key names"      },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -354,25 +354,54 @@ Test(sqlite_catalog, an_unknown_collation_hinders_nobody)
     cr_expect(strstr(catalog.skipped[0].why, "localized") != NULL);
 }
 
-Test(sqlite_catalog, foreign_keys_are_clean_or_not)
+static void expect_broken(const char *expected)
 {
-    bool clean = false;
+    char *broken = NULL;
 
+    sqlite_catalog_release(&catalog);
+    read_catalog("");
+    cr_assert_eq(sqlite_foreign_keys_broken(database, &catalog, &broken, &err), STATUS_OK,
+                 "%s", err.text);
+    if (expected == NULL)
+        cr_expect_null(broken, "%s", broken);
+    else
+        cr_expect(broken != NULL && strstr(broken, expected) != NULL, "%s", broken);
+    free(broken);
+}
+
+Test(sqlite_catalog, what_is_broken_among_foreign_keys_is_named)
+{
     execute("CREATE TABLE p (i INTEGER PRIMARY KEY, v);"
             "CREATE TABLE c (i INTEGER PRIMARY KEY, p REFERENCES p);"
             "INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, 1), (2, NULL)");
-    cr_assert_eq(sqlite_foreign_keys_clean(database, &clean, &err), STATUS_OK, "%s",
-                 err.text);
-    cr_expect(clean);
+    expect_broken(NULL);
     execute("INSERT INTO c VALUES (3, 9)");
-    cr_assert_eq(sqlite_foreign_keys_clean(database, &clean, &err), STATUS_OK, "%s",
-                 err.text);
-    cr_expect(!clean);
+    expect_broken("c has 1 row without a parent in p");
+    execute("INSERT INTO c VALUES (4, 9)");
+    expect_broken("c has 2 rows without a parent in p");
     execute("DELETE FROM c; CREATE TABLE m (i INTEGER PRIMARY KEY, x REFERENCES p (v));"
             "INSERT INTO m VALUES (1, 1)");
-    cr_assert_eq(sqlite_foreign_keys_clean(database, &clean, &err), STATUS_OK, "%s",
-                 err.text);
-    cr_expect(!clean, "a parent key that is not unique");
+    expect_broken("those of m can't be checked (foreign key mismatch");
+}
+
+Test(sqlite_catalog, keys_of_or_to_tables_that_are_not_replicated_break_nothing)
+{
+    execute(
+        "CREATE TABLE p (i INTEGER PRIMARY KEY); CREATE TABLE keyless (p REFERENCES p);"
+        "INSERT INTO keyless VALUES (7); CREATE TABLE other (i UNIQUE);"
+        "CREATE TABLE c (i INTEGER PRIMARY KEY, o REFERENCES other (i));"
+        "INSERT INTO c VALUES (1, 7)");
+    expect_broken(NULL);
+}
+
+Test(sqlite_catalog, foreign_keys_say_whether_they_count)
+{
+    execute("CREATE TABLE p (i INTEGER PRIMARY KEY);"
+            "CREATE TABLE c (i INTEGER PRIMARY KEY, p REFERENCES p)");
+    read_catalog("");
+    cr_expect_not(find("c")->foreign_keys[0].counts);
+    sqlite_catalog_count_foreign_keys(&catalog, true);
+    cr_expect(find("c")->foreign_keys[0].counts);
 }
 
 /* ---- groups */

@@ -1,0 +1,112 @@
+/* Whether the foreign keys of a database hold, and which tables that are not replicated
+ * refer to those that are. */
+#include "engine/sqlite_catalog.h"
+
+#include "engine/sqlite_query.h"
+#include "log/buffer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BROKEN_NAMED_MAX = 3 };
+
+static void put_text(struct buffer *out, const char *text)
+{
+    buffer_put_bytes(out, bytes_of_text(text));
+}
+
+static bool is_replicated(const struct sqlite_catalog *catalog, const char *table)
+{
+    for (size_t i = 0; i < catalog->count; i++)
+        if (sqlite3_stricmp(catalog->definitions[i]->local_name, table) == 0)
+            return true;
+    return false;
+}
+
+/* One more reason, of which the first few are named. */
+static void add_reason(struct buffer *why, unsigned *reasons, const char *reason)
+{
+    ++*reasons;
+    if (*reasons > BROKEN_NAMED_MAX + 1)
+        return;
+    if (*reasons > 1)
+        put_text(why, *reasons <= BROKEN_NAMED_MAX ? ", " : ", …");
+    if (*reasons <= BROKEN_NAMED_MAX)
+        put_text(why, reason);
+}
+
+/* "child has 3 rows without a parent in p" for each parent that is replicated. A parent
+ * without the key that the child names is an error of SQLite's: it can't check that. */
+static enum status check_table(struct sqlite_database *database,
+                               const struct sqlite_catalog *catalog,
+                               const struct definition *child, struct buffer *why,
+                               unsigned *reasons, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status =
+        sqlite_query(database,
+                     "SELECT parent, count(*) FROM pragma_foreign_key_check(?1, 'main')"
+                     " GROUP BY parent ORDER BY parent",
+                     child->local_name, &statement, err);
+    char reason[400];
+
+    while (status == STATUS_OK) {
+        const char *parent;
+        long long rows;
+
+        status = sqlite_next_row(database, statement, err);
+        if (status != STATUS_OK)
+            break;
+        parent = (const char *)sqlite3_column_text(statement, 0);
+        rows = sqlite3_column_int64(statement, 1);
+        if (parent == NULL || !is_replicated(catalog, parent))
+            continue;
+        (void)snprintf(reason, sizeof reason,
+                       "%.150s has %lld row%s without a parent in %.150s",
+                       child->local_name, rows, rows == 1 ? "" : "s", parent);
+        add_reason(why, reasons, reason);
+    }
+    if (status == STATUS_IO &&
+        sqlite3_errcode(sqlite_database_handle(database)) == SQLITE_ERROR) {
+        (void)snprintf(reason, sizeof reason, "those of %.150s can't be checked (%.200s)",
+                       child->local_name,
+                       sqlite3_errmsg(sqlite_database_handle(database)));
+        add_reason(why, reasons, reason);
+        status = STATUS_NOT_FOUND;
+    }
+    (void)sqlite3_finalize(statement);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status sqlite_foreign_keys_broken(struct sqlite_database *database,
+                                       const struct sqlite_catalog *catalog, char **why,
+                                       struct error *err)
+{
+    struct buffer text = {0};
+    unsigned reasons = 0;
+    enum status status = STATUS_OK;
+
+    *why = NULL;
+    for (size_t i = 0; i < catalog->count && status == STATUS_OK; i++)
+        if (catalog->definitions[i]->foreign_key_count > 0)
+            status = check_table(database, catalog, catalog->definitions[i], &text,
+                                 &reasons, err);
+    buffer_put(&text, 0, 1);
+    if (status == STATUS_OK)
+        status = buffer_check(&text, err);
+    if (status == STATUS_OK && reasons > 0) {
+        *why = strdup((const char *)text.data);
+        if (*why == NULL)
+            status = error_set(err, STATUS_NO_MEMORY, "catalog: out of memory");
+    }
+    buffer_release(&text);
+    return status;
+}
+
+void sqlite_catalog_count_foreign_keys(struct sqlite_catalog *catalog, bool count)
+{
+    for (size_t i = 0; i < catalog->count; i++)
+        for (uint32_t key = 0; key < catalog->definitions[i]->foreign_key_count; key++)
+            catalog->definitions[i]->foreign_keys[key].counts = count;
+}
