@@ -111,6 +111,14 @@ static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row
     bool carried;
     enum status status = STATUS_OK;
 
+    if (table->lacks != NULL) {
+        (void)error_set(
+            err, STATUS_CONSTRAINT,
+            "another row of %s has one of its unique values, and which of the "
+            "two is older can't be decided here: %s",
+            table->definition->local_name, table->lacks);
+        return refuse(batch, row, err);
+    }
     if (row->holding->live) {
         status = tables_find(batch->txn, row->holding->definition_origin,
                              row->holding->definition, &held, err);

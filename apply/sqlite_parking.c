@@ -213,7 +213,7 @@ static enum status load_group(struct sqlite_batch *batch, uint32_t group,
 
     for (uint32_t i = schema->group_start[group];
          i < schema->group_start[group + 1] && status == STATUS_OK; i++) {
-        if (schema->by_group[i]->id == 0)
+        if (schema->by_group[i]->id == 0 || schema->by_group[i]->lacks != NULL)
             continue;
         status = parked_visit(batch->txn, schema->by_group[i]->id, visit_parked, &loading,
                               err);

@@ -74,6 +74,16 @@ static enum status find_strangers(struct rewrite *rewrite, struct error *err)
     return status;
 }
 
+/* A row that must change, of a table that can't be written as it should be. */
+static enum status refuse_lacking(const struct sqlite_table *table, struct error *err)
+{
+    return error_set(
+        err, STATUS_REFUSED,
+        "rows of %s are not as the log has them, and can't be rewritten here "
+        "(%s): take resync --prefer database",
+        table->definition->local_name, table->lacks);
+}
+
 static enum status remove_strangers(struct rewrite *rewrite, struct error *err)
 {
     struct sqlite_batch *batch = rewrite->batch;
@@ -87,6 +97,8 @@ static enum status remove_strangers(struct rewrite *rewrite, struct error *err)
 
         status =
             sqlite_suspects_after(batch->moved, table->group, &first, &stranger, err);
+        if (status == STATUS_OK && table->lacks != NULL)
+            status = refuse_lacking(table, err);
         if (status != STATUS_OK)
             break;
         buffer_clear(&batch->key);
@@ -192,6 +204,8 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
     }
     if (status != STATUS_OK || !changed)
         return status;
+    if (row.table != NULL && row.table->lacks != NULL)
+        return refuse_lacking(row.table, err);
     status = sqlite_batch_write(rewrite->batch, &row, err);
     return status == STATUS_OK ? drop_refused(rewrite, &row, err) : status;
 }

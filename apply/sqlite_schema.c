@@ -160,6 +160,8 @@ static enum status find_foreigns(struct sqlite_schema *schema, struct error *err
     for (size_t i = 0; i < schema->count; i++) {
         const struct definition *definition = schema->tables[i].definition;
 
+        if (schema->tables[i].lacks != NULL) /* its rows could not be put back */
+            continue;
         for (uint32_t k = 0; k < definition->foreign_key_count && status == STATUS_OK;
              k++)
             status = add_foreign(schema, &schema->tables[i], &definition->foreign_keys[k],
@@ -193,6 +195,7 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
     }
     for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
         schema->tables[i].definition = schema->catalog.definitions[i];
+        schema->tables[i].lacks = schema->catalog.lacks[i];
         schema->tables[i].index = (uint32_t)i;
     }
     if (status == STATUS_OK)

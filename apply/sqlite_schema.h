@@ -11,8 +11,9 @@
 
 struct sqlite_table {
     const struct definition *definition;
-    uint32_t index; /* in the schema */
-    uint32_t id;    /* the store's; 0: nobody has logged it yet */
+    const char *lacks; /* as in the catalog: then no row of it is parked; or NULL */
+    uint32_t index;    /* in the schema */
+    uint32_t id;       /* the store's; 0: nobody has logged it yet */
     uint32_t
         number; /* that this node logged a definition with these columns under; 0: none */
     uint32_t group;                  /* parents have smaller ones */

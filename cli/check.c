@@ -64,7 +64,27 @@ static const char *const kind_words[] = {
     [DIFF_MISSING] = "missing",
     [DIFF_EXTRA] = "extra",
     [DIFF_CHANGED] = "changed",
+    [DIFF_LACKING] = "lacking",
 };
+
+static void print_lacking(const struct diff_row *row, bool json)
+{
+    json_t *object;
+
+    if (json) {
+        object = json_make_object();
+        json_put_text(object, "kind", kind_words[row->kind]);
+        json_put_text(object, "table", row->definition->name);
+        json_put_text(object, "why", row->why);
+        json_print_line(stdout, object);
+        return;
+    }
+    (void)fputs("without its constraints: ", stdout);
+    print_plain(stdout, bytes_of_text(row->definition->name));
+    (void)fputs(" (", stdout);
+    print_plain(stdout, bytes_of_text(row->why));
+    (void)fputs(")\n", stdout);
+}
 
 static bool print_difference(void *data, const struct diff_row *row)
 {
@@ -73,6 +93,10 @@ static bool print_difference(void *data, const struct diff_row *row)
     json_t *object, *columns;
 
     progress_line_erase(invocation->line);
+    if (row->kind == DIFF_LACKING) {
+        print_lacking(row, invocation->json);
+        return true;
+    }
     if (invocation->json) {
         object = json_make_object();
         json_put_text(object, "kind", kind_words[row->kind]);
@@ -125,6 +149,7 @@ static void print_counts(const struct diff_counts *counts, bool json)
     json_put_number(object, "waiting", counts->waiting);
     json_put_number(object, "parked", counts->parked);
     json_put_number(object, "quarantined", counts->quarantined);
+    json_put_number(object, "lacking", counts->lacking);
     json_print_line(stdout, object);
 }
 

@@ -17,7 +17,8 @@ static void print_json(const struct init_report *report,
                        const struct init_options *options)
 {
     json_t *object = json_make_object(), *tables = json_make_array(),
-           *skipped = json_make_array(), *silent = json_make_array();
+           *skipped = json_make_array(), *silent = json_make_array(),
+           *lacking = json_make_array();
     char fleet[2 * FLEET_ID_SIZE + 1];
 
     if (report->node != 0)
@@ -47,7 +48,18 @@ static void print_json(const struct init_report *report,
             json_append(silent,
                         json_text(bytes_of_text(report->catalog.definitions[i]->name)));
     }
+    for (size_t i = 0; i < report->catalog.count; i++) {
+        json_t *entry;
+
+        if (report->catalog.lacks[i] == NULL)
+            continue;
+        entry = json_make_object();
+        json_put_text(entry, "table", report->catalog.definitions[i]->name);
+        json_put_text(entry, "why", report->catalog.lacks[i]);
+        json_append(lacking, entry);
+    }
     json_put(object, "tables", tables);
+    json_put(object, "lacking", lacking);
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
     json_put(object, "skipped", skipped);
@@ -70,6 +82,26 @@ static void print_skipped(const struct sqlite_catalog *catalog)
         print_plain(stdout, bytes_of_text(catalog->skipped[i].name));
         (void)fputs(": ", stdout);
         print_plain(stdout, bytes_of_text(catalog->skipped[i].why));
+        (void)fputc('\n', stdout);
+    }
+}
+
+static void print_lacking(const struct sqlite_catalog *catalog)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < catalog->count; i++) {
+        if (catalog->lacks[i] == NULL)
+            continue;
+        if (!any)
+            (void)puts("tables that need what only the application has (captured; a row "
+                       "that arrives and\ncan't be written waits in quarantine, none is "
+                       "parked):");
+        any = true;
+        (void)fputs("    ", stdout);
+        print_plain(stdout, bytes_of_text(catalog->definitions[i]->name));
+        (void)fputs(": ", stdout);
+        print_plain(stdout, bytes_of_text(catalog->lacks[i]));
         (void)fputc('\n', stdout);
     }
 }
@@ -113,6 +145,7 @@ static void print_text(const struct init_report *report,
         (void)fputs(" (rowferry.ini, foreign_keys)\n", stdout);
     }
     print_skipped(&report->catalog);
+    print_lacking(&report->catalog);
     print_silent(report);
     if (report->joins && !options->check)
         (void)printf("the fleet's rows come with the first sync\n");

@@ -309,6 +309,31 @@ static int by_name(const void *a, const void *b)
     return strcmp((*left)->name, (*right)->name);
 }
 
+/* Which tables need what only the application has: SQLite says so when it makes them. A
+ * connection that only reads does not look at their CHECKs. */
+static enum status find_lacking(struct sqlite_catalog *catalog, struct error *err)
+{
+    struct sqlite_database *memory = NULL;
+    struct error why;
+    enum status made, status = sqlite_memory_open(&memory, err);
+
+    catalog->lacks = (char **)calloc(catalog->count + 1, sizeof(char *));
+    if (status == STATUS_OK && catalog->lacks == NULL)
+        status = no_memory(err);
+    for (size_t i = 0; i < catalog->count && status == STATUS_OK; i++) {
+        made = sqlite_create_table(memory, catalog->definitions[i], &why);
+        if (made == STATUS_NO_MEMORY)
+            status = no_memory(err);
+        if (made != STATUS_NOT_FOUND)
+            continue;
+        catalog->lacks[i] = strdup(why.text);
+        if (catalog->lacks[i] == NULL)
+            status = no_memory(err);
+    }
+    sqlite_database_close(memory);
+    return status;
+}
+
 enum status sqlite_catalog_read(struct sqlite_database *database, const char *only,
                                 struct sqlite_catalog *out, struct error *err)
 {
@@ -328,13 +353,21 @@ enum status sqlite_catalog_read(struct sqlite_database *database, const char *on
     /* By bytes: SQLite's own order depends on the database's encoding. */
     if (out->count > 1)
         qsort(out->definitions, out->count, sizeof(struct definition *), by_name);
-    return STATUS_OK;
+    status = find_lacking(out, err);
+    if (status == STATUS_OK)
+        return status;
+    sqlite_catalog_release(out);
+    return sqlite_wrap(database, status, err);
 }
 
 void sqlite_catalog_release(struct sqlite_catalog *catalog)
 {
-    for (size_t i = 0; i < catalog->count; i++)
+    for (size_t i = 0; i < catalog->count; i++) {
         definition_close(catalog->definitions[i]);
+        if (catalog->lacks != NULL)
+            free(catalog->lacks[i]);
+    }
+    free((void *)catalog->lacks);
     for (size_t i = 0; i < catalog->skipped_count; i++) {
         free(catalog->skipped[i].name);
         free(catalog->skipped[i].why);

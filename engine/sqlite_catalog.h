@@ -15,6 +15,9 @@ struct catalog_skipped {
 struct sqlite_catalog {
     struct definition **definitions; /* owned; ascending by name; number 0 */
     size_t count;
+    char **lacks; /* owned; of each definition: what a CHECK, an index or a generated
+                     column needs and SQLite has not here ("no such function: f"); NULL:
+                     nothing */
     struct catalog_skipped *skipped; /* owned */
     size_t skipped_count;
     int64_t schema_version;
@@ -42,7 +45,9 @@ MUST_CHECK enum status sqlite_foreign_keys_broken(struct sqlite_database *databa
 /* Make each foreign key of the catalog say whether it counts here. */
 void sqlite_catalog_count_foreign_keys(struct sqlite_catalog *catalog, bool count);
 
-/* Statements that make the definition's table in an empty SQLite database (its own DDL).
+/* Make the definition's table by its own statements. NOT_FOUND: they need a function, a
+ * collation or a module that is not here, err says which; some of them may have been run:
+ * ROLLBACK TO is the caller's. REFUSED: they are not SQLite's, or do more than make it.
  */
 MUST_CHECK enum status sqlite_create_table(struct sqlite_database *database,
                                            const struct definition *definition,

@@ -36,6 +36,20 @@ static int allow_create(void *data, int action, const char *third, const char *f
     }
 }
 
+/* Whether something is lacking is in SQLite's words only. */
+static enum status failed(struct sqlite_database *database, struct error *err)
+{
+    static const char *const words[] = {"no such function", "unknown function",
+                                        "no such collation", "no such module"};
+    const char *message = sqlite3_errmsg(sqlite_database_handle(database));
+    enum status status = sqlite_failed(database, "its statements", err);
+
+    for (size_t i = 0; i < sizeof words / sizeof *words && status == STATUS_IO; i++)
+        if (strncmp(message, words[i], strlen(words[i])) == 0)
+            return error_set(err, STATUS_NOT_FOUND, "%s", message);
+    return status;
+}
+
 /* Run the first statement of *sql and move *sql behind it. */
 static enum status run_first(struct sqlite_database *database, const char **sql,
                              struct error *err)
@@ -45,12 +59,12 @@ static enum status run_first(struct sqlite_database *database, const char **sql,
     enum status status = STATUS_OK;
 
     if (sqlite3_prepare_v2(handle, *sql, -1, &statement, sql) != SQLITE_OK)
-        return sqlite_failed(database, "its statements", err);
+        return failed(database, err);
     /* NULL: only white space was left. */
     if (statement != NULL && sqlite3_step(statement) != SQLITE_DONE) {
         status = sqlite3_errcode(handle) == SQLITE_ROW
                      ? error_set(err, STATUS_REFUSED, "its statements give rows")
-                     : sqlite_failed(database, "its statements", err);
+                     : failed(database, err);
     }
     (void)sqlite3_finalize(statement);
     return status;
@@ -70,5 +84,7 @@ enum status sqlite_create_table(struct sqlite_database *database,
     while (status == STATUS_OK && *sql != '\0')
         status = run_first(database, &sql, err);
     (void)sqlite3_set_authorizer(handle, NULL, NULL);
-    return status == STATUS_OK ? status : error_wrap(err, status, definition->name);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        return status;
+    return error_wrap(err, status, definition->name);
 }

@@ -52,6 +52,7 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
 {
     struct row held;
     struct quarantined why;
+    struct parked parked;
     struct table from;
     const struct row *row;
     bool has_held;
@@ -69,6 +70,13 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
     progress_add(&diff->progress, 1);
     if (!row->live)
         return STATUS_OK;
+    if (shown_lacks(diff->shown, place) != NULL) {
+        /* Parked while nothing was lacking: what would free it can't be found out. */
+        status = parked_get(txn, table, winner->key, &parked, err);
+        diff->counts->parked += status == STATUS_OK;
+        if (status != STATUS_NOT_FOUND)
+            return status;
+    }
     diff->loaded++;
     status = tables_find(txn, row->definition_origin, row->definition, &from, err);
     if (status == STATUS_NOT_FOUND) {
@@ -183,6 +191,7 @@ static void report(struct diff *diff, const struct diff_row *row)
     diff->counts->missing += row->kind == DIFF_MISSING;
     diff->counts->extra += row->kind == DIFF_EXTRA;
     diff->counts->changed += row->kind == DIFF_CHANGED;
+    diff->counts->lacking += row->kind == DIFF_LACKING;
     if (diff->visit != NULL && !diff->visit(diff->data, row))
         diff->stopped = true;
 }
@@ -245,9 +254,14 @@ static enum status compare_table(struct diff *diff, size_t place, struct error *
 {
     const struct definition *definition = diff->catalog.definitions[place];
     struct table_diff table = {.diff = diff, .place = place};
+    struct diff_row lacking = {.definition = definition,
+                               .kind = DIFF_LACKING,
+                               .why = shown_lacks(diff->shown, place)};
     enum status status = table_rows_init(&table.rows, diff->database, definition, err);
 
     diff->progress.state.part = definition->name;
+    if (status == STATUS_OK && lacking.why != NULL)
+        report(diff, &lacking);
     while (status == STATUS_OK && !diff->stopped) {
         status = table_rows_next(&table.rows, err);
         if (status == STATUS_OK)

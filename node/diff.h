@@ -20,6 +20,8 @@ enum diff_kind {
     DIFF_MISSING, /* the database lacks the row */
     DIFF_EXTRA,   /* it has a row that it should not show */
     DIFF_CHANGED,
+    DIFF_LACKING, /* no difference, and no row: the table's rows are compared without its
+                     constraints, for want of a function or collation */
 };
 
 /* One row that differs. Views live until the callback returns. */
@@ -29,6 +31,7 @@ struct diff_row {
     enum diff_kind kind;
     const uint32_t *columns; /* CHANGED: indexes into definition->columns, ascending */
     size_t column_count;
+    const char *why; /* LACKING: SQLite's own words */
 };
 
 /* Return false to end early: what follows is neither compared nor counted. */
@@ -42,6 +45,7 @@ struct diff_counts {
     uint64_t changed;
     uint64_t waiting; /* entries not yet applied; no difference, nor are the next two */
     uint64_t parked;  /* live rows that the constraints keep from being shown */
+    uint64_t lacking; /* tables compared without their constraints */
     uint64_t quarantined; /* compared with what the database held when it refused them */
 };
 

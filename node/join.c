@@ -191,6 +191,26 @@ static enum status table_exists(struct sqlite_database *database, const char *na
     return status;
 }
 
+/* A table that needs what only the application has is left to it; the others are made. */
+static enum status create_table(struct node *node, const struct definition *definition,
+                                struct error *err)
+{
+    enum status status = sqlite_execute(node->database, "SAVEPOINT making", err);
+
+    if (status != STATUS_OK)
+        return status;
+    status = sqlite_create_table(node->database, definition, err);
+    if (status == STATUS_NOT_FOUND) {
+        node_say(node,
+                 "table %s is not made: %s; let the application make it, until then its "
+                 "rows wait in quarantine",
+                 definition->name, err->text);
+        status = sqlite_execute(node->database, "ROLLBACK TO making", err);
+    }
+    return status == STATUS_OK ? sqlite_execute(node->database, "RELEASE making", err)
+                               : status;
+}
+
 /* Parents before children, so that the DDL reads in a sensible order. */
 static enum status create_tables(struct node *node, const struct fleet_tables *tables,
                                  struct error *err)
@@ -212,7 +232,7 @@ static enum status create_tables(struct node *node, const struct fleet_tables *t
                 continue;
             status = table_exists(node->database, definition->local_name, &exists, err);
             if (status == STATUS_OK && !exists)
-                status = sqlite_create_table(node->database, definition, err);
+                status = create_table(node, definition, err);
             if (status != STATUS_OK)
                 status = error_wrap(err, status, definition->name);
         }

@@ -46,13 +46,70 @@ static enum status make_file(char *path, size_t size, struct error *err)
     return STATUS_OK;
 }
 
+/* Only its columns, with their types and collations: parents to their children, but
+ * without a constraint. */
+static enum status make_plain(struct shown *shown, size_t table, struct error *err)
+{
+    const struct definition *definition = shown->catalog->definitions[table];
+    struct buffer sql = {0};
+    enum status status;
+
+    buffer_put_bytes(&sql, bytes_of_text("CREATE TABLE main."));
+    sqlite_put_quoted(&sql, definition->local_name);
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        const struct column *column = &definition->columns[i];
+
+        buffer_put_bytes(&sql, bytes_of_text(i == 0 ? " (" : ", "));
+        sqlite_put_quoted(&sql, column->name);
+        if (column->type != FLEET_ANY) {
+            buffer_put(&sql, ' ', 1);
+            sqlite_put_quoted(&sql, column->declared_type);
+        }
+        if (column->collation[0] != '\0') {
+            buffer_put_bytes(&sql, bytes_of_text(" COLLATE "));
+            sqlite_put_quoted(&sql, column->collation);
+        }
+    }
+    buffer_put(&sql, ')', 1);
+    buffer_put(&sql, 0, 1);
+    status = buffer_check(&sql, err);
+    if (status == STATUS_OK)
+        status = sqlite_execute(shown->scratch, (const char *)sql.data, err);
+    buffer_release(&sql);
+    return status;
+}
+
+/* By its own statements, unless they need what is not here. */
+static enum status make_as_it_is(struct shown *shown, size_t table, struct error *err)
+{
+    const char *why = shown->catalog->lacks[table];
+    enum status status = sqlite_execute(shown->scratch, "SAVEPOINT making", err);
+
+    if (status == STATUS_OK && why == NULL) {
+        status =
+            sqlite_create_table(shown->scratch, shown->catalog->definitions[table], err);
+        if (status == STATUS_NOT_FOUND)
+            why = err->text;
+    }
+    if (why != NULL) {
+        shown->lacks[table] = strdup(why);
+        if (shown->lacks[table] == NULL)
+            return error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
+        status = sqlite_execute(shown->scratch, "ROLLBACK TO making", err);
+        if (status == STATUS_OK)
+            status = make_plain(shown, table, err);
+    }
+    return status == STATUS_OK ? sqlite_execute(shown->scratch, "RELEASE making", err)
+                               : status;
+}
+
 /* The table as it is there, plus the column that ties its rows to ours. */
 static enum status make_table(struct shown *shown, size_t table, struct error *err)
 {
     const struct definition *definition = shown->catalog->definitions[table];
     struct buffer sql;
     char index[80];
-    enum status status = sqlite_create_table(shown->scratch, definition, err);
+    enum status status = make_as_it_is(shown, table, err);
 
     buffer_init(&sql);
     buffer_put_bytes(&sql, bytes_of_text("ALTER TABLE main."));
@@ -102,13 +159,16 @@ enum status shown_open(struct shown **out, struct sqlite_database *like,
     char path[1024] = "";
 
     *out = NULL;
+    if (shown != NULL) {
+        shown->catalog = catalog;
+        shown->foreign_keys = foreign_keys;
+    }
     if (shown == NULL ||
-        (shown->group = calloc(catalog->count + 1, sizeof *shown->group)) == NULL) {
+        (shown->group = calloc(catalog->count + 1, sizeof *shown->group)) == NULL ||
+        (shown->lacks = (char **)calloc(catalog->count + 1, sizeof(char *))) == NULL) {
         status = error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
         goto out;
     }
-    shown->catalog = catalog;
-    shown->foreign_keys = foreign_keys;
     status = make_file(path, sizeof path, err);
     if (status != STATUS_OK)
         goto out;
@@ -147,10 +207,18 @@ void shown_close(struct shown *shown)
     (void)sqlite3_finalize(shown->mark);
     (void)sqlite3_finalize(shown->set_fate);
     sqlite_database_close(shown->scratch);
+    for (size_t i = 0; shown->lacks != NULL && i < shown->catalog->count; i++)
+        free(shown->lacks[i]);
+    free((void *)shown->lacks);
     buffer_release(&shown->born);
     free(shown->sources);
     free(shown->group);
     free(shown);
+}
+
+const char *shown_lacks(const struct shown *shown, size_t table)
+{
+    return shown->lacks[table];
 }
 
 /* ---- rows in */

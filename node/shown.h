@@ -21,6 +21,10 @@ MUST_CHECK enum status shown_open(struct shown **out, struct sqlite_database *li
                                   struct error *err);
 void shown_close(struct shown *shown);
 
+/* What is lacking here to build the table with its constraints, so that all of its rows
+ * are shown (SQLite's own words; live as long as shown does); NULL: nothing. */
+const char *shown_lacks(const struct shown *shown, size_t table);
+
 /* A live row. definition: that of the image; lives as long as shown does. Each key of a
  * table once. */
 MUST_CHECK enum status shown_add(struct shown *shown, size_t table, struct bytes key,

@@ -165,7 +165,7 @@ static bool put_parents(const struct shown *shown, size_t table, bool inner,
     const struct definition *own = shown->catalog->definitions[table];
     bool any = false;
 
-    for (uint32_t i = 0; i < own->foreign_key_count; i++) {
+    for (uint32_t i = 0; i < own->foreign_key_count && shown->lacks[table] == NULL; i++) {
         const struct foreign_key *key = &own->foreign_keys[i];
         int64_t parent = find_parent(shown, key);
 

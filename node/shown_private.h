@@ -14,6 +14,7 @@ struct shown {
     const struct sqlite_catalog *catalog;
     bool foreign_keys;
     uint32_t *group;                 /* owned: of each table */
+    char **lacks;                    /* owned: of each table, or NULL */
     struct sqlite_database *scratch; /* an unlinked file */
     sqlite3_stmt *add_row;
     sqlite3_stmt *add_image;
