@@ -24,16 +24,23 @@ enum { BATCH_CHANGES_DEFAULT = 20000 };
 
 /* ---- what a batch may do */
 
-/* Schema and options that decide what is refused or parked, as one number. */
+enum status sqlite_target_rules(struct sqlite_database *database, bool foreign_keys,
+                                enum trigger_mode triggers, uint64_t *rules,
+                                struct error *err)
+{
+    int64_t version = 0;
+    enum status status = sqlite_schema_version(database, &version, err);
+
+    *rules =
+        ((uint64_t)version << 3) | ((uint64_t)triggers << 1) | (foreign_keys ? 1 : 0);
+    return status;
+}
+
 static enum status rules_now(struct sqlite_target *target, uint64_t *rules,
                              struct error *err)
 {
-    int64_t version = 0;
-    enum status status = sqlite_schema_version(target->database, &version, err);
-
-    *rules = ((uint64_t)version << 3) | ((uint64_t)target->options.triggers << 1) |
-             (target->options.foreign_keys ? 1 : 0);
-    return status;
+    return sqlite_target_rules(target->database, target->options.foreign_keys,
+                               target->options.triggers, rules, err);
 }
 
 enum status sqlite_target_refresh(struct sqlite_target *target, struct store_txn *txn,

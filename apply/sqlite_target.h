@@ -28,6 +28,12 @@ MUST_CHECK enum status sqlite_target_open(struct target **out,
                                           const struct sqlite_target_options *options,
                                           struct error *err);
 
+/* Schema and options that decide what is refused or parked, as one number: apply looks at
+ * every row again when it is not META_SCHEMA_VERSION. */
+MUST_CHECK enum status sqlite_target_rules(struct sqlite_database *database,
+                                           bool foreign_keys, enum trigger_mode triggers,
+                                           uint64_t *rules, struct error *err);
+
 /* resync --prefer log: write every row that differs from what row index and schema say,
  * as a repair, marked as ours, in one transaction with the new incarnation's state. */
 MUST_CHECK enum status sqlite_target_rewrite(struct target *target,

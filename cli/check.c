@@ -131,12 +131,16 @@ static void print_counts(const struct diff_counts *counts, bool json)
                      counts->rows, plural(counts->rows), counts->tables,
                      plural(counts->tables), counts->missing, counts->extra,
                      counts->changed);
-        if (counts->waiting + counts->parked + counts->quarantined > 0) {
+        if (counts->waiting + counts->parked + counts->quarantined + counts->unsettled >
+            0) {
             (void)printf("apart from these: %" PRIu64 " entr%s waiting, %" PRIu64
                          " parked, %" PRIu64 " quarantined\n",
                          counts->waiting, counts->waiting == 1 ? "y" : "ies",
                          counts->parked, counts->quarantined);
         }
+        if (counts->unsettled > 0)
+            (void)printf("and %" PRIu64 " row%s that the next apply parks or releases\n",
+                         counts->unsettled, plural(counts->unsettled));
         return;
     }
     object = json_make_object();
@@ -147,6 +151,7 @@ static void print_counts(const struct diff_counts *counts, bool json)
     json_put_number(object, "extra", counts->extra);
     json_put_number(object, "changed", counts->changed);
     json_put_number(object, "waiting", counts->waiting);
+    json_put_number(object, "unsettled", counts->unsettled);
     json_put_number(object, "parked", counts->parked);
     json_put_number(object, "quarantined", counts->quarantined);
     json_put_number(object, "lacking", counts->lacking);

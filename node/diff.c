@@ -22,6 +22,7 @@ struct diff {
     diff_row_cb visit;
     void *data;
     bool stopped; /* the visitor wants no more */
+    bool pending; /* the next apply decides anew what is parked */
     const struct progress *watcher;
     struct progress_step progress;
     uint64_t loaded; /* rows of the store that count */
@@ -55,7 +56,7 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
     struct parked parked;
     struct table from;
     const struct row *row;
-    bool has_held;
+    bool has_held, is_parked = false;
     enum status status = held_get(txn, table, winner->key, &held, err);
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
@@ -70,12 +71,16 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
     progress_add(&diff->progress, 1);
     if (!row->live)
         return STATUS_OK;
-    if (shown_lacks(diff->shown, place) != NULL) {
-        /* Parked while nothing was lacking: what would free it can't be found out. */
+    if (diff->pending || shown_lacks(diff->shown, place) != NULL) {
         status = parked_get(txn, table, winner->key, &parked, err);
-        diff->counts->parked += status == STATUS_OK;
-        if (status != STATUS_NOT_FOUND)
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             return status;
+        is_parked = status == STATUS_OK;
+    }
+    if (is_parked && shown_lacks(diff->shown, place) != NULL) {
+        /* Since nothing was lacking: what would free it can't be found out. */
+        diff->counts->parked++;
+        return STATUS_OK;
     }
     diff->loaded++;
     status = tables_find(txn, row->definition_origin, row->definition, &from, err);
@@ -86,8 +91,12 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
     }
     if (status != STATUS_OK)
         return status;
-    return shown_add(diff->shown, place, winner->key, &row->born, row->image,
-                     from.definition, err);
+    return shown_add(diff->shown, place,
+                     &(struct shown_row){.key = winner->key,
+                                         .image = row->image,
+                                         .definition = from.definition,
+                                         .parked = is_parked},
+                     &row->born, err);
 }
 
 static enum status load_table(struct diff *diff, struct store_txn *txn, size_t place,
@@ -110,18 +119,28 @@ static enum status load_table(struct diff *diff, struct store_txn *txn, size_t p
     return status == STATUS_NOT_FOUND ? STATUS_OK : error_wrap(err, status, name);
 }
 
-/* Entries of others that the database has not taken. */
-static enum status count_waiting(struct store_txn *txn, uint64_t applied,
-                                 uint64_t *waiting, struct error *err)
+/* Entries of others that the database has not taken, and whether there are own ones that
+ * apply has not met: what they park or free is not decided yet. */
+static enum status count_waiting(struct diff *diff, struct store_txn *txn,
+                                 uint64_t applied, struct error *err)
 {
+    const struct diff_options *options = diff->options;
     struct log_entry entry;
-    uint64_t last = 0;
+    uint64_t last = 0, known = 0, rules = 0;
     enum status status = meta_get(txn, META_LAST_SEQ, &last, err);
 
     for (uint64_t seq = applied + 1; status == STATUS_OK && seq <= last; seq++) {
         status = log_get(txn, seq, &entry, err);
-        *waiting += status == STATUS_OK && !entry.local;
+        diff->counts->waiting += status == STATUS_OK && !entry.local;
+        diff->pending = diff->pending || (status == STATUS_OK && entry.local);
     }
+    if (status != STATUS_OK || options->other)
+        return status;
+    status = meta_get(txn, META_SCHEMA_VERSION, &known, err);
+    if (status == STATUS_OK)
+        status = sqlite_target_rules(diff->database, options->foreign_keys,
+                                     options->triggers, &rules, err);
+    diff->pending = diff->pending || known != rules;
     return status;
 }
 
@@ -163,7 +182,7 @@ static enum status load(struct diff *diff, struct store *store, struct error *er
     if (status == STATUS_OK)
         status = meta_get(txn, META_APPLIED, &applied, err);
     if (status == STATUS_OK)
-        status = count_waiting(txn, applied, &diff->counts->waiting, err);
+        status = count_waiting(diff, txn, applied, err);
     if (status == STATUS_OK)
         status = sqlite_catalog_read(diff->database, diff->options->tables,
                                      &diff->catalog, err);
@@ -196,12 +215,14 @@ static void report(struct diff *diff, const struct diff_row *row)
         diff->stopped = true;
 }
 
+/* *same: the database's row is as it should be; else it is reported. */
 static enum status compare_row(struct table_diff *table, const struct shown_row *should,
-                               struct error *err)
+                               bool *same, struct error *err)
 {
     struct table_rows *rows = &table->rows;
     enum status status = table_rows_compare(rows, should->image, should->definition, err);
 
+    *same = status == STATUS_OK && rows->changed_count == 0;
     if (status == STATUS_OK && rows->changed_count > 0) {
         report(table->diff, &(struct diff_row){.definition = rows->definition,
                                                .key = buffer_view(&rows->key),
@@ -212,6 +233,11 @@ static enum status compare_row(struct table_diff *table, const struct shown_row 
     return status;
 }
 
+static bool is_to_be_there(const struct shown_row *row)
+{
+    return row->fate == SHOWN_AS_IT_IS || row->fate == SHOWN_REFUSED;
+}
+
 /* The row at hand. */
 static enum status look_up(struct table_diff *table, struct error *err)
 {
@@ -219,6 +245,7 @@ static enum status look_up(struct table_diff *table, struct error *err)
                              .key = buffer_view(&table->rows.key),
                              .kind = DIFF_EXTRA};
     struct shown_row should;
+    bool is_shown, same;
     enum status status;
 
     table->diff->counts->rows++;
@@ -226,12 +253,15 @@ static enum status look_up(struct table_diff *table, struct error *err)
     status = shown_find(table->diff->shown, table->place, extra.key, &should, err);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
-    if (status == STATUS_NOT_FOUND ||
-        (should.fate != SHOWN_AS_IT_IS && should.fate != SHOWN_REFUSED)) {
+    is_shown = status == STATUS_OK && is_to_be_there(&should);
+    /* Not parked yet, when apply has not met what parks it. */
+    if (!is_shown &&
+        (status == STATUS_NOT_FOUND || !table->diff->pending || should.parked)) {
         report(table->diff, &extra);
         return STATUS_OK;
     }
-    status = compare_row(table, &should, err);
+    status = compare_row(table, &should, &same, err);
+    table->diff->counts->unsettled += status == STATUS_OK && same && !is_shown;
     return status == STATUS_OK
                ? shown_mark(table->diff->shown, table->place, extra.key, err)
                : status;
@@ -243,9 +273,13 @@ static bool report_missing(void *data, const struct shown_row *row)
     struct diff_row missing = {
         .definition = table->rows.definition, .key = row->key, .kind = DIFF_MISSING};
 
-    if (row->fate != SHOWN_AS_IT_IS && row->fate != SHOWN_REFUSED)
+    if (row->seen)
+        return true;
+    if (!is_to_be_there(row))
         table->diff->counts->parked++;
-    else if (!row->seen)
+    else if (table->diff->pending && row->parked) /* not released yet */
+        table->diff->counts->unsettled++;
+    else
         report(table->diff, &missing);
     return !table->diff->stopped;
 }

@@ -6,12 +6,13 @@
 #ifndef NODE_DIFF_H
 #define NODE_DIFF_H
 
-#include "engine/sqlite_database.h"
+#include "apply/sqlite_target.h"
 #include "log/definition.h"
 #include "log/store.h"
 
 struct diff_options {
-    bool foreign_keys;  /* whether they count */
+    bool foreign_keys; /* whether they count */
+    enum trigger_mode triggers;
     const char *tables; /* as sqlite_catalog_read's only; NULL: all */
     bool other; /* not the store's own database: its rowferry_state does not count */
 };
@@ -43,9 +44,11 @@ struct diff_counts {
     uint64_t missing;
     uint64_t extra;
     uint64_t changed;
-    uint64_t waiting; /* entries not yet applied; no difference, nor are the next two */
-    uint64_t parked;  /* live rows that the constraints keep from being shown */
-    uint64_t lacking; /* tables compared without their constraints */
+    uint64_t waiting;   /* entries not yet applied; no difference, nor are the next two */
+    uint64_t unsettled; /* rows that the next apply parks or releases, since something was
+                           captured here, or the rules were changed, after the last one */
+    uint64_t parked;    /* live rows that the constraints keep from being shown */
+    uint64_t lacking;   /* tables compared without their constraints */
     uint64_t quarantined; /* compared with what the database held when it refused them */
 };
 

@@ -348,6 +348,7 @@ enum status node_diff(struct node *node, const char *path, diff_row_cb visit, vo
 {
     struct diff_options options = {
         .foreign_keys = node->foreign_keys,
+        .triggers = node->config.triggers,
         .tables = node->config.tables,
         .other = path != NULL,
     };

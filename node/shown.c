@@ -22,7 +22,7 @@ static const char set_up_sql[] =
     "PRAGMA ignore_check_constraints = ON; BEGIN;"
     "CREATE TABLE \"rowferry row\" (id INTEGER PRIMARY KEY, tbl INTEGER, key BLOB, born "
     "BLOB,"
-    " fate INTEGER, seen INTEGER);"
+    " fate INTEGER, seen INTEGER, parked INTEGER);"
     "CREATE TABLE \"rowferry image\" (id INTEGER PRIMARY KEY, image BLOB, source "
     "INTEGER);"
     "CREATE UNIQUE INDEX \"rowferry key\" ON \"rowferry row\" (tbl, key);"
@@ -134,14 +134,15 @@ static enum status prepare_all(struct shown *shown, struct error *err)
         sqlite3_stmt **statement;
         const char *sql;
     } all[] = {
-        {&shown->add_row,   "INSERT INTO \"rowferry row\" VALUES (?1, ?2, ?3, ?4, 0, 0)"},
-        {&shown->add_image, "INSERT INTO \"rowferry image\" VALUES (?1, ?2, ?3)"        },
-        {&shown->find,      "SELECT r.fate, r.seen, i.image, i.source, r.key"
+        {&shown->add_row,
+         "INSERT INTO \"rowferry row\" VALUES (?1, ?2, ?3, ?4, 0, 0, ?5)"        },
+        {&shown->add_image, "INSERT INTO \"rowferry image\" VALUES (?1, ?2, ?3)" },
+        {&shown->find,      "SELECT r.fate, r.seen, i.image, i.source, r.key, r.parked"
                        " FROM \"rowferry row\" r JOIN \"rowferry image\" i USING (id)"
-                       " WHERE r.tbl = ?1 AND r.key = ?2"         },
+                       " WHERE r.tbl = ?1 AND r.key = ?2"  },
         {&shown->mark,
-         "UPDATE \"rowferry row\" SET seen = 1 WHERE tbl = ?1 AND key = ?2"             },
-        {&shown->set_fate,  "UPDATE \"rowferry row\" SET fate = ?2 WHERE id = ?1"       },
+         "UPDATE \"rowferry row\" SET seen = 1 WHERE tbl = ?1 AND key = ?2"      },
+        {&shown->set_fate,  "UPDATE \"rowferry row\" SET fate = ?2 WHERE id = ?1"},
     };
     enum status status = STATUS_OK;
 
@@ -276,9 +277,8 @@ static void put_sortable(struct buffer *out, const struct version *version)
     buffer_put(out, version->place, 4);
 }
 
-enum status shown_add(struct shown *shown, size_t table, struct bytes key,
-                      const struct version *born, struct bytes image,
-                      const struct definition *definition, struct error *err)
+enum status shown_add(struct shown *shown, size_t table, const struct shown_row *row,
+                      const struct version *born, struct error *err)
 {
     int64_t id = ++shown->last_id;
     size_t source = 0;
@@ -286,7 +286,7 @@ enum status shown_add(struct shown *shown, size_t table, struct bytes key,
 
     assert(!shown->settled);
     assert(table < shown->catalog->count);
-    status = find_source(shown, table, definition, &source, err);
+    status = find_source(shown, table, row->definition, &source, err);
     if (status != STATUS_OK)
         return status;
     put_sortable(&shown->born, born);
@@ -295,13 +295,14 @@ enum status shown_add(struct shown *shown, size_t table, struct bytes key,
         return status;
     (void)sqlite3_bind_int64(shown->add_row, 1, id);
     (void)sqlite3_bind_int64(shown->add_row, 2, (sqlite3_int64)table);
-    bind_bytes(shown->add_row, 3, key);
+    bind_bytes(shown->add_row, 3, row->key);
     bind_bytes(shown->add_row, 4, buffer_view(&shown->born));
+    (void)sqlite3_bind_int(shown->add_row, 5, row->parked);
     status = run(shown, shown->add_row, err);
     if (status != STATUS_OK)
         return status;
     (void)sqlite3_bind_int64(shown->add_image, 1, id);
-    bind_bytes(shown->add_image, 2, image);
+    bind_bytes(shown->add_image, 2, row->image);
     (void)sqlite3_bind_int64(shown->add_image, 3, (sqlite3_int64)source);
     return run(shown, shown->add_image, err);
 }
@@ -355,6 +356,7 @@ static void take_row(const struct shown *shown, sqlite3_stmt *statement,
         .image = column_bytes(statement, 2),
         .definition = shown->sources[source].definition,
         .key = column_bytes(statement, 4),
+        .parked = sqlite3_column_int(statement, 5) != 0,
     };
 }
 
@@ -394,7 +396,7 @@ enum status shown_visit(struct shown *shown, size_t table, shown_visit_cb visit,
     assert(shown->settled);
     status =
         sqlite_prepare(shown->scratch,
-                       "SELECT r.fate, r.seen, i.image, i.source, r.key"
+                       "SELECT r.fate, r.seen, i.image, i.source, r.key, r.parked"
                        " FROM \"rowferry row\" r JOIN \"rowferry image\" i USING (id)"
                        " WHERE r.tbl = ?1 ORDER BY r.key",
                        &statement, err);

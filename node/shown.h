@@ -25,15 +25,6 @@ void shown_close(struct shown *shown);
  * are shown (SQLite's own words; live as long as shown does); NULL: nothing. */
 const char *shown_lacks(const struct shown *shown, size_t table);
 
-/* A live row. definition: that of the image; lives as long as shown does. Each key of a
- * table once. */
-MUST_CHECK enum status shown_add(struct shown *shown, size_t table, struct bytes key,
-                                 const struct version *born, struct bytes image,
-                                 const struct definition *definition, struct error *err);
-
-/* Once, after the last row: find out which are shown. */
-MUST_CHECK enum status shown_settle(struct shown *shown, struct error *err);
-
 /* What became of an added row. */
 enum shown_fate {
     SHOWN_AS_IT_IS,
@@ -47,10 +38,21 @@ enum shown_fate {
 struct shown_row {
     struct bytes key;
     enum shown_fate fate;
-    bool seen; /* shown_mark() was called */
+    bool seen;   /* shown_mark() was called */
+    bool parked; /* as it was added */
     struct bytes image;
     const struct definition *definition;
 };
+
+/* A live row, born then: its key, image, definition (that of the image; lives as long as
+ * shown does) and whether it is noted as parked, which only comes back. Each key of a
+ * table once. */
+MUST_CHECK enum status shown_add(struct shown *shown, size_t table,
+                                 const struct shown_row *row, const struct version *born,
+                                 struct error *err);
+
+/* Once, after the last row: find out which are shown. */
+MUST_CHECK enum status shown_settle(struct shown *shown, struct error *err);
 
 /* NOT_FOUND: no such row was added (a plain answer). Views live until the next call. */
 MUST_CHECK enum status shown_find(struct shown *shown, size_t table, struct bytes key,

@@ -63,6 +63,8 @@ meet b c a b c
 # Turned on, rows that were shown all along are parked, own ones too.
 set_line a 'foreign_keys = on'
 set_line b 'foreign_keys = on'
+run 0 --store b diff
+says out "2 rows that the next apply parks or releases"
 run 0 --store b apply
 says out "parked 2"
 equal "rows of b" "$(children b)" 1

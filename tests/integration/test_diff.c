@@ -119,6 +119,49 @@ Test(diff, counts_parked_rows_apart)
     }
 }
 
+Test(diff, what_a_captured_row_parks_or_frees_waits_for_apply)
+{
+    static const struct {
+        const char *when, *sql;
+        const char *shown; /* after apply */
+        uint64_t unsettled, parked;
+    } cases[] = {
+        {"a child without a parent", "INSERT INTO person VALUES (9, 77)",       "1;2",     1, 0},
+        {"one more",                 "INSERT INTO person VALUES (8, 77)",       "1;2",     1, 1},
+        {"their parent",             "INSERT INTO team VALUES (77, 'gold', 1)", "1;2;8;9", 2, 0},
+        {"a parent goes",            "DELETE FROM team WHERE id IN (1, 77)",    "2",       3, 0},
+        {"another takes its name",   "INSERT INTO team VALUES (78, 'gold', 2)", "2",       0, 3},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fleet_write(a, cases[i].sql);
+        fleet_capture(a);
+        cr_expect_eq(diff_of(a, NULL), STATUS_OK, "%s: %s", cases[i].when, listing);
+        cr_expect_eq(counts.unsettled, cases[i].unsettled, "%s", cases[i].when);
+        cr_expect_eq(counts.parked, cases[i].parked, "%s", cases[i].when);
+        fleet_apply(a);
+        cr_expect_eq(diff_of(a, NULL), STATUS_OK, "%s: %s", cases[i].when, listing);
+        cr_expect_eq(counts.unsettled, 0, "%s", cases[i].when);
+        cr_expect_str_eq(fleet_text(a, "SELECT id FROM person ORDER BY id"),
+                         cases[i].shown, "%s", cases[i].when);
+    }
+}
+
+Test(diff, finds_what_nobody_captured_beside_what_waits)
+{
+    fleet_write(a, "INSERT INTO person VALUES (7, 77)");
+    fleet_capture(a);
+    fleet_apply(a);
+    fleet_write(a, "INSERT INTO person VALUES (8, 77), (9, 77)");
+    fleet_capture(a);
+    fleet_write(a, "INSERT INTO person VALUES (7, 77); DELETE FROM person WHERE id = 1;"
+                   "UPDATE person SET team = 78 WHERE id = 9");
+    cr_expect_eq(diff_of(a, NULL), STATUS_DIFFERENT);
+    cr_expect_str_eq(listing, "person 7 extra; person 9 changed team; person 1 missing",
+                     "%s", listing);
+    cr_expect_eq(counts.unsettled, 1);
+}
+
 Test(diff, compares_another_database)
 {
     struct sqlite_database *other = NULL;

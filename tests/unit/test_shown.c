@@ -88,8 +88,11 @@ static void add(const char *row, const struct definition *definition)
     cr_assert_eq(count, definition->stored_count, "%s", row);
     MUST(image_key(&key, values, definition, &err));
     image_encode(&image, values, definition);
-    MUST(shown_add(shown, table, buffer_view(&key), &born, buffer_view(&image),
-                   definition, &err));
+    MUST(shown_add(shown, table,
+                   &(struct shown_row){.key = buffer_view(&key),
+                                       .image = buffer_view(&image),
+                                       .definition = definition},
+                   &born, &err));
     buffer_release(&key);
     buffer_release(&image);
 }
