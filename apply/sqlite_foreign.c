@@ -314,22 +314,19 @@ static enum affinity affinity_of(const struct column *column)
     }
 }
 
-static void put_orphans(struct buffer *sql, const struct sqlite_foreign *foreign,
-                        bool all)
+/* "temp.gone AS g CROSS JOIN main.child AS c WHERE g.v0 = c.x AND … AND "; once: each
+ * child no more than once, though its parent went more than once. */
+static void put_of_gone(struct buffer *sql, const struct sqlite_foreign *foreign,
+                        bool once)
 {
     const struct definition *child = child_of(foreign);
 
-    sql_put(sql, "SELECT ");
-    sql_put_key_columns(sql, child, "c");
-    sql_put(sql, " FROM ");
-    if (!all) {
-        sql_put(sql, "temp.");
-        put_gone(sql, foreign);
-        sql_put(sql, " AS g CROSS JOIN ");
-    }
+    sql_put(sql, once ? "(SELECT DISTINCT * FROM temp." : "temp.");
+    put_gone(sql, foreign);
+    sql_put(sql, once ? ") AS g CROSS JOIN " : " AS g CROSS JOIN ");
     sql_put_table(sql, SCHEMA_MAIN, child);
     sql_put(sql, " AS c WHERE ");
-    for (uint32_t i = 0; i < foreign->key->column_count && !all; i++) {
+    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
         const struct column *mine = find_column(child, foreign->key->columns[i]);
         const struct column *theirs =
             find_column(parent_of(foreign), foreign->key->parent_columns[i]);
@@ -342,6 +339,22 @@ static void put_orphans(struct buffer *sql, const struct sqlite_foreign *foreign
         sql_put(sql, text);
         sql_put_column(sql, "c", mine->name);
         sql_put(sql, " AND ");
+    }
+}
+
+static void put_orphans(struct buffer *sql, const struct sqlite_foreign *foreign,
+                        bool all)
+{
+    const struct definition *child = child_of(foreign);
+
+    sql_put(sql, "SELECT ");
+    sql_put_key_columns(sql, child, "c");
+    sql_put(sql, " FROM ");
+    if (all) {
+        sql_put_table(sql, SCHEMA_MAIN, child);
+        sql_put(sql, " AS c WHERE ");
+    } else {
+        put_of_gone(sql, foreign, false);
     }
     put_refers(sql, foreign);
     put_no_parent(sql, foreign);
@@ -375,6 +388,31 @@ enum status sqlite_foreign_next_orphan(struct sqlite_foreign *foreign, bool all,
         status = sqlite_failed(foreign->database, child_of(foreign)->local_name, err);
     (void)sqlite3_reset(*statement);
     return status == STATUS_OK ? STATUS_NOT_FOUND : status;
+}
+
+enum status sqlite_foreign_count_orphans(struct sqlite_foreign *foreign, uint64_t *count,
+                                         struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    assert(foreign->gone_made);
+    if (foreign->orphans == NULL) {
+        struct buffer sql = {0};
+
+        sql_put(&sql, "SELECT count(*) FROM ");
+        put_of_gone(&sql, foreign, true);
+        put_refers(&sql, foreign);
+        put_no_parent(&sql, foreign);
+        status = prepare(foreign, &sql, &foreign->orphans, err);
+    }
+    if (status != STATUS_OK)
+        return status;
+    if (sqlite3_step(foreign->orphans) == SQLITE_ROW)
+        *count += (uint64_t)sqlite3_column_int64(foreign->orphans, 0);
+    else
+        status = sqlite_failed(foreign->database, child_of(foreign)->local_name, err);
+    (void)sqlite3_reset(foreign->orphans);
+    return status;
 }
 
 void sqlite_foreign_stop(struct sqlite_foreign *foreign)

@@ -59,6 +59,11 @@ void sqlite_foreign_stop(struct sqlite_foreign *foreign);
 MUST_CHECK enum status sqlite_foreign_forget_gone(struct sqlite_foreign *foreign,
                                                   struct error *err);
 
+/* Add to *count the child's rows that referred to a parent noted as gone and have none
+ * now. */
+MUST_CHECK enum status sqlite_foreign_count_orphans(struct sqlite_foreign *foreign,
+                                                    uint64_t *count, struct error *err);
+
 /* Append the key of the parent that the row in the child's empty copy refers to, where
  * the foreign key is the parent's key; else nothing. */
 MUST_CHECK enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign,

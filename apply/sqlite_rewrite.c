@@ -4,6 +4,7 @@
  * Rows that have no winner go; winners that differ from what stands there are written;
  * then constraints are resolved over everything. What the store believes of the database
  * counts for nothing here, and is replaced by the fold of a repair (log/intent.h). */
+#include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_parking.h"
 #include "apply/sqlite_target_private.h"
 
@@ -268,6 +269,8 @@ static enum status rewrite_all(struct sqlite_batch *batch, struct error *err)
             status = rewrite_table(batch, id, remove != 0, err);
     if (status == STATUS_OK)
         status = sqlite_parking_resolve(batch, err);
+    if (status == STATUS_OK)
+        status = sqlite_outsiders_count(batch, err);
     sqlite_schema_fire(batch->schema, false);
     return status;
 }

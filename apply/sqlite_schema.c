@@ -1,6 +1,7 @@
 #include "apply/sqlite_schema.h"
 
 #include "apply/sqlite_other.h"
+#include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_triggers.h"
 #include "apply/sqlite_unique.h"
 
@@ -80,6 +81,10 @@ void sqlite_schema_rolled_back(struct sqlite_schema *schema)
     for (uint32_t i = 0; i < schema->foreign_count; i++) {
         schema->foreigns[i].gone_made = false;
         schema->foreigns[i].gone = 0;
+    }
+    for (uint32_t i = 0; i < schema->outer_count; i++) {
+        schema->outer[i].gone_made = false;
+        schema->outer[i].gone = 0;
     }
 }
 
@@ -202,6 +207,8 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
         status = find_groups(schema, err);
     if (status == STATUS_OK && options->foreign_keys)
         status = find_foreigns(schema, err);
+    if (status == STATUS_OK)
+        status = sqlite_outsiders_open(schema, err);
     for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
         status =
             sqlite_triggers_classify(schema, &schema->tables[i], options->triggers, err);
@@ -225,6 +232,7 @@ void sqlite_schema_unload(struct sqlite_schema *schema)
     }
     for (uint32_t i = 0; i < schema->foreign_count; i++)
         sqlite_foreign_release(&schema->foreigns[i]);
+    sqlite_outsiders_close(schema);
     free(schema->foreigns);
     free(schema->by_id);
     free(schema->by_group);

@@ -37,6 +37,11 @@ struct sqlite_schema {
     uint32_t id_count;               /* of by_id, ids 0 .. id_count - 1 */
     struct sqlite_foreign *foreigns; /* owned */
     uint32_t foreign_count;
+    struct sqlite_outsiders
+        outsiders; /* owned, like the next two, by sqlite_outsiders.h */
+    struct sqlite_table *outer_tables; /* of each: only its definition */
+    struct sqlite_foreign *outer;      /* their foreign keys */
+    uint32_t outer_count;
     uint32_t group_count;
     struct sqlite_table **by_group; /* owned: the tables, group by group */
     uint32_t *group_start;          /* owned: where each begins; one more at the end */

@@ -13,6 +13,7 @@
 #include "apply/sqlite_target.h"
 
 #include "apply/sqlite_other.h"
+#include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_parking.h"
 #include "apply/sqlite_target_private.h"
 #include "engine/sqlite_settle.h"
@@ -260,6 +261,8 @@ static enum status work(struct sqlite_batch *batch, bool retry, struct error *er
         status = sqlite_batch_retry(batch, err);
     if (status == STATUS_OK)
         status = sqlite_parking_resolve(batch, err);
+    if (status == STATUS_OK)
+        status = sqlite_outsiders_count(batch, err);
     sqlite_schema_fire(batch->schema, false);
     return status;
 }

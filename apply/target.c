@@ -10,5 +10,6 @@ void apply_counts_add(struct apply_counts *to, const struct apply_counts *more)
     to->quarantined += more->quarantined;
     to->retried += more->retried;
     to->parked_by_parent += more->parked_by_parent;
+    to->orphaned += more->orphaned;
     to->captured += more->captured;
 }

@@ -19,6 +19,7 @@ struct apply_counts {
     uint64_t quarantined;
     uint64_t retried; /* rows that left the quarantine */
     uint64_t parked_by_parent;
+    uint64_t orphaned; /* rows of tables that are not replicated: their parent is gone */
     uint64_t captured; /* local changes found under the lock */
 };
 

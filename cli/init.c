@@ -18,7 +18,7 @@ static void print_json(const struct init_report *report,
 {
     json_t *object = json_make_object(), *tables = json_make_array(),
            *skipped = json_make_array(), *silent = json_make_array(),
-           *lacking = json_make_array();
+           *lacking = json_make_array(), *outsiders = json_make_array();
     char fleet[2 * FLEET_ID_SIZE + 1];
 
     if (report->node != 0)
@@ -58,7 +58,19 @@ static void print_json(const struct init_report *report,
         json_put_text(entry, "why", report->catalog.lacks[i]);
         json_append(lacking, entry);
     }
+    for (size_t i = 0; i < report->outsiders.count; i++) {
+        const struct definition *table = &report->outsiders.tables[i];
+
+        for (uint32_t k = 0; k < table->foreign_key_count; k++) {
+            json_t *entry = json_make_object();
+
+            json_put_text(entry, "table", table->local_name);
+            json_put_text(entry, "parent", table->foreign_keys[k].parent);
+            json_append(outsiders, entry);
+        }
+    }
     json_put(object, "tables", tables);
+    json_put(object, "outsiders", outsiders);
     json_put(object, "lacking", lacking);
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
@@ -106,6 +118,22 @@ static void print_lacking(const struct sqlite_catalog *catalog)
     }
 }
 
+/* Each replicated table that one which is not refers to. */
+static void print_outsiders(const struct sqlite_outsiders *outsiders)
+{
+    for (size_t i = 0; i < outsiders->count; i++) {
+        const struct definition *table = &outsiders->tables[i];
+
+        for (uint32_t k = 0; k < table->foreign_key_count; k++) {
+            print_plain(stdout, bytes_of_text(table->local_name));
+            (void)fputs(" refers to ", stdout);
+            print_plain(stdout, bytes_of_text(table->foreign_keys[k].parent));
+            (void)puts(" and is not replicated: its rows are left without a parent when "
+                       "one is deleted elsewhere");
+        }
+    }
+}
+
 static void print_silent(const struct init_report *report)
 {
     bool any = false;
@@ -145,6 +173,7 @@ static void print_text(const struct init_report *report,
         (void)fputs(" (rowferry.ini, foreign_keys)\n", stdout);
     }
     print_skipped(&report->catalog);
+    print_outsiders(&report->outsiders);
     print_lacking(&report->catalog);
     print_silent(report);
     if (report->joins && !options->check)

@@ -28,8 +28,17 @@ json_t *apply_json(const struct apply_counts *counts)
     json_put_number(object, "released", counts->released);
     json_put_number(object, "quarantined", counts->quarantined);
     json_put_number(object, "retried", counts->retried);
+    json_put_number(object, "orphaned", counts->orphaned);
     json_put_number(object, "captured", counts->captured);
     return object;
+}
+
+void report_orphaned(const struct apply_counts *counts)
+{
+    if (counts->orphaned > 0)
+        (void)printf("left %" PRIu64 " row%s without a parent, in tables that are not "
+                     "replicated\n",
+                     counts->orphaned, plural(counts->orphaned));
 }
 
 json_t *segment_json(const struct segment_counts *counts)
@@ -74,6 +83,7 @@ void report_visit(const struct visit_report *report, const char *target, bool js
     if (report->applied.released + report->applied.retried > 0)
         (void)printf("released %" PRIu64 ", out of quarantine %" PRIu64 "\n",
                      report->applied.released, report->applied.retried);
+    report_orphaned(&report->applied);
     (void)printf("sent %" PRIu64 " entr%s", sent->entries,
                  sent->entries == 1 ? "y" : "ies");
     if (sent->entries > 0)

@@ -51,6 +51,7 @@ static enum status run_apply(const struct invocation *invocation, struct error *
     if (status == STATUS_OK && invocation->json)
         json_print_line(stdout, apply_json(&counts));
     else if (status == STATUS_OK) {
+        report_orphaned(&counts);
         (void)printf("applied %" PRIu64 " entr%s (%" PRIu64 " row%s), parked %" PRIu64
                      ", released %" PRIu64 ", quarantined %" PRIu64 "\n",
                      counts.entries, counts.entries == 1 ? "y" : "ies", counts.rows,

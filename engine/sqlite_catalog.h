@@ -42,6 +42,22 @@ MUST_CHECK enum status sqlite_foreign_keys_broken(struct sqlite_database *databa
                                                   const struct sqlite_catalog *catalog,
                                                   char **why, struct error *err);
 
+/* Tables that are not replicated and refer to some that are: nobody deletes their rows
+ * when a parent is deleted elsewhere. */
+struct sqlite_outsiders {
+    struct definition *tables; /* columns, and the foreign keys to replicated tables */
+    size_t count;
+    void *memory; /* Private. */
+};
+
+/* Read them, in a transaction of the caller's; afterwards sqlite_outsiders_release(),
+ * also after a failure. */
+MUST_CHECK enum status sqlite_outsiders_read(struct sqlite_database *database,
+                                             const struct sqlite_catalog *catalog,
+                                             struct sqlite_outsiders *out,
+                                             struct error *err);
+void sqlite_outsiders_release(struct sqlite_outsiders *outsiders);
+
 /* Make each foreign key of the catalog say whether it counts here. */
 void sqlite_catalog_count_foreign_keys(struct sqlite_catalog *catalog, bool count);
 

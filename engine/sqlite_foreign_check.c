@@ -3,6 +3,7 @@
 #include "engine/sqlite_catalog.h"
 
 #include "engine/sqlite_query.h"
+#include "engine/sqlite_table.h"
 #include "log/buffer.h"
 
 #include <stdio.h>
@@ -102,6 +103,78 @@ enum status sqlite_foreign_keys_broken(struct sqlite_database *database,
     }
     buffer_release(&text);
     return status;
+}
+
+/* ---- tables that are not replicated */
+
+/* Keep the foreign keys of the table whose parents are replicated. */
+static void keep_replicated(const struct sqlite_catalog *catalog,
+                            struct definition *definition)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < definition->foreign_key_count; i++)
+        if (is_replicated(catalog, definition->foreign_keys[i].parent))
+            definition->foreign_keys[kept++] = definition->foreign_keys[i];
+    definition->foreign_key_count = kept;
+}
+
+static enum status read_outsiders(struct sqlite_database *database,
+                                  const struct sqlite_catalog *catalog,
+                                  struct sqlite_outsiders *out, struct arena *arena,
+                                  struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_query(
+        database,
+        "SELECT name, count(*) OVER () FROM main.sqlite_schema AS s WHERE type = 'table'"
+        " AND EXISTS (SELECT 1 FROM pragma_foreign_key_list(s.name, 'main'))"
+        " ORDER BY name",
+        NULL, &statement, err);
+
+    while (status == STATUS_OK &&
+           (status = sqlite_next_row(database, statement, err)) == STATUS_OK) {
+        const char *name = NULL;
+
+        if (out->tables == NULL)
+            out->tables = arena_take(arena, (size_t)sqlite3_column_int64(statement, 1),
+                                     sizeof *out->tables);
+        if (out->tables == NULL)
+            status = error_set(err, STATUS_NO_MEMORY, "catalog: out of memory");
+        if (status == STATUS_OK)
+            status = sqlite_copy_text(arena, statement, 0, &name, err);
+        if (status != STATUS_OK || is_replicated(catalog, name))
+            continue;
+        status = sqlite_table_read_references(database, name, arena,
+                                              &out->tables[out->count], err);
+        if (status != STATUS_OK)
+            break;
+        keep_replicated(catalog, &out->tables[out->count]);
+        out->count += out->tables[out->count].foreign_key_count > 0;
+    }
+    (void)sqlite3_finalize(statement);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status sqlite_outsiders_read(struct sqlite_database *database,
+                                  const struct sqlite_catalog *catalog,
+                                  struct sqlite_outsiders *out, struct error *err)
+{
+    struct arena arena = {0};
+    enum status status;
+
+    *out = (struct sqlite_outsiders){0};
+    status = read_outsiders(database, catalog, out, &arena, err);
+    out->memory = arena.chunks;
+    return status;
+}
+
+void sqlite_outsiders_release(struct sqlite_outsiders *outsiders)
+{
+    struct arena arena = {.chunks = outsiders->memory};
+
+    arena_release(&arena);
+    *outsiders = (struct sqlite_outsiders){0};
 }
 
 void sqlite_catalog_count_foreign_keys(struct sqlite_catalog *catalog, bool count)

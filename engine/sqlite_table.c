@@ -201,6 +201,19 @@ out:
     return status;
 }
 
+enum status sqlite_table_read_references(struct sqlite_database *database,
+                                         const char *name, struct arena *arena,
+                                         struct definition *out, struct error *err)
+{
+    enum status status;
+
+    *out =
+        (struct definition){.name = name, .local_name = name, .dialect = DIALECT_SQLITE};
+    status = read_columns(database, arena, out, err);
+    return status == STATUS_OK ? sqlite_foreign_keys_read(database, arena, out, err)
+                               : error_wrap(err, status, name);
+}
+
 /* Whether SQLite lets NULL into the key. */
 static bool key_may_be_null(const struct definition *definition)
 {

@@ -3,6 +3,7 @@
 #define ENGINE_SQLITE_TABLE_H
 
 #include "engine/sqlite_database.h"
+#include "log/arena.h"
 #include "log/definition.h"
 
 struct sqlite_table_flags {
@@ -18,6 +19,13 @@ MUST_CHECK enum status sqlite_table_read(struct sqlite_database *database,
                                          struct sqlite_table_flags flags,
                                          struct definition **out, const char **why,
                                          struct error *err);
+
+/* Only the columns and foreign keys of any table, in memory of the arena's: no key is
+ * needed. name must live as long. */
+MUST_CHECK enum status sqlite_table_read_references(struct sqlite_database *database,
+                                                    const char *name, struct arena *arena,
+                                                    struct definition *out,
+                                                    struct error *err);
 
 /* How many rows have NULL in the key: rowid tables allow it. */
 MUST_CHECK enum status sqlite_table_null_keys(struct sqlite_database *database,

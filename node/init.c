@@ -49,6 +49,7 @@ struct making {
 
 void init_report_release(struct init_report *report)
 {
+    sqlite_outsiders_release(&report->outsiders);
     free(report->silent);
     report->silent = NULL;
     free(report->broken);
@@ -200,6 +201,9 @@ static enum status look_at_tables(struct making *making, struct error *err)
     }
     if (status == STATUS_OK)
         status = find_silent(making, err);
+    if (status == STATUS_OK)
+        status = sqlite_outsiders_read(making->database, &report->catalog,
+                                       &report->outsiders, err);
     sqlite_rollback(making->database);
     report->tables = report->catalog.count;
     if (making->options->join == NULL) /* else the first sync finds out */

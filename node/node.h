@@ -37,6 +37,7 @@ struct init_report {
     uint64_t rows;
     bool joins;                    /* the fleet's rows come with the first sync */
     struct sqlite_catalog catalog; /* what is replicated and what is not, and why */
+    struct sqlite_outsiders outsiders;
     bool *silent; /* catalog's definitions whose triggers stay silent when rows arrive */
     char *broken; /* owned: why foreign keys do not count; NULL: nothing is broken */
 };

@@ -90,3 +90,38 @@ done
 sed -i '/foreign_keys = /d' b/rowferry.ini
 run 0 --store b status
 says out "foreign keys do not count"
+
+# Tables that are not replicated and refer to one that is: nobody cleans up in them, so they
+# are named, and what is left without a parent is counted.
+rm -rf ./* && mkdir folder
+sqlite3 a.db 'CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE);
+    INSERT INTO item VALUES (1, "a"), (2, "b"), (3, "c"), (4, "d")'
+run 0 --store a init sqlite:a.db --name a
+says_not out "refers to"
+run 0 --store a token token
+sqlite3 b.db 'CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE);
+    CREATE TABLE note (text, item REFERENCES item ON DELETE CASCADE);
+    CREATE TABLE tag (id INTEGER PRIMARY KEY, item TEXT REFERENCES item (code))'
+run 0 --store b init sqlite:b.db --name b --join token --tables item --check --json
+equal "outsiders" "$(json '[(e["table"], e["parent"]) for e in o[0]["outsiders"]]')" "[('note', 'item'), ('tag', 'item')]"
+run 0 --store b init sqlite:b.db --name b --join token --tables item
+says out "note refers to item and is not replicated: its rows are left without a parent"
+meet a b
+sqlite3 b.db "INSERT INTO note VALUES ('x', 1), ('y', 1), ('z', 3), ('w', NULL), ('v', 99);
+    INSERT INTO tag VALUES (1, 'b'), (2, 'd')"
+sqlite3 a.db "DELETE FROM item WHERE id = 1; UPDATE item SET code = 'B' WHERE id = 2"
+meet a b
+says out "left 3 rows without a parent, in tables that are not replicated"
+equal "untouched" "$(sqlite3 b.db 'SELECT count(*) FROM note')" 5
+sqlite3 a.db "DELETE FROM item WHERE id = 3"
+meet a
+sqlite3 a.db "INSERT INTO item VALUES (3, 'c')"
+meet a b
+says_not out "without a parent"
+sqlite3 a.db "DELETE FROM item WHERE id = 3"
+meet a
+run 0 --store b sync folder --json
+equal "counted" "$(json 'o[0]["applied"]["orphaned"]')" 1
+sqlite3 a.db "INSERT INTO item VALUES (5, 'e')"
+meet a b
+says_not out "without a parent"
