@@ -105,10 +105,11 @@ static void print_lacking(const struct sqlite_catalog *catalog)
     for (size_t i = 0; i < catalog->count; i++) {
         if (catalog->lacks[i] == NULL)
             continue;
-        if (!any)
+        if (!any) {
             (void)puts("tables that need what only the application has (captured; a row "
                        "that arrives and\ncan't be written waits in quarantine, none is "
                        "parked):");
+        }
         any = true;
         (void)fputs("    ", stdout);
         print_plain(stdout, bytes_of_text(catalog->definitions[i]->name));

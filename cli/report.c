@@ -35,10 +35,11 @@ json_t *apply_json(const struct apply_counts *counts)
 
 void report_orphaned(const struct apply_counts *counts)
 {
-    if (counts->orphaned > 0)
+    if (counts->orphaned > 0) {
         (void)printf("left %" PRIu64 " row%s without a parent, in tables that are not "
                      "replicated\n",
                      counts->orphaned, plural(counts->orphaned));
+    }
 }
 
 json_t *segment_json(const struct segment_counts *counts)

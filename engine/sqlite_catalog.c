@@ -326,6 +326,7 @@ static enum status find_lacking(struct sqlite_catalog *catalog, struct error *er
             status = no_memory(err);
         if (made != STATUS_NOT_FOUND)
             continue;
+        assert(catalog->lacks != NULL);
         catalog->lacks[i] = strdup(why.text);
         if (catalog->lacks[i] == NULL)
             status = no_memory(err);

@@ -6,6 +6,7 @@
 #include "engine/sqlite_table.h"
 #include "log/buffer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,10 +90,11 @@ enum status sqlite_foreign_keys_broken(struct sqlite_database *database,
     enum status status = STATUS_OK;
 
     *why = NULL;
-    for (size_t i = 0; i < catalog->count && status == STATUS_OK; i++)
+    for (size_t i = 0; i < catalog->count && status == STATUS_OK; i++) {
         if (catalog->definitions[i]->foreign_key_count > 0)
             status = check_table(database, catalog, catalog->definitions[i], &text,
                                  &reasons, err);
+    }
     buffer_put(&text, 0, 1);
     if (status == STATUS_OK)
         status = buffer_check(&text, err);
@@ -145,6 +147,7 @@ static enum status read_outsiders(struct sqlite_database *database,
             status = sqlite_copy_text(arena, statement, 0, &name, err);
         if (status != STATUS_OK || is_replicated(catalog, name))
             continue;
+        assert(out->tables != NULL);
         status = sqlite_table_read_references(database, name, arena,
                                               &out->tables[out->count], err);
         if (status != STATUS_OK)

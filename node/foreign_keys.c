@@ -2,6 +2,7 @@
 
 #include "node/members.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,8 +94,10 @@ enum status foreign_keys_watch_open(struct foreign_keys_watch **out,
             status = error_set(err, STATUS_NO_MEMORY, "foreign keys: out of memory");
     }
     for (size_t i = 0; status == STATUS_OK && i < members.count; i++) {
-        struct watched *watched = &watch->list[watch->count++];
+        struct watched *watched;
 
+        assert(watch != NULL);
+        watched = &watch->list[watch->count++];
         watched->node = members.list[i].node;
         status = tables_highest(txn, watched->node, &watched->highest, err);
     }
@@ -136,10 +139,11 @@ static bool same_key(const struct foreign_key *a, const struct foreign_key *b)
 {
     if (a->column_count != b->column_count || strcmp(a->parent, b->parent) != 0)
         return false;
-    for (uint32_t i = 0; i < a->column_count; i++)
+    for (uint32_t i = 0; i < a->column_count; i++) {
         if (strcmp(a->columns[i], b->columns[i]) != 0 ||
             strcmp(a->parent_columns[i], b->parent_columns[i]) != 0)
             return false;
+    }
     return true;
 }
 
@@ -200,8 +204,10 @@ enum status foreign_keys_elsewhere_read(struct foreign_keys_elsewhere *out,
     if (status == STATUS_OK)
         status = is_known(txn, before, own, &own_known, err);
     for (size_t i = 0; status == STATUS_OK && i < members.count; i++) {
-        struct foreign_keys_member *member = &out->list[out->count];
+        struct foreign_keys_member *member;
 
+        assert(out->list != NULL);
+        member = &out->list[out->count];
         member->node = members.list[i].node;
         if (member->node == own || members.list[i].forgotten)
             continue;

@@ -387,12 +387,13 @@ static enum status take_foreign_keys(struct node *node, uint64_t founder,
     if (status == STATUS_OK && node->config.foreign_keys == FOREIGN_KEYS_UNSAID) {
         node->foreign_keys = count;
         member = members_get(&members, founder);
-        if (!count)
+        if (!count) {
             node_say(node,
                      "foreign keys do not count here, since they do not at %s, the "
                      "fleet's founder: rows are shown without their parents too "
                      "(foreign_keys in rowferry.ini)",
                      member != NULL ? member->name : "the node");
+        }
     }
     members_release(&members);
     return status;

@@ -38,10 +38,11 @@ static enum status make_file(char *path, size_t size, struct error *err)
     if (snprintf(path, size, "%s/rowferry-diff-XXXXXX", folder) >= (int)size)
         return error_set(err, STATUS_UNAVAILABLE, "TMPDIR: the path is too long");
     fd = mkstemp(path);
-    if (fd < 0)
+    if (fd < 0) {
         return error_set(err, STATUS_UNAVAILABLE,
                          "a temporary file in %s: %s: name another directory by TMPDIR",
                          folder, strerror(errno));
+    }
     (void)close(fd);
     return STATUS_OK;
 }
