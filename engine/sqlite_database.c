@@ -103,9 +103,6 @@ static enum status set_up(struct sqlite_database *database, int busy_ms,
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     /* The first read of the file. */
     status = sqlite_schema_version(database, &version, err);
-    if (status == STATUS_BUSY)
-        return error_set(err, status,
-                         "locked by another program; try again when it is done");
     if ((sqlite3_errcode(database->handle) & 0xff) == SQLITE_NOTADB)
         return error_set(err, STATUS_UNAVAILABLE,
                          "not a SQLite database: name the file of one");
