@@ -139,7 +139,7 @@ static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row
         status = sqlite_moved_add(batch->moved, &moved, err);
     if (status == STATUS_OK)
         status = sqlite_other_keep(batch->schema, table, moved.id, err);
-    if (status != STATUS_OK || !row->holding->live)
+    if (status != STATUS_OK || !row->there)
         return status;
     status = sqlite_batch_note_gone(batch, table, err);
     return status == STATUS_OK ? sqlite_batch_remove(batch, table, err) : status;
@@ -178,23 +178,60 @@ static enum status written(struct sqlite_batch *batch, const struct batch_row *r
     return status == STATUS_OK ? sqlite_batch_note_written(batch, row, err) : status;
 }
 
+/* Which columns of the row at hand the database does not hold already. */
+static enum status find_differing(struct sqlite_batch *batch, const struct batch_row *row,
+                                  bool *differs, struct error *err)
+{
+    struct sqlite_writer *writer = row->table->writer;
+    struct table held;
+    enum status status;
+
+    if (batch->schema->triggers_write)
+        return sqlite_writer_differ_present(writer, differs, err);
+    if (row->whole) {
+        sqlite_writer_differ_all(writer, differs);
+        return STATUS_OK;
+    }
+    status = tables_find(batch->txn, row->holding->definition_origin,
+                         row->holding->definition, &held, err);
+    return status == STATUS_OK
+               ? sqlite_writer_differ(writer, held.definition, row->holding->image,
+                                      row->key, differs, err)
+               : status;
+}
+
+/* *same: there is nothing to write. */
+static enum status update(struct sqlite_batch *batch, const struct batch_row *row,
+                          bool *same, enum write_result *result, struct error *err)
+{
+    bool differs = false;
+    enum status status = find_differing(batch, row, &differs, err);
+
+    *same = status == STATUS_OK && !differs;
+    if (status != STATUS_OK || *same)
+        return status;
+    if (row->table->as_parent != NULL)
+        status = note_changing(row->table, err);
+    return status == STATUS_OK ? sqlite_writer_update(row->table->writer, result, err)
+                               : status;
+}
+
 static enum status upsert(struct sqlite_batch *batch, const struct batch_row *row,
                           struct error *err)
 {
     struct sqlite_table *table = row->table;
     enum write_result result;
+    bool same = false;
     enum status status =
         sqlite_writer_map(table->writer, row->from, row->image, row->key, &result, err);
 
     if (status == STATUS_OK && result == WRITE_DONE) {
-        if (row->holding->live && table->as_parent != NULL)
-            status = note_changing(table, err);
-        if (status == STATUS_OK) {
-            status = row->holding->live
-                         ? sqlite_writer_update(table->writer, &result, err)
-                         : sqlite_writer_insert(table->writer, SCHEMA_MAIN, &result, err);
-        }
+        status = row->there
+                     ? update(batch, row, &same, &result, err)
+                     : sqlite_writer_insert(table->writer, SCHEMA_MAIN, &result, err);
     }
+    if (status == STATUS_OK && same)
+        return sqlite_batch_note_written(batch, row, err);
     if (status != STATUS_OK)
         return status;
     switch (result) {
@@ -217,7 +254,7 @@ static enum status delete_row(struct sqlite_batch *batch, const struct batch_row
     enum write_result result;
     enum status status;
 
-    if (!row->holding->live)
+    if (!row->there)
         return row->beyond ? sqlite_batch_note_written(batch, row, err) : STATUS_OK;
     status = sqlite_writer_key(table->writer, row->from, row->key, &result, err);
     if (status == STATUS_OK && result == WRITE_DONE) {
@@ -232,9 +269,27 @@ static enum status delete_row(struct sqlite_batch *batch, const struct batch_row
     return result == WRITE_DONE ? written(batch, row, err) : refuse(batch, row, err);
 }
 
+/* Whether the database has the row: as the store says, or, where triggers may have
+ * inserted or deleted it since, as it is. */
+static enum status find_there(struct sqlite_batch *batch, const struct batch_row *row,
+                              bool *there, struct error *err)
+{
+    enum write_result result;
+    enum status status;
+
+    *there = row->holding->live;
+    if (!batch->schema->triggers_write)
+        return STATUS_OK;
+    status = sqlite_writer_key(row->table->writer, row->from, row->key, &result, err);
+    if (status != STATUS_OK || result != WRITE_DONE)
+        return status;
+    return sqlite_writer_find(row->table->writer, there, err);
+}
+
 enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_row *row,
                                struct error *err)
 {
+    struct batch_row found = *row;
     bool wanted = true;
     enum status status;
 
@@ -252,9 +307,11 @@ enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_ro
     if (was_refused(batch, row, err))
         return refuse(batch, row, err);
     status = sqlite_schema_writer(batch->schema, row->table, err);
+    if (status == STATUS_OK)
+        status = find_there(batch, row, &found.there, err);
     if (status != STATUS_OK)
         return status;
-    return row->live ? upsert(batch, row, err) : delete_row(batch, row, err);
+    return row->live ? upsert(batch, &found, err) : delete_row(batch, &found, err);
 }
 
 /* ---- the plan */

@@ -55,6 +55,8 @@ struct batch_row {
     struct version born;
     bool live;
     bool beyond;
+    bool there; /* the database has the row now; sqlite_batch_write() finds out */
+    bool whole; /* what is there is not holding's image: set every column */
     const struct row *holding;
 };
 

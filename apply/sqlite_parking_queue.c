@@ -233,6 +233,8 @@ static enum status place(struct sqlite_batch *batch, const struct decision *deci
     enum status status =
         sqlite_other_place(batch->schema, table, decision->id, &result, err);
 
+    if (status == STATUS_OK && result == WRITE_UNIQUE && table->fires)
+        result = WRITE_REFUSED; /* a row that its triggers write */
     if (status == STATUS_OK && result == WRITE_UNIQUE) {
         return error_set(err, STATUS_IO,
                          "%s: nobody was found who holds a value that is "

@@ -197,7 +197,8 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
         holding.definition_origin = store_identity(rewrite->batch->store)->node;
         holding.definition = row.table->number;
         holding.image = buffer_view(&rewrite->present);
-        if (holding.definition == 0) { /* nothing to carry over then */
+        row.whole = holding.definition == 0;
+        if (row.whole) { /* nothing to carry over then */
             holding.definition_origin = winner->definition_origin;
             holding.definition = winner->definition;
             holding.image = winner->image;

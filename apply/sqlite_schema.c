@@ -214,6 +214,7 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
             sqlite_triggers_classify(schema, &schema->tables[i], options->triggers, err);
         schema->any_fires = schema->any_fires || schema->tables[i].fires;
     }
+    schema->triggers_write = schema->any_fires && options->triggers == TRIGGERS_ON;
     if (status == STATUS_OK)
         status = sqlite_schema_number(schema, txn, err);
     if (status != STATUS_OK)

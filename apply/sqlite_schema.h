@@ -46,6 +46,7 @@ struct sqlite_schema {
     struct sqlite_table **by_group; /* owned: the tables, group by group */
     uint32_t *group_start;          /* owned: where each begins; one more at the end */
     bool any_fires;
+    bool triggers_write; /* those that fire may write replicated tables */
     bool loaded;
 };
 

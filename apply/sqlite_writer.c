@@ -36,8 +36,9 @@ static bool allocate(struct sqlite_writer *writer)
     writer->key_places = calloc(definition->key_count, sizeof *writer->key_places);
     writer->values = calloc(definition->stored_count, sizeof *writer->values);
     writer->present = calloc(definition->stored_count, sizeof *writer->present);
+    writer->differs = calloc(definition->stored_count, sizeof *writer->differs);
     return writer->columns != NULL && writer->key_places != NULL &&
-           writer->values != NULL && writer->present != NULL;
+           writer->values != NULL && writer->present != NULL && writer->differs != NULL;
 }
 
 enum status sqlite_writer_open(struct sqlite_writer **out,
@@ -113,6 +114,7 @@ void sqlite_writer_close(struct sqlite_writer *writer)
     free(writer->key_places);
     free(writer->values);
     free(writer->present);
+    free(writer->differs);
     free(writer);
 }
 
@@ -191,9 +193,9 @@ static enum status make_mapping(struct sqlite_writer *writer,
     return STATUS_OK;
 }
 
-static enum status find_mapping(struct sqlite_writer *writer,
-                                const struct definition *from, struct mapping **out,
-                                struct error *err)
+enum status sqlite_writer_mapping(struct sqlite_writer *writer,
+                                  const struct definition *from, struct mapping **out,
+                                  struct error *err)
 {
     for (struct mapping **at = &writer->mappings; *at != NULL; at = &(*at)->next) {
         struct mapping *mapping = *at;
@@ -214,7 +216,7 @@ enum status sqlite_writer_lacks(struct sqlite_writer *writer,
                                 struct error *err)
 {
     struct mapping *mapping;
-    enum status status = find_mapping(writer, from, &mapping, err);
+    enum status status = sqlite_writer_mapping(writer, from, &mapping, err);
 
     *lacks = status == STATUS_OK && mapping->lacks;
     return status;
@@ -304,7 +306,7 @@ enum status sqlite_writer_map(struct sqlite_writer *writer, const struct definit
                               enum write_result *result, struct error *err)
 {
     struct mapping *mapping;
-    enum status status = find_mapping(writer, from, &mapping, err);
+    enum status status = sqlite_writer_mapping(writer, from, &mapping, err);
 
     *result = WRITE_DONE;
     if (status == STATUS_OK)
@@ -346,7 +348,7 @@ enum status sqlite_writer_key(struct sqlite_writer *writer, const struct definit
 
     *result = WRITE_DONE;
     if (from != NULL) {
-        status = find_mapping(writer, from, &mapping, err);
+        status = sqlite_writer_mapping(writer, from, &mapping, err);
         if (status == STATUS_OK && mapping->key_differs) {
             refuse_key(writer, result, err);
             return STATUS_OK;
@@ -365,7 +367,7 @@ enum status sqlite_writer_carry(struct sqlite_writer *writer,
                                 struct bytes key, bool *carried, struct error *err)
 {
     struct mapping *mapping;
-    enum status status = find_mapping(writer, held_from, &mapping, err);
+    enum status status = sqlite_writer_mapping(writer, held_from, &mapping, err);
 
     *carried = false;
     if (status == STATUS_OK)

@@ -45,8 +45,20 @@ MUST_CHECK enum status sqlite_writer_key(struct sqlite_writer *writer,
 /* The values at hand, stored_count of them; the caller may fill in absent ones. */
 struct value *sqlite_writer_values(struct sqlite_writer *writer);
 
+/* Which columns of the row at hand differ from what the database holds of it: from an
+ * image under another definition; or (present) from the row as it stands there, for when
+ * triggers may have changed it since; all of them, as if nothing was known. *differs:
+ * any. What the row at hand lacks never differs. */
+MUST_CHECK enum status sqlite_writer_differ(struct sqlite_writer *writer,
+                                            const struct definition *held_from,
+                                            struct bytes held, struct bytes key,
+                                            bool *differs, struct error *err);
+MUST_CHECK enum status sqlite_writer_differ_present(struct sqlite_writer *writer,
+                                                    bool *differs, struct error *err);
+void sqlite_writer_differ_all(struct sqlite_writer *writer, bool *differs);
+
 /* Write the row at hand. update and delete expect it to be there, insert that its key is
- * not: anything else is IO. */
+ * not: anything else is IO. update sets the columns that differ; there are some. */
 MUST_CHECK enum status sqlite_writer_insert(struct sqlite_writer *writer,
                                             enum sql_schema schema,
                                             enum write_result *result, struct error *err);

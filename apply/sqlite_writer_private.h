@@ -14,14 +14,13 @@ struct mapping {
     struct mapping *next;
 };
 
-/* A statement for rows with the same columns present. */
+/* A statement that writes certain columns. */
 enum variant_kind { VARIANT_INSERT, VARIANT_INSERT_SCRATCH, VARIANT_UPDATE };
 
 struct variant {
     enum variant_kind kind;
-    bool *present; /* by own place */
+    bool *columns; /* by own place */
     sqlite3_stmt *statement;
-    bool nothing; /* an update of no column */
     struct variant *next;
 };
 
@@ -38,7 +37,8 @@ struct sqlite_writer {
     uint32_t variant_count;
     struct image image, held;
     struct value *values; /* the row at hand */
-    bool *present;
+    bool *present;        /* columns of an insert */
+    bool *differs;        /* columns of an update */
     bool guarded;
     bool utf16;
     bool or_abort; /* a constraint says ON CONFLICT: the plain statement would obey it */
@@ -48,6 +48,28 @@ struct sqlite_writer {
 };
 
 void sqlite_variant_close(struct variant *variant);
+
+/* The statement for these columns: one that is prepared already, or NULL; or prepared
+ * now, the one that was not used for longest given back for it. NULL with a result that
+ * is not DONE: the engine can't even prepare it. */
+struct variant *sqlite_variant_known(struct sqlite_writer *writer, enum variant_kind kind,
+                                     const bool *columns);
+MUST_CHECK enum status sqlite_variant_find(struct sqlite_writer *writer,
+                                           enum variant_kind kind, const bool *columns,
+                                           struct variant **out,
+                                           enum write_result *result, struct error *err);
+
+/* Put the text of an update of these columns, of which there is one, into writer->sql. */
+void sqlite_writer_put_update(struct sqlite_writer *writer, const bool *columns);
+
+/* Stand on the user's row at hand; the caller resets writer->read. */
+MUST_CHECK enum status sqlite_writer_read(struct sqlite_writer *writer,
+                                          struct error *err);
+
+/* How images under a definition meet the own columns. */
+MUST_CHECK enum status sqlite_writer_mapping(struct sqlite_writer *writer,
+                                             const struct definition *from,
+                                             struct mapping **out, struct error *err);
 
 /* writer->stored, opened when first needed. */
 MUST_CHECK enum status sqlite_writer_stored(struct sqlite_writer *writer,

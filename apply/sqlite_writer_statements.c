@@ -7,7 +7,7 @@
 void sqlite_variant_close(struct variant *variant)
 {
     (void)sqlite3_finalize(variant->statement);
-    free(variant->present);
+    free(variant->columns);
     free(variant);
 }
 
@@ -25,9 +25,10 @@ static enum status classify(struct sqlite_writer *writer, int rc, const char *wh
         break;
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID:
-        if (!writer->key_is_unique)
+        /* Under triggers it may be a row of theirs. */
+        if (!writer->key_is_unique && !writer->guarded)
             return error_set(err, STATUS_IO, "%s: %s", what, sqlite3_errmsg(handle));
-        *result = WRITE_UNIQUE;
+        *result = writer->key_is_unique ? WRITE_UNIQUE : WRITE_REFUSED;
         break;
     default:
         /* SQLITE_ERROR: what a CHECK, a generated column or a trigger calls and can't. */
@@ -112,18 +113,6 @@ enum status sqlite_writer_step(struct sqlite_writer *writer, sqlite3_stmt *state
 
 /* ---- statements for the columns that are present */
 
-/* Whether an update sets the column: all but the key's, whose bytes are what the row was
- * found by; in a column without affinity the same key may be another number (1 and 1.0).
- */
-static bool is_set(const struct sqlite_writer *writer, uint32_t place)
-{
-    const struct column *column = writer->columns[place];
-
-    return writer->present[place] &&
-           (column->key_position == 0 || column->type == FLEET_ANY ||
-            column->type == FLEET_BLOB);
-}
-
 static void put_insert(struct sqlite_writer *writer, enum sql_schema schema)
 {
     struct buffer *sql = &writer->sql;
@@ -146,28 +135,6 @@ static void put_insert(struct sqlite_writer *writer, enum sql_schema schema)
         between = ", ?";
     }
     sql_put(sql, ")");
-}
-
-/* *count: the columns that it sets. */
-static void put_update(struct sqlite_writer *writer, int *count)
-{
-    struct buffer *sql = &writer->sql;
-
-    *count = 0;
-    sql_put(sql, writer->or_abort ? "UPDATE OR ABORT " : "UPDATE ");
-    sql_put_table(sql, SCHEMA_MAIN, writer->definition);
-    for (uint32_t i = 0; i < writer->definition->stored_count; i++) {
-        char parameter[16];
-
-        if (!is_set(writer, i))
-            continue;
-        sql_put(sql, *count == 0 ? " SET " : ", ");
-        sqlite_put_quoted(sql, writer->columns[i]->name);
-        ++*count;
-        (void)sqlite3_snprintf((int)sizeof parameter, parameter, " = ?%d", *count);
-        sql_put(sql, parameter);
-    }
-    sql_put_key_condition(sql, writer->definition, NULL, *count + 1);
 }
 
 /* Prepare; what SQLite can't even prepare for this table (a CHECK that calls a function
@@ -199,33 +166,28 @@ static void drop_variant(struct sqlite_writer *writer)
 }
 
 static enum status make_variant(struct sqlite_writer *writer, enum variant_kind kind,
-                                struct variant **out, enum write_result *result,
-                                struct error *err)
+                                const bool *columns, struct variant **out,
+                                enum write_result *result, struct error *err)
 {
-    size_t size = writer->definition->stored_count * sizeof *writer->present;
+    size_t size = writer->definition->stored_count * sizeof *columns;
     struct variant *variant = calloc(1, sizeof *variant);
-    enum status status = STATUS_OK;
-    int count = 1;
+    enum status status;
 
     assert(writer->definition->stored_count > 0);
     *out = NULL;
     if (variant != NULL)
-        variant->present = calloc(writer->definition->stored_count, sizeof(bool));
-    if (variant == NULL || variant->present == NULL) {
+        variant->columns = calloc(writer->definition->stored_count, sizeof(bool));
+    if (variant == NULL || variant->columns == NULL) {
         free(variant);
         return error_set(err, STATUS_NO_MEMORY, "write rows: out of memory");
     }
-    memcpy(variant->present, writer->present, size);
+    memcpy(variant->columns, columns, size);
     variant->kind = kind;
     if (kind == VARIANT_UPDATE)
-        put_update(writer, &count);
+        sqlite_writer_put_update(writer, columns);
     else
         put_insert(writer, kind == VARIANT_INSERT ? SCHEMA_MAIN : SCHEMA_SCRATCH);
-    variant->nothing = count == 0;
-    if (variant->nothing)
-        buffer_clear(&writer->sql);
-    else
-        status = prepare_refusable(writer, &variant->statement, result, err);
+    status = prepare_refusable(writer, &variant->statement, result, err);
     if (status != STATUS_OK || *result != WRITE_DONE) {
         sqlite_variant_close(variant);
         return status;
@@ -239,28 +201,32 @@ static enum status make_variant(struct sqlite_writer *writer, enum variant_kind 
     return STATUS_OK;
 }
 
-/* The statement for the row at hand. NULL when it is refused. */
-static enum status find_variant(struct sqlite_writer *writer, enum variant_kind kind,
-                                struct variant **out, enum write_result *result,
-                                struct error *err)
+struct variant *sqlite_variant_known(struct sqlite_writer *writer, enum variant_kind kind,
+                                     const bool *columns)
 {
-    size_t size = writer->definition->stored_count * sizeof *writer->present;
+    size_t size = writer->definition->stored_count * sizeof *columns;
 
-    *result = WRITE_DONE;
-    for (uint32_t i = 0; i < writer->definition->stored_count; i++)
-        writer->present[i] = writer->values[i].type != VALUE_ABSENT;
     for (struct variant **at = &writer->variants; *at != NULL; at = &(*at)->next) {
         struct variant *variant = *at;
 
-        if (variant->kind != kind || memcmp(variant->present, writer->present, size) != 0)
+        if (variant->kind != kind || memcmp(variant->columns, columns, size) != 0)
             continue;
         *at = variant->next;
         variant->next = writer->variants;
         writer->variants = variant;
-        *out = variant;
-        return STATUS_OK;
+        return variant;
     }
-    return make_variant(writer, kind, out, result, err);
+    return NULL;
+}
+
+enum status sqlite_variant_find(struct sqlite_writer *writer, enum variant_kind kind,
+                                const bool *columns, struct variant **out,
+                                enum write_result *result, struct error *err)
+{
+    *result = WRITE_DONE;
+    *out = sqlite_variant_known(writer, kind, columns);
+    return *out != NULL ? STATUS_OK
+                        : make_variant(writer, kind, columns, out, result, err);
 }
 
 /* ---- writing */
@@ -270,10 +236,13 @@ enum status sqlite_writer_insert(struct sqlite_writer *writer, enum sql_schema s
 {
     struct variant *variant;
     int parameter = 0;
-    enum status status = find_variant(
-        writer, schema == SCHEMA_MAIN ? VARIANT_INSERT : VARIANT_INSERT_SCRATCH, &variant,
-        result, err);
+    enum status status;
 
+    for (uint32_t i = 0; i < writer->definition->stored_count; i++)
+        writer->present[i] = writer->values[i].type != VALUE_ABSENT;
+    status = sqlite_variant_find(
+        writer, schema == SCHEMA_MAIN ? VARIANT_INSERT : VARIANT_INSERT_SCRATCH,
+        writer->present, &variant, result, err);
     if (status != STATUS_OK || variant == NULL)
         return status;
     for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK;
@@ -289,32 +258,6 @@ enum status sqlite_writer_insert(struct sqlite_writer *writer, enum sql_schema s
     return status == STATUS_OK ? sqlite_writer_step(writer, variant->statement,
                                                     "insert into", result, err)
                                : status;
-}
-
-enum status sqlite_writer_update(struct sqlite_writer *writer, enum write_result *result,
-                                 struct error *err)
-{
-    struct variant *variant;
-    int parameter = 0;
-    enum status status = find_variant(writer, VARIANT_UPDATE, &variant, result, err);
-
-    if (status != STATUS_OK || variant == NULL || variant->nothing)
-        return status;
-    for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK;
-         i++) {
-        if (is_set(writer, i))
-            status = sqlite_bind_value(writer->database, variant->statement, ++parameter,
-                                       &writer->values[i], err);
-    }
-    if (status == STATUS_OK)
-        status = sqlite_writer_bind_key(writer, variant->statement, parameter + 1, err);
-    if (status == STATUS_CONSTRAINT) {
-        *result = WRITE_REFUSED;
-        return STATUS_OK;
-    }
-    return status == STATUS_OK
-               ? sqlite_writer_step(writer, variant->statement, "update", result, err)
-               : status;
 }
 
 enum status sqlite_writer_bind_key(struct sqlite_writer *writer, sqlite3_stmt *statement,
@@ -374,8 +317,7 @@ enum status sqlite_writer_find(struct sqlite_writer *writer, bool *found,
     return status;
 }
 
-/* Stand on the row at hand; the caller resets writer->read. */
-static enum status read_row(struct sqlite_writer *writer, struct error *err)
+enum status sqlite_writer_read(struct sqlite_writer *writer, struct error *err)
 {
     enum status status = STATUS_OK;
     int rc;
@@ -404,7 +346,7 @@ static enum status read_row(struct sqlite_writer *writer, struct error *err)
 enum status sqlite_writer_complete(struct sqlite_writer *writer, struct buffer *image,
                                    struct error *err)
 {
-    enum status status = read_row(writer, err);
+    enum status status = sqlite_writer_read(writer, err);
 
     for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK; i++)
         if (writer->values[i].type == VALUE_ABSENT)

@@ -219,9 +219,14 @@ enum status node_source(struct node *node, struct source **out, struct error *er
 static enum status capture_for_target(void *data, bool *logged, struct error *err)
 {
     struct node *node = data;
+    enum status status;
 
     assert(node->source != NULL);
-    return sqlite_scan_locked(node->source, logged, err);
+    status = sqlite_scan_locked(node->source, logged, err);
+    /* What triggers write in the batch is a local write, through this connection. */
+    if (node->config.triggers == TRIGGERS_ON)
+        sqlite_scan_forget(node->source);
+    return status;
 }
 
 enum status node_target(struct node *node, struct target **out, struct error *err)

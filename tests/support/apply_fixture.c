@@ -18,8 +18,11 @@ static struct error err;
 static enum status capture(void *data, bool *logged, struct error *error)
 {
     struct apply_node *node = data;
+    enum status status = sqlite_scan_locked(node->scan.source, logged, error);
 
-    return sqlite_scan_locked(node->scan.source, logged, error);
+    if (node->options.triggers == TRIGGERS_ON) /* as node/ does */
+        sqlite_scan_forget(node->scan.source);
+    return status;
 }
 
 void apply_node_open(struct apply_node *node, const char *schema, bool foreign_keys)
