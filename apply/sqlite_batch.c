@@ -107,9 +107,8 @@ static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row
         .origin = row->beyond ? MOVED_BEYOND : MOVED_PLANNED,
     };
     enum write_result result = WRITE_DONE;
-    struct table held;
     bool carried;
-    enum status status = STATUS_OK;
+    enum status status = sqlite_batch_carry(batch, row, &carried, err);
 
     if (table->lacks != NULL) {
         (void)error_set(
@@ -118,13 +117,6 @@ static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row
             "two is older can't be decided here: %s",
             table->definition->local_name, table->lacks);
         return refuse(batch, row, err);
-    }
-    if (row->holding->live) {
-        status = tables_find(batch->txn, row->holding->definition_origin,
-                             row->holding->definition, &held, err);
-        if (status == STATUS_OK)
-            status = sqlite_writer_carry(table->writer, held.definition,
-                                         row->holding->image, row->key, &carried, err);
     }
     if (status == STATUS_OK)
         status = sqlite_other_try(batch->schema, table, &result, err);
@@ -216,6 +208,19 @@ static enum status update(struct sqlite_batch *batch, const struct batch_row *ro
                                : status;
 }
 
+static enum status insert(struct sqlite_batch *batch, const struct batch_row *row,
+                          enum write_result *result, struct error *err)
+{
+    bool carried;
+    enum status status = STATUS_OK;
+
+    if (batch->parked > 0)
+        status = sqlite_batch_carry(batch, row, &carried, err);
+    return status == STATUS_OK
+               ? sqlite_writer_insert(row->table->writer, SCHEMA_MAIN, result, err)
+               : status;
+}
+
 static enum status upsert(struct sqlite_batch *batch, const struct batch_row *row,
                           struct error *err)
 {
@@ -226,9 +231,8 @@ static enum status upsert(struct sqlite_batch *batch, const struct batch_row *ro
         sqlite_writer_map(table->writer, row->from, row->image, row->key, &result, err);
 
     if (status == STATUS_OK && result == WRITE_DONE) {
-        status = row->there
-                     ? update(batch, row, &same, &result, err)
-                     : sqlite_writer_insert(table->writer, SCHEMA_MAIN, &result, err);
+        status = row->there ? update(batch, row, &same, &result, err)
+                            : insert(batch, row, &result, err);
     }
     if (status == STATUS_OK && same)
         return sqlite_batch_note_written(batch, row, err);

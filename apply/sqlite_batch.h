@@ -35,6 +35,7 @@ struct sqlite_batch {
     struct progress_step *progress;
     struct plan_range range;
     uint64_t now_us;
+    uint64_t parked; /* rows that are, as the batch begins */
     bool foreign_keys;
     bool all;    /* something was written here, or the schema changed: look everywhere */
     bool repair; /* the store's holdings say nothing: every row shows its winner */
@@ -78,6 +79,17 @@ MUST_CHECK enum status sqlite_batch_write(struct sqlite_batch *batch,
 MUST_CHECK enum status sqlite_batch_note_written(struct sqlite_batch *batch,
                                                  const struct batch_row *row,
                                                  struct error *err);
+
+/* Fill in absent values at hand, of a row that the database does not show, from what it
+ * was when it was parked. *carried: there were some. */
+MUST_CHECK enum status sqlite_batch_carry_parked(struct sqlite_batch *batch,
+                                                 struct sqlite_table *table,
+                                                 const struct parked *parked,
+                                                 struct bytes key, bool *carried,
+                                                 struct error *err);
+MUST_CHECK enum status sqlite_batch_carry(struct sqlite_batch *batch,
+                                          const struct batch_row *row, bool *carried,
+                                          struct error *err);
 
 /* Note that the database refuses the row; err holds its message. absent: the old row is
  * gone. */

@@ -75,6 +75,50 @@ enum status sqlite_batch_note_refused(struct sqlite_batch *batch, uint32_t table
     return sqlite_items_put(batch->items, &item, beyond, err);
 }
 
+/* ---- columns that only this table has */
+
+enum status sqlite_batch_carry_parked(struct sqlite_batch *batch,
+                                      struct sqlite_table *table,
+                                      const struct parked *parked, struct bytes key,
+                                      bool *carried, struct error *err)
+{
+    struct table shown;
+    enum status status;
+
+    *carried = false;
+    if (parked->shown.size == 0)
+        return STATUS_OK;
+    status = tables_find(batch->txn, parked->shown_origin, parked->shown_definition,
+                         &shown, err);
+    return status == STATUS_OK ? sqlite_writer_carry(table->writer, shown.definition,
+                                                     parked->shown, key, carried, err)
+                               : status;
+}
+
+enum status sqlite_batch_carry(struct sqlite_batch *batch, const struct batch_row *row,
+                               bool *carried, struct error *err)
+{
+    struct parked parked;
+    struct table held;
+    enum status status = STATUS_NOT_FOUND;
+
+    *carried = false;
+    if (row->holding->live) {
+        status = tables_find(batch->txn, row->holding->definition_origin,
+                             row->holding->definition, &held, err);
+        return status == STATUS_OK
+                   ? sqlite_writer_carry(row->table->writer, held.definition,
+                                         row->holding->image, row->key, carried, err)
+                   : status;
+    }
+    if (batch->parked > 0)
+        status = parked_get(batch->txn, row->table_id, row->key, &parked, err);
+    if (status == STATUS_OK)
+        return sqlite_batch_carry_parked(batch, row->table, &parked, row->key, carried,
+                                         err);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* Whether held must be a composite of the row and columns that only this table has; then
  * the row at hand is complete, and encoded in batch->image. */
 static enum status compose(struct sqlite_batch *batch, const struct batch_row *row,
@@ -90,15 +134,7 @@ static enum status compose(struct sqlite_batch *batch, const struct batch_row *r
     if (status != STATUS_OK)
         return status;
     assert(result == WRITE_DONE);
-    if (row->holding->live) {
-        struct table held;
-
-        status = tables_find(batch->txn, row->holding->definition_origin,
-                             row->holding->definition, &held, err);
-        if (status == STATUS_OK)
-            status = sqlite_writer_carry(writer, held.definition, row->holding->image,
-                                         row->key, &needed, err);
-    }
+    status = sqlite_batch_carry(batch, row, &needed, err);
     /* Of a row that stays, a column that the store knows nothing of has its default. */
     /* A repair believes nothing of what the store says that the database holds. */
     needed = needed || batch->repair;

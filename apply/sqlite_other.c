@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct sqlite_other_statements {
-    sqlite3_stmt *empty_copy, *keep, *take, *load, *place, *drop;
+    sqlite3_stmt *empty_copy, *keep, *take, *load, *place, *drop, *read;
 };
 
 enum status sqlite_other_attach(struct sqlite_database *database, struct error *err)
@@ -80,6 +80,7 @@ void sqlite_other_forget(struct sqlite_table *table)
     (void)sqlite3_finalize(other->load);
     (void)sqlite3_finalize(other->place);
     (void)sqlite3_finalize(other->drop);
+    (void)sqlite3_finalize(other->read);
     free(other);
     table->other = NULL;
 }
@@ -374,4 +375,46 @@ enum status sqlite_other_drop(struct sqlite_schema *schema, struct sqlite_table 
         return status;
     (void)sqlite3_bind_int64(table->other->drop, 1, id);
     return sql_run(schema->database, table->other->drop, "drop a row", err);
+}
+
+static enum status prepare_read(struct sqlite_schema *schema, struct sqlite_table *table,
+                                struct error *err)
+{
+    struct buffer sql = {0};
+    enum status status;
+
+    sql_put(&sql, "SELECT ");
+    put_numbered_columns(&sql, table);
+    sql_put(&sql, " FROM ");
+    put_other(&sql, table);
+    sql_put(&sql, " WHERE id = ?1");
+    status = sql_prepare(schema->database, &sql, &table->other->read, err);
+    buffer_release(&sql);
+    return status;
+}
+
+enum status sqlite_other_image(struct sqlite_schema *schema, struct sqlite_table *table,
+                               int64_t id, struct buffer *image, struct error *err)
+{
+    struct value *values = sqlite_writer_values(table->writer);
+    enum status status = make(schema, table, err);
+
+    if (status == STATUS_OK && table->other->read == NULL)
+        status = prepare_read(schema, table, err);
+    if (status != STATUS_OK)
+        return status;
+    (void)sqlite3_bind_int64(table->other->read, 1, id);
+    if (sqlite3_step(table->other->read) == SQLITE_ROW) {
+        for (uint32_t i = 0; i < table->definition->stored_count && status == STATUS_OK;
+             i++)
+            status = sqlite_column_value(table->other->read, (int)i, &values[i], err);
+        if (status == STATUS_OK) {
+            image_encode(image, values, table->definition);
+            status = buffer_check(image, err);
+        }
+    } else {
+        status = sqlite_failed(schema->database, table->definition->local_name, err);
+    }
+    (void)sqlite3_reset(table->other->read);
+    return status;
 }

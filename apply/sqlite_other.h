@@ -42,6 +42,12 @@ MUST_CHECK enum status sqlite_other_drop(struct sqlite_schema *schema,
                                          struct sqlite_table *table, int64_t id,
                                          struct error *err);
 
+/* Encode the row kept under id, by the table's own definition. Overwrites the writer's
+ * row at hand. */
+MUST_CHECK enum status sqlite_other_image(struct sqlite_schema *schema,
+                                          struct sqlite_table *table, int64_t id,
+                                          struct buffer *image, struct error *err);
+
 /* Empty the table's places; free its statements. */
 MUST_CHECK enum status sqlite_other_clear(struct sqlite_schema *schema,
                                           struct sqlite_table *table, struct error *err);

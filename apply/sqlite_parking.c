@@ -167,7 +167,7 @@ static enum status load_parked(struct sqlite_batch *batch, struct sqlite_table *
     enum write_result result = WRITE_DONE;
     struct table defined;
     struct row row;
-    bool open, lacks = false;
+    bool open, lacks = false, carried;
     enum status status = is_open(batch, table, parked->key, &open, &row, err);
 
     if (status != STATUS_OK || !open)
@@ -183,6 +183,9 @@ static enum status load_parked(struct sqlite_batch *batch, struct sqlite_table *
     if (status != STATUS_OK || lacks)
         return status;
     if (result == WRITE_DONE)
+        status =
+            sqlite_batch_carry_parked(batch, table, parked, parked->key, &carried, err);
+    if (status == STATUS_OK && result == WRITE_DONE)
         status = sqlite_other_try(batch->schema, table, &result, err);
     if (status == STATUS_OK && result != WRITE_DONE)
         return sqlite_batch_note_refused(batch, table->id, parked->key, &row.version,
@@ -303,14 +306,14 @@ static enum status resolve_group(struct sqlite_batch *batch, uint32_t group,
 enum status sqlite_parking_resolve(struct sqlite_batch *batch, struct error *err)
 {
     struct sqlite_schema *schema = batch->schema;
-    uint64_t parked = 0;
-    enum status status = parked_count(batch->txn, &parked, err);
+    enum status status = STATUS_OK;
 
     for (uint32_t i = 0; i < schema->foreign_count && batch->all && status == STATUS_OK;
          i++)
         status = suspect_orphans(batch, &schema->foreigns[i], true, err);
     for (uint32_t group = 0; group < schema->group_count && status == STATUS_OK; group++)
         if (is_touched(batch, group))
-            status = resolve_group(batch, group, parked > 0 && !batch->repair, err);
+            status =
+                resolve_group(batch, group, batch->parked > 0 && !batch->repair, err);
     return status == STATUS_OK ? sqlite_parking_conclude(batch, err) : status;
 }

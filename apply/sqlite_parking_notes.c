@@ -1,4 +1,5 @@
 /* What the resolution came to, for the store. */
+#include "apply/sqlite_other.h"
 #include "apply/sqlite_parking.h"
 
 #include <assert.h>
@@ -84,6 +85,43 @@ enum status sqlite_parking_conclude(struct sqlite_batch *batch, struct error *er
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* Keep the row as it was shown, for the columns that only this database has: whoever
+ * writes the row while it is parked may not send them. */
+static enum status keep_shown(struct sqlite_batch *batch, const struct moved_row *moved,
+                              struct parked *parked, struct error *err)
+{
+    struct sqlite_table *table = sqlite_schema_find(batch->schema, moved->table);
+    enum status status;
+
+    if (moved->was != WAS_SHOWN || table->number == 0)
+        return STATUS_OK;
+    buffer_clear(&batch->image);
+    status = sqlite_other_image(batch->schema, table, moved->id, &batch->image, err);
+    parked->shown = buffer_view(&batch->image);
+    parked->shown_origin = store_identity(batch->store)->node;
+    parked->shown_definition = table->number;
+    return status;
+}
+
+static enum status write_parked(struct sqlite_batch *batch, const struct moved_row *moved,
+                                struct intent_writer *writer, struct error *err)
+{
+    struct intent_item item = {
+        .kind = INTENT_PARKED,
+        .table = moved->table,
+        .key = moved->key,
+        .parked = moved->parked,
+    };
+    enum status status;
+
+    item.parked.key = moved->key;
+    item.parked.born = moved->born;
+    item.parked.since_us =
+        moved->was == WAS_PARKED ? moved->before.since_us : batch->now_us;
+    status = keep_shown(batch, moved, &item.parked, err);
+    return status == STATUS_OK ? intent_writer_add(writer, &item, err) : status;
+}
+
 enum status sqlite_parking_write(struct sqlite_batch *batch, struct intent_writer *writer,
                                  struct error *err)
 {
@@ -94,20 +132,9 @@ enum status sqlite_parking_write(struct sqlite_batch *batch, struct intent_write
         return STATUS_OK;
     while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) ==
            STATUS_OK) {
-        struct intent_item item = {
-            .kind = INTENT_PARKED,
-            .table = moved.table,
-            .key = moved.key,
-            .parked = moved.parked,
-        };
-
         if (moved.state != MOVED_PARKED)
             continue;
-        item.parked.key = moved.key;
-        item.parked.born = moved.born;
-        item.parked.since_us =
-            moved.was == WAS_PARKED ? moved.before.since_us : batch->now_us;
-        status = intent_writer_add(writer, &item, err);
+        status = write_parked(batch, &moved, writer, err);
         if (status != STATUS_OK)
             return status;
     }

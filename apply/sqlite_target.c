@@ -82,6 +82,8 @@ enum status sqlite_target_prepare(struct sqlite_target *target,
     if (status == STATUS_OK)
         status = sqlite_target_refresh(target, batch->txn, err);
     if (status == STATUS_OK)
+        status = parked_count(batch->txn, &batch->parked, err);
+    if (status == STATUS_OK)
         status = sqlite_items_clear(batch->items, err);
     if (status == STATUS_OK)
         status = sqlite_moved_clear(batch->moved, err);

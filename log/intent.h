@@ -24,7 +24,8 @@ struct intent_item {
     enum intent_item_kind kind;
     uint32_t table;
     struct bytes key;
-    struct parked parked;           /* PARKED; its key is not used */
+    struct parked parked;           /* PARKED; its key is not used. Without the row as it
+                                       was shown, that of an older record stays */
     struct quarantined quarantined; /* QUARANTINED; its key is not used */
     bool absent;                    /* QUARANTINED: the batch took the old row away: held
                                        becomes absent */

@@ -10,13 +10,14 @@
  *  8     max_stamp_us
  *  8     checksum
  *
- *  parked       kind 1, since_us 8, born version, constraint sized, blocker table varint,
- *               blocker key sized
+ *  parked       the fields of log/parked_record.c
  *  shown        nothing
  *  quarantined  flags 1 (bit 0 absent), version, since_us 8, message sized
  *  kept         definition varint, image sized
  */
 #include "log/intent_record.h"
+
+#include "log/parked_record.h"
 
 #include <assert.h>
 #include <string.h>
@@ -55,32 +56,6 @@ enum status intent_decode(struct bytes record, struct intent *out, struct error 
     return STATUS_OK;
 }
 
-static void put_parked(struct buffer *out, const struct parked *parked)
-{
-    assert(parked->kind >= PARKED_UNIQUE);
-    assert(parked->kind <= PARKED_PARENT_INNER);
-    buffer_put(out, parked->kind, 1);
-    buffer_put(out, parked->since_us, 8);
-    version_put(out, &parked->born);
-    buffer_put_sized(out, parked->constraint);
-    buffer_put_varint(out, parked->blocker_table);
-    buffer_put_sized(out, parked->blocker_key);
-}
-
-static bool take_parked(struct bytes *in, struct parked *out)
-{
-    uint64_t kind, blocker;
-
-    if (!bytes_take(in, 1, &kind) || kind < PARKED_UNIQUE || kind > PARKED_PARENT_INNER ||
-        !bytes_take(in, 8, &out->since_us) || !version_take(in, &out->born) ||
-        !bytes_take_sized(in, &out->constraint) || !bytes_take_varint(in, &blocker) ||
-        blocker > UINT32_MAX || !bytes_take_sized(in, &out->blocker_key))
-        return false;
-    out->kind = (enum parked_kind)kind;
-    out->blocker_table = (uint32_t)blocker;
-    return true;
-}
-
 void intent_item_encode(struct buffer *out, const struct intent_item *item)
 {
     assert(item->key.size > 0);
@@ -90,7 +65,7 @@ void intent_item_encode(struct buffer *out, const struct intent_item *item)
     buffer_put_sized(out, item->key);
     switch (item->kind) {
     case INTENT_PARKED:
-        put_parked(out, &item->parked);
+        parked_fields_put(out, &item->parked);
         break;
     case INTENT_SHOWN:
         break;
@@ -150,7 +125,7 @@ enum status intent_item_decode(struct bytes record, struct intent_item *out,
     item.table = (uint32_t)table;
     switch (kind) {
     case INTENT_PARKED:
-        whole = take_parked(&record, &item.parked);
+        whole = parked_fields_take(&record, &item.parked);
         item.parked.key = item.key;
         break;
     case INTENT_SHOWN:

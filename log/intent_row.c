@@ -45,23 +45,45 @@ enum status intent_row_freed(const struct intent_fold_txn *fold, uint32_t table,
     return status == STATUS_OK ? quarantine_delete(fold->txn, table, key, err) : status;
 }
 
+/* A row that was parked before was shown before that: what was kept of it then stays. */
+static enum status keep_shown(const struct intent_fold_txn *fold, uint32_t table,
+                              struct parked *parked, struct error *err)
+{
+    struct parked before;
+    enum status status = STATUS_NOT_FOUND;
+
+    if (parked->shown.size == 0)
+        status = parked_get(fold->txn, table, parked->key, &before, err);
+    if (status != STATUS_OK)
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    buffer_clear(fold->scratch);
+    buffer_put_bytes(fold->scratch, before.shown);
+    parked->shown = buffer_view(fold->scratch);
+    parked->shown_origin = before.shown_origin;
+    parked->shown_definition = before.shown_definition;
+    return buffer_check(fold->scratch, err);
+}
+
 static enum status fold_parked(const struct intent_fold_txn *fold,
                                const struct intent_item *item, struct error *err)
 {
     struct plan_range range = {fold->intent->from, fold->intent->to};
+    struct parked parked = item->parked;
     struct planned planned;
     enum status status =
         plan_find(fold->txn, range, item->table, item->key, &planned, err);
     bool is_planned = status == STATUS_OK;
 
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        status = keep_shown(fold, item->table, &parked, err);
+    if (status != STATUS_OK)
         return status;
     status = put_absent(fold->txn, item->table, item->key,
                         is_planned ? &planned.version : &planned.holding.version,
                         is_planned ? planned.place : planned.holding.winner, err);
     if (status == STATUS_OK)
         status = quarantine_delete(fold->txn, item->table, item->key, err);
-    return status == STATUS_OK ? parked_put(fold->txn, item->table, &item->parked, err)
+    return status == STATUS_OK ? parked_put(fold->txn, item->table, &parked, err)
                                : status;
 }
 

@@ -1,43 +1,27 @@
 /* Rows that the database does not show, and why.
  *
- *  `parked`: kind 1, since_us 8, born (version), constraint sized, blocker table varint,
- *  blocker key sized, whole key sized, checksum 8.
+ *  `parked`: the fields of log/parked_record.c, whole key sized, checksum 8.
  *  `quarantine`: version, since_us 8, message sized, whole key sized, checksum 8. */
+#include "log/parked_record.h"
 #include "log/row_record.h"
-
-#include <assert.h>
 
 static void parked_encode(struct buffer *out, const struct parked *parked)
 {
-    assert(parked->kind >= PARKED_UNIQUE);
-    assert(parked->kind <= PARKED_PARENT_INNER);
-    buffer_put(out, parked->kind, 1);
-    buffer_put(out, parked->since_us, 8);
-    version_put(out, &parked->born);
-    buffer_put_sized(out, parked->constraint);
-    buffer_put_varint(out, parked->blocker_table);
-    buffer_put_sized(out, parked->blocker_key);
+    parked_fields_put(out, parked);
     buffer_put_sized(out, parked->key);
     record_seal(out);
 }
 
 static enum status parked_decode(struct bytes in, struct parked *out, struct error *err)
 {
-    uint64_t kind, blocker;
     enum status status = record_check(&in, "a parked row's record", err);
 
     if (status != STATUS_OK)
         return status;
     *out = (struct parked){0};
-    if (!bytes_take(&in, 1, &kind) || kind < PARKED_UNIQUE ||
-        kind > PARKED_PARENT_INNER || !bytes_take(&in, 8, &out->since_us) ||
-        !version_take(&in, &out->born) || !bytes_take_sized(&in, &out->constraint) ||
-        !bytes_take_varint(&in, &blocker) || blocker > UINT32_MAX ||
-        !bytes_take_sized(&in, &out->blocker_key) || !bytes_take_sized(&in, &out->key) ||
+    if (!parked_fields_take(&in, out) || !bytes_take_sized(&in, &out->key) ||
         in.size != 0)
         return error_set(err, STATUS_CORRUPT, "a parked row's record does not decode");
-    out->kind = (enum parked_kind)kind;
-    out->blocker_table = (uint32_t)blocker;
     return STATUS_OK;
 }
 

@@ -89,6 +89,11 @@ struct parked {
     uint32_t blocker_table; /* 0: none known */
     struct bytes
         blocker_key; /* holder of the unique value, or the missing parent's key */
+    /* The row as this database last showed it, for the columns that only it has; empty:
+     * never shown, or nothing to keep. */
+    struct bytes shown;
+    uint64_t shown_origin; /* of the definition of that image */
+    uint32_t shown_definition;
 };
 
 struct quarantined {

@@ -172,6 +172,59 @@ Test(apply_rows, an_own_column_survives_a_unique_value_that_moves)
     apply_expect(&b, "SELECT id || own || x FROM t ORDER BY id", "1o1two;2o2one");
 }
 
+/* Row 5, which has an own value on b, loses its unique value to row 1 there. */
+static void park_row_5(void)
+{
+    open_both("CREATE TABLE t (id INTEGER PRIMARY KEY, x UNIQUE)",
+              "CREATE TABLE t (id INTEGER PRIMARY KEY, own DEFAULT 'none', x UNIQUE)");
+    apply_write(&a, "INSERT INTO t VALUES (1, 'one')");
+    apply_write(&a, "INSERT INTO t VALUES (5, 'five')");
+    to(&a, &b);
+    apply_write(&b, "UPDATE t SET own = 'mine' WHERE id = 5");
+    to(&b, &a);
+    apply_write(&a, "UPDATE t SET x = 'same' WHERE id = 5");
+    apply_write(&b, "UPDATE t SET x = 'same' WHERE id = 1");
+    to(&a, &b);
+    apply_expect(&b, "SELECT id || own || x FROM t", "1nonesame");
+}
+
+Test(apply_rows, an_own_column_survives_parking)
+{
+    park_row_5();
+    apply_node_restart(&b);
+    apply_write(&a, "INSERT INTO t VALUES (6, 'six')"); /* parked as before */
+    to(&a, &b);
+    apply_write(&b, "UPDATE t SET x = 'one' WHERE id = 1");
+    apply_write(&a, "INSERT INTO t VALUES (7, 'seven')");
+    to(&a, &b);
+    apply_expect(&b, "SELECT id || own || x FROM t ORDER BY id",
+                 "1noneone;5minesame;6nonesix;7noneseven");
+    apply_expect_quiet(&b);
+}
+
+Test(apply_rows, an_own_column_survives_an_update_of_the_parked_row)
+{
+    park_row_5();
+    apply_write(&a, "UPDATE t SET x = 'free' WHERE id = 5");
+    to(&a, &b);
+    apply_expect(&b, "SELECT id || own || x FROM t ORDER BY id", "1nonesame;5minefree");
+    apply_expect_quiet(&b);
+    apply_write(&a, "UPDATE t SET x = 'freer' WHERE id = 5");
+    to(&a, &b);
+    apply_expect(&b, "SELECT id || own || x FROM t ORDER BY id", "1nonesame;5minefreer");
+}
+
+Test(apply_rows, an_own_column_goes_with_a_parked_row_that_is_deleted)
+{
+    park_row_5();
+    apply_write(&a, "DELETE FROM t WHERE id = 5");
+    to(&a, &b);
+    apply_write(&a, "INSERT INTO t VALUES (5, 'again')");
+    to(&a, &b);
+    apply_expect(&b, "SELECT id || own || x FROM t ORDER BY id", "1nonesame;5noneagain");
+    apply_expect_quiet(&b);
+}
+
 Test(apply_rows, a_default_that_is_no_constant_is_read_back)
 {
     open_both("CREATE TABLE t (id INTEGER PRIMARY KEY, x)",

@@ -323,6 +323,33 @@ Test(intent_fold, a_parked_row_is_held_as_absent)
     cr_expect_not(has("held"));
 }
 
+Test(intent_fold, what_a_row_was_when_it_was_parked_stays_while_it_is_parked)
+{
+    struct intent_item item = {
+        .kind = INTENT_PARKED,
+        .parked = {.kind = PARKED_UNIQUE,
+                   .shown = TEXT("as shown"),
+                   .shown_origin = 9,
+                   .shown_definition = 5}
+    };
+    struct buffer key = {0};
+    struct store_txn *txn;
+    struct parked parked;
+
+    fold_item(&item);
+    item.parked = (struct parked){.kind = PARKED_PARENT_OUTER};
+    fold_item(&item);
+    item_key(&key, 1);
+    OK(store_begin(two->store, TXN_READ, &txn, &err));
+    OK(parked_get(txn, 1, buffer_view(&key), &parked, &err));
+    cr_expect_eq(parked.kind, PARKED_PARENT_OUTER);
+    cr_expect(bytes_equal(parked.shown, bytes_of_text("as shown")));
+    cr_expect_eq(parked.shown_origin, 9);
+    cr_expect_eq(parked.shown_definition, 5);
+    store_abort(txn);
+    buffer_release(&key);
+}
+
 Test(intent_fold, a_quarantined_row_stays_held_as_it_was)
 {
     struct intent_item item = {.kind = INTENT_QUARANTINED,
