@@ -57,6 +57,11 @@ bool bytes_take_varint(struct bytes *in, uint64_t *value)
 {
     uint64_t result = 0;
 
+    if (in->size > 0 && in->data[0] < 0x80) { /* nearly all of them */
+        *value = *in->data++;
+        in->size--;
+        return true;
+    }
     for (size_t i = 0; i < in->size && i < VARINT_SIZE_MAX; i++) {
         uint64_t byte = in->data[i];
 

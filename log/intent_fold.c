@@ -112,43 +112,41 @@ static enum status has_item(struct fold *fold, uint32_t table, struct bytes key,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static void add_row(struct fold *fold, uint32_t table, struct bytes key, bool is_winner)
+/* place: of the change that the row shows now; seq 0: the winner's. */
+static void add_row(struct fold *fold, uint32_t table, struct bytes key,
+                    struct place place)
 {
     size_t before = fold->todo.size;
 
-    buffer_put(&fold->todo, is_winner, 1);
+    buffer_put(&fold->todo, place.seq, 8);
+    buffer_put(&fold->todo, place.index, 4);
     buffer_put(&fold->todo, table, 4);
     buffer_put_sized(&fold->todo, key);
     count_row(fold, before);
 }
 
-/* Copy a run of the plan's rows that have no item into todo. When nothing was appended
- * after the batch, each row that one of its changes won shows its winner now, so nothing
- * needs to be looked up: a held image of it only tells what was there before. */
+/* Copy a run of the plan's rows that have no item into todo. */
 static enum status read_plan(struct fold *fold, bool *ended, struct error *err)
 {
     struct plan_range range = {fold->intent.from, fold->intent.to};
     struct plan_cursor *cursor = NULL;
+    const struct place winner = {0, 0};
     struct planned planned;
-    uint64_t last = 0;
-    enum status status = meta_get(fold->txn, META_LAST_SEQ, &last, err);
+    enum status status = plan_open(&cursor, fold->txn, range, err);
 
-    if (status == STATUS_OK)
-        status = plan_open(&cursor, fold->txn, range, err);
     if (status == STATUS_OK && fold->place.seq != 0)
         status = plan_seek_after(cursor, fold->place, err);
     while (status == STATUS_OK && !is_full(fold)) {
         bool excepted;
 
-        status = last == range.to ? plan_next_won(cursor, &planned, err)
-                                  : plan_next(cursor, &planned, err);
+        status = plan_next_shown(cursor, &planned, err);
         if (status != STATUS_OK)
             break;
         fold->place = planned.place;
         status = has_item(fold, planned.table.id, planned.key, &excepted, err);
         if (status == STATUS_OK && !excepted)
             add_row(fold, planned.table.id, planned.key,
-                    last == range.to || planned.is_winner);
+                    planned.is_winner ? winner : planned.place);
     }
     plan_close(cursor);
     *ended = status == STATUS_NOT_FOUND;
@@ -174,7 +172,7 @@ static enum status read_held_table(struct fold *fold, bool *ended, struct error 
         buffer_put_bytes(&fold->resume, row.key);
         status = has_item(fold, fold->table, row.key, &excepted, err);
         if (status == STATUS_OK && !excepted)
-            add_row(fold, fold->table, row.key, true);
+            add_row(fold, fold->table, row.key, (struct place){0, 0});
     }
     row_cursor_close(cursor);
     *ended = status == STATUS_NOT_FOUND;
@@ -208,12 +206,15 @@ static enum status change_rows(struct fold *fold, struct error *err)
     struct bytes todo = buffer_view(&fold->todo), key;
     struct intent_fold_txn context = row_context(fold);
     enum status status = STATUS_OK;
-    uint64_t is_winner, table;
+    uint64_t seq, index, table;
 
-    while (status == STATUS_OK && bytes_take(&todo, 1, &is_winner) &&
-           bytes_take(&todo, 4, &table) && bytes_take_sized(&todo, &key)) {
-        status = is_winner ? held_delete(fold->txn, (uint32_t)table, key, err)
-                           : intent_row_written(&context, (uint32_t)table, key, err);
+    while (status == STATUS_OK && bytes_take(&todo, 8, &seq) &&
+           bytes_take(&todo, 4, &index) && bytes_take(&todo, 4, &table) &&
+           bytes_take_sized(&todo, &key)) {
+        struct place place = {seq, (uint32_t)index};
+
+        status = seq == 0 ? held_delete(fold->txn, (uint32_t)table, key, err)
+                          : intent_row_placed(&context, (uint32_t)table, key, place, err);
         if (status == STATUS_OK && (fold->exceptions || fold->intent.repair))
             status = intent_row_freed(&context, (uint32_t)table, key, err);
     }

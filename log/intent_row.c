@@ -14,6 +14,28 @@ static enum status put_absent(struct store_txn *txn, uint32_t table, struct byte
     return held_put(txn, table, &absent, err);
 }
 
+/* Hold a row whose views a write would move. */
+static enum status hold(const struct intent_fold_txn *fold, uint32_t table,
+                        struct row *row, struct error *err)
+{
+    enum status status;
+
+    buffer_clear(fold->scratch);
+    buffer_put_bytes(fold->scratch, row->image);
+    status = buffer_check(fold->scratch, err);
+    row->image = buffer_view(fold->scratch);
+    return status == STATUS_OK ? held_put(fold->txn, table, row, err) : status;
+}
+
+enum status intent_row_placed(const struct intent_fold_txn *fold, uint32_t table,
+                              struct bytes key, struct place place, struct error *err)
+{
+    struct row row;
+    enum status status = plan_row_of(fold->txn, place, key, &row, err);
+
+    return status == STATUS_OK ? hold(fold, table, &row, err) : status;
+}
+
 enum status intent_row_written(const struct intent_fold_txn *fold, uint32_t table,
                                struct bytes key, struct error *err)
 {
@@ -28,13 +50,7 @@ enum status intent_row_written(const struct intent_fold_txn *fold, uint32_t tabl
         return status;
     if (is_winner)
         return held_delete(fold->txn, table, key, err);
-    buffer_clear(fold->scratch);
-    buffer_put_bytes(fold->scratch, row.image);
-    status = buffer_check(fold->scratch, err);
-    if (status != STATUS_OK)
-        return status;
-    row.image = buffer_view(fold->scratch);
-    return held_put(fold->txn, table, &row, err);
+    return hold(fold, table, &row, err);
 }
 
 enum status intent_row_freed(const struct intent_fold_txn *fold, uint32_t table,

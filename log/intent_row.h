@@ -19,6 +19,11 @@ MUST_CHECK enum status intent_row_written(const struct intent_fold_txn *fold,
                                           uint32_t table, struct bytes key,
                                           struct error *err);
 
+/* The database shows what the change at a place made of the row. */
+MUST_CHECK enum status intent_row_placed(const struct intent_fold_txn *fold,
+                                         uint32_t table, struct bytes key,
+                                         struct place place, struct error *err);
+
 /* The row is neither parked nor quarantined any more. */
 MUST_CHECK enum status intent_row_freed(const struct intent_fold_txn *fold,
                                         uint32_t table, struct bytes key,

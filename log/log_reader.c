@@ -1,4 +1,5 @@
 #include "log/log_record.h"
+#include "log/piece_marks.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ enum status log_get(struct store_txn *txn, uint64_t seq, struct log_entry *out,
 
     if (status != STATUS_OK)
         return status;
-    status = log_record_decode(seq, record, out, err);
+    status = log_record_decode(txn, seq, record, out, err);
     return status == STATUS_OK ? STATUS_OK : in_entry(seq, status, err);
 }
 
@@ -77,7 +78,8 @@ static enum status find_part(struct store_txn *txn, uint64_t run, uint32_t index
     } else {
         *first = (uint32_t)bytes_get((const uint8_t *)key.mv_data + 8, 4);
         status =
-            part_decode((struct bytes){value.mv_data, value.mv_size}, count, items, err);
+            part_decode(txn, part_record_name(run, *first, PART_ITEMS),
+                        (struct bytes){value.mv_data, value.mv_size}, count, items, err);
     }
     mdb_cursor_close(cursor);
     if (status == STATUS_OK && index - *first >= *count)
@@ -97,7 +99,8 @@ static enum status find_notes(struct store_txn *txn, uint64_t run, uint32_t firs
     if (status == STATUS_NOT_FOUND)
         return error_set(err, STATUS_CORRUPT, "the notes on its changes are missing");
     if (status == STATUS_OK)
-        status = part_decode(record, &noted, &notes, err);
+        status = part_decode(txn, part_record_name(run, first, PART_NOTES), record,
+                             &noted, &notes, err);
     if (status == STATUS_OK && noted != count)
         status = error_set(err, STATUS_CORRUPT, "the notes on its changes are cut short");
     return status == STATUS_OK ? notes_open(view, notes, count, err) : status;
@@ -166,6 +169,7 @@ static enum status take(struct change_cursor *cursor, struct log_change *out,
 
     out->seq = cursor->entry.seq;
     out->index = cursor->index;
+    out->local = cursor->entry.local;
     out->version = (struct version){header->stamp_us, header->origin, header->origin_seq,
                                     cursor->index};
     if (status == STATUS_OK)
@@ -174,40 +178,53 @@ static enum status take(struct change_cursor *cursor, struct log_change *out,
     return status;
 }
 
-/* Pass over the next change of the open piece without reading it. */
-static enum status skip(struct change_cursor *cursor, struct error *err)
+/* Pass over the changes of the open piece that stand before one. */
+static enum status seek(struct change_cursor *cursor, uint32_t piece_first,
+                        uint32_t wanted, struct error *err)
 {
-    struct bytes item;
-    struct place previous;
-    bool won;
+    const struct log_entry *entry = &cursor->entry;
+    uint64_t name = entry->in_parts
+                        ? part_record_name(entry->run, piece_first, PART_ITEMS)
+                        : log_record_name(entry->seq);
+    uint32_t passed = 0;
+    enum status status = piece_marks_seek(cursor->txn, name, wanted - piece_first,
+                                          &cursor->items, &cursor->notes, &passed, err);
 
-    if (!bytes_take_sized(&cursor->items, &item))
-        return error_set(err, STATUS_CORRUPT, "its changes are cut short");
-    cursor->index++;
-    return notes_next(&cursor->notes, cursor->entry.seq, &won, &previous, err);
+    for (cursor->index = piece_first + passed;
+         status == STATUS_OK && cursor->index < wanted; cursor->index++)
+        status = piece_skip(&cursor->items, &cursor->notes, err);
+    return status;
 }
 
 enum status change_cursor_start(struct change_cursor *cursor, uint64_t seq,
                                 uint32_t first, struct error *err)
 {
-    uint32_t piece_first;
-    enum status status = log_get(cursor->txn, seq, &cursor->entry, err);
+    struct log_entry entry;
+    enum status status = log_get(cursor->txn, seq, &entry, err);
 
+    return status == STATUS_OK ? change_cursor_enter(cursor, &entry, first, err) : status;
+}
+
+enum status change_cursor_enter(struct change_cursor *cursor,
+                                const struct log_entry *entry, uint32_t first,
+                                struct error *err)
+{
+    uint32_t piece_first;
+    enum status status;
+
+    cursor->entry = *entry;
     cursor->index = first;
     cursor->piece_end = 0;
     cursor->items = (struct bytes){NULL, 0};
-    if (status != STATUS_OK)
-        return status;
     if (cursor->entry.header.kind != ENTRY_CHANGES ||
         first >= cursor->entry.header.item_count) {
         cursor->index = cursor->entry.header.item_count;
         return STATUS_OK;
     }
     status = open_piece(cursor, &piece_first, err);
-    cursor->index = piece_first;
-    while (status == STATUS_OK && cursor->index < first)
-        status = skip(cursor, err);
-    return status == STATUS_OK ? STATUS_OK : in_entry(seq, status, err);
+    if (status == STATUS_OK)
+        status = seek(cursor, piece_first, first, err);
+    return status == STATUS_OK ? STATUS_OK : in_entry(entry->seq, status, err);
 }
 
 enum status change_cursor_next(struct change_cursor *cursor, struct log_change *out,

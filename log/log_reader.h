@@ -34,6 +34,7 @@ struct log_change {
     uint32_t index; /* place in the entry */
     struct version version;
     bool won;
+    bool local;            /* as its entry */
     struct place previous; /* the row's change before this one in this log */
 };
 
@@ -43,6 +44,10 @@ MUST_CHECK enum status change_cursor_open(struct change_cursor **out,
                                           struct store_txn *txn, struct error *err);
 MUST_CHECK enum status change_cursor_start(struct change_cursor *cursor, uint64_t seq,
                                            uint32_t first, struct error *err);
+/* The same with an entry that was read already, within the transaction. */
+MUST_CHECK enum status change_cursor_enter(struct change_cursor *cursor,
+                                           const struct log_entry *entry, uint32_t first,
+                                           struct error *err);
 /* NOT_FOUND at the end of the entry. Views live until the next call. */
 MUST_CHECK enum status change_cursor_next(struct change_cursor *cursor,
                                           struct log_change *out, struct error *err);

@@ -38,6 +38,17 @@ struct bytes part_key(uint8_t out[PART_KEY_SIZE], uint64_t run, uint32_t first,
     return (struct bytes){out, PART_KEY_SIZE};
 }
 
+uint64_t log_record_name(uint64_t seq)
+{
+    return seq << 1 | 1;
+}
+
+/* Runs begin at 1, and end long before 2^30. */
+uint64_t part_record_name(uint64_t run, uint32_t first, enum part_kind kind)
+{
+    return (run << 34) + ((uint64_t)first << 2) + (kind == PART_NOTES ? 2 : 0);
+}
+
 void log_record_encode(struct buffer *out, const struct log_entry *entry)
 {
     assert(entry->in_parts == (entry->run != 0));
@@ -55,12 +66,14 @@ void log_record_encode(struct buffer *out, const struct log_entry *entry)
     record_seal(out);
 }
 
-enum status log_record_decode(uint64_t seq, struct bytes record, struct log_entry *out,
-                              struct error *err)
+enum status log_record_decode(struct store_txn *txn, uint64_t seq, struct bytes record,
+                              struct log_entry *out, struct error *err)
 {
     uint64_t form, flags;
     struct bytes hash;
-    enum status status = record_check(&record, "its record", err);
+    enum status status = txn == NULL ? record_check(&record, "its record", err)
+                                     : record_check_once(txn, log_record_name(seq),
+                                                         &record, "its record", err);
 
     if (status != STATUS_OK)
         return status;
@@ -88,12 +101,11 @@ void part_encode(struct buffer *out, uint32_t count, struct bytes items)
     record_seal(out);
 }
 
-enum status part_decode(struct bytes record, uint32_t *count, struct bytes *items,
-                        struct error *err)
+enum status part_decode(struct store_txn *txn, uint64_t name, struct bytes record,
+                        uint32_t *count, struct bytes *items, struct error *err)
 {
     uint64_t number;
-    enum status status = record_check(&record, "one of its parts", err);
-
+    enum status status = record_check_once(txn, name, &record, "one of its parts", err);
     if (status != STATUS_OK)
         return status;
     if (!bytes_take_varint(&record, &number) || number > UINT32_MAX)
@@ -167,6 +179,19 @@ enum status notes_next(struct notes_view *view, uint64_t seq, bool *won,
         index > UINT32_MAX)
         return error_set(err, STATUS_CORRUPT, "the notes on its changes do not decode");
     *previous = (struct place){distance == 0 ? 0 : seq + 1 - distance, (uint32_t)index};
+    return STATUS_OK;
+}
+
+/* As next, without looking. */
+enum status notes_skip(struct notes_view *view, struct error *err)
+{
+    uint64_t distance, index;
+
+    assert(view->next < view->count);
+    view->next++;
+    if (!bytes_take_varint(&view->places, &distance) ||
+        (distance != 0 && !bytes_take_varint(&view->places, &index)))
+        return error_set(err, STATUS_CORRUPT, "the notes on its changes do not decode");
     return STATUS_OK;
 }
 

@@ -17,13 +17,20 @@ struct bytes part_key(uint8_t out[PART_KEY_SIZE], uint64_t run, uint32_t first,
                       enum part_kind kind);
 
 /* body and notes are empty for an entry in parts, run is 0 for one that is not. */
-void log_record_encode(struct buffer *out, const struct log_entry *entry);
-MUST_CHECK enum status log_record_decode(uint64_t seq, struct bytes record,
-                                         struct log_entry *out, struct error *err);
+/* A number for each record of `log` and of `part`, none of them 0. */
+uint64_t log_record_name(uint64_t seq);
+uint64_t part_record_name(uint64_t run, uint32_t first, enum part_kind kind);
 
-/* A part's items with their count; its notes. */
+void log_record_encode(struct buffer *out, const struct log_entry *entry);
+/* txn: NULL, or whose transaction checks each record once. */
+MUST_CHECK enum status log_record_decode(struct store_txn *txn, uint64_t seq,
+                                         struct bytes record, struct log_entry *out,
+                                         struct error *err);
+
+/* A part's items with their count; its notes. name: the record's. */
 void part_encode(struct buffer *out, uint32_t count, struct bytes items);
-MUST_CHECK enum status part_decode(struct bytes record, uint32_t *count,
+MUST_CHECK enum status part_decode(struct store_txn *txn, uint64_t name,
+                                   struct bytes record, uint32_t *count,
                                    struct bytes *items, struct error *err);
 
 /* What the merge noted of the changes of an entry or part: a bit each, won or lost, then
@@ -52,6 +59,8 @@ MUST_CHECK enum status notes_open(struct notes_view *view, struct bytes notes,
                                   uint32_t count, struct error *err);
 MUST_CHECK enum status notes_next(struct notes_view *view, uint64_t seq, bool *won,
                                   struct place *previous, struct error *err);
+
+MUST_CHECK enum status notes_skip(struct notes_view *view, struct error *err);
 
 /* The previous place of the change that was the nth to be added (from 0). */
 MUST_CHECK enum status notes_previous(const struct notes *notes, uint64_t seq,

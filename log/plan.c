@@ -46,7 +46,6 @@ static enum status walk_back(struct store_txn *txn, uint64_t to, struct place at
 {
     while (at.seq != 0) {
         struct log_change change;
-        struct log_entry entry;
         enum status status = log_change_at(txn, at, &change, err);
 
         if (status == STATUS_NOT_FOUND) {
@@ -54,12 +53,10 @@ static enum status walk_back(struct store_txn *txn, uint64_t to, struct place at
                              "entry %llu: a row's history ends in nothing",
                              (unsigned long long)at.seq);
         }
-        if (status == STATUS_OK)
-            status = log_get(txn, at.seq, &entry, err);
         if (status != STATUS_OK)
             return status;
-        if (change.won && (at.seq <= to || entry.local)) {
-            row_of_change(&change, entry.local, out);
+        if (change.won && (at.seq <= to || change.local)) {
+            row_of_change(&change, change.local, out);
             return STATUS_OK;
         }
         at = change.previous;
@@ -202,7 +199,7 @@ static enum status next_entry(struct plan_cursor *cursor, struct error *err)
         if (entry.local || entry.header.kind != ENTRY_CHANGES)
             continue;
         cursor->in_entry = true;
-        return change_cursor_start(cursor->changes, cursor->seq, first, err);
+        return change_cursor_enter(cursor->changes, &entry, first, err);
     }
     return STATUS_NOT_FOUND;
 }
@@ -244,6 +241,13 @@ static enum status find_table(struct plan_cursor *cursor, const struct log_chang
     return status;
 }
 
+static enum status not_indexed(const struct log_change *change, struct error *err)
+{
+    return error_set(err, STATUS_CORRUPT,
+                     "entry %llu: a row that it wrote is not in the row index",
+                     (unsigned long long)change->seq);
+}
+
 /* Whether the change is to be written; then *out is it. */
 static enum status plan_change(struct plan_cursor *cursor,
                                const struct log_change *change, bool *planned,
@@ -254,11 +258,8 @@ static enum status plan_change(struct plan_cursor *cursor,
         rows_get(cursor->txn, cursor->table.id, change->change.key, &row, err);
 
     *planned = false;
-    if (status == STATUS_NOT_FOUND) {
-        return error_set(err, STATUS_CORRUPT,
-                         "entry %llu: a row that it wrote is not in the row index",
-                         (unsigned long long)change->seq);
-    }
+    if (status == STATUS_NOT_FOUND)
+        return not_indexed(change, err);
     if (status == STATUS_OK)
         status = holding_of(cursor->txn, cursor->table.id, &row, out, err);
     if (status != STATUS_OK)
@@ -275,6 +276,36 @@ static enum status plan_change(struct plan_cursor *cursor,
     out->table = cursor->table;
     out->key = change->change.key;
     return STATUS_OK;
+}
+
+/* The same for the fold. */
+static enum status find_shown(struct plan_cursor *cursor, const struct log_change *change,
+                              bool *shown, struct planned *out, struct error *err)
+{
+    struct row held;
+    uint64_t seq = 0;
+    bool local = false;
+    enum status status =
+        rows_winner(cursor->txn, cursor->table.id, change->change.key, &seq, &local, err);
+
+    *shown = false;
+    if (status == STATUS_NOT_FOUND)
+        return not_indexed(change, err);
+    if (status != STATUS_OK)
+        return status;
+    *out = (struct planned){
+        .table = cursor->table,
+        .place = {change->seq, change->index},
+        .key = change->change.key,
+        .is_winner = local || seq <= cursor->range.to
+    };
+    *shown = out->is_winner;
+    if (*shown)
+        return STATUS_OK;
+    /* The waiting winner has saved what the database held before it. */
+    status = held_get(cursor->txn, cursor->table.id, change->change.key, &held, err);
+    *shown = status == STATUS_OK && version_compare(&change->version, &held.version) > 0;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* The next foreign change that won and is wanted; cursor->table is its own. */
@@ -299,36 +330,47 @@ static enum status next_wanted(struct plan_cursor *cursor, struct log_change *ch
     }
 }
 
-enum status plan_next_won(struct plan_cursor *cursor, struct planned *out,
-                          struct error *err)
-{
-    struct log_change change;
-    enum status status = next_wanted(cursor, &change, err);
+typedef enum status (*choose_change)(struct plan_cursor *cursor,
+                                     const struct log_change *change, bool *chosen,
+                                     struct planned *out, struct error *err);
 
-    if (status != STATUS_OK)
-        return status;
-    *out = (struct planned){
-        .table = cursor->table,
-        .place = {change.seq, change.index},
-        .key = change.change.key,
-        .version = change.version,
-        .live = change.change.op != CHANGE_DELETE,
-    };
-    return STATUS_OK;
+static enum status next_chosen(struct plan_cursor *cursor, choose_change choose,
+                               struct planned *out, struct error *err)
+{
+    for (;;) {
+        struct log_change change;
+        bool chosen;
+        enum status status = next_wanted(cursor, &change, err);
+
+        if (status == STATUS_OK)
+            status = choose(cursor, &change, &chosen, out, err);
+        if (status != STATUS_OK || chosen)
+            return status;
+    }
 }
 
 enum status plan_next(struct plan_cursor *cursor, struct planned *out, struct error *err)
 {
-    for (;;) {
-        struct log_change change;
-        bool planned;
-        enum status status = next_wanted(cursor, &change, err);
+    return next_chosen(cursor, plan_change, out, err);
+}
 
-        if (status == STATUS_OK)
-            status = plan_change(cursor, &change, &planned, out, err);
-        if (status != STATUS_OK || planned)
-            return status;
-    }
+enum status plan_next_shown(struct plan_cursor *cursor, struct planned *out,
+                            struct error *err)
+{
+    return next_chosen(cursor, find_shown, out, err);
+}
+
+enum status plan_row_of(struct store_txn *txn, struct place place, struct bytes key,
+                        struct row *out, struct error *err)
+{
+    struct log_change change;
+    enum status status = log_change_at(txn, place, &change, err);
+
+    if (status != STATUS_OK)
+        return status;
+    row_of_change(&change, change.local, out);
+    out->key = key;
+    return STATUS_OK;
 }
 
 enum status plan_extent(struct store_txn *txn, uint64_t from, uint64_t changes_max,

@@ -43,10 +43,15 @@ void plan_filter(struct plan_cursor *cursor, plan_wants_cb wants, void *data);
 MUST_CHECK enum status plan_seek_after(struct plan_cursor *cursor, struct place place,
                                        struct error *err);
 
-/* The next foreign change that won when it was appended, whether or not it still matters:
- * table, place, key and live of *out are set. NOT_FOUND at the end. */
-MUST_CHECK enum status plan_next_won(struct plan_cursor *cursor, struct planned *out,
-                                     struct error *err);
+/* The next change for the fold, in log order: of a row that shows its winner now, or else
+ * one whose version is larger than that of what is held. Only table, place, key and
+ * is_winner are set. The last one of a row is what plan_next gives. */
+MUST_CHECK enum status plan_next_shown(struct plan_cursor *cursor, struct planned *out,
+                                       struct error *err);
+
+/* A row as the change at a place made it. key: its key, copied nowhere. */
+MUST_CHECK enum status plan_row_of(struct store_txn *txn, struct place place,
+                                   struct bytes key, struct row *out, struct error *err);
 
 /* The next row, in log order. NOT_FOUND at the end. Views live until the next call. */
 MUST_CHECK enum status plan_next(struct plan_cursor *cursor, struct planned *out,

@@ -29,6 +29,17 @@ enum status rows_get(struct store_txn *txn, uint32_t table, struct bytes key,
     return get_row(txn, DBI_ROW, table, key, out, err);
 }
 
+enum status rows_winner(struct store_txn *txn, uint32_t table, struct bytes key,
+                        uint64_t *seq, bool *local, struct error *err)
+{
+    uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+    struct bytes record;
+    enum status status =
+        store_get(txn, DBI_ROW, row_lmdb_key(lmdb_key, table, key), &record, err);
+
+    return status == STATUS_OK ? row_record_winner(record, seq, local, err) : status;
+}
+
 enum status held_get(struct store_txn *txn, uint32_t table, struct bytes key,
                      struct row *out, struct error *err)
 {

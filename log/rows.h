@@ -42,6 +42,12 @@ MUST_CHECK enum status rows_get(struct store_txn *txn, uint32_t table, struct by
 MUST_CHECK enum status held_get(struct store_txn *txn, uint32_t table, struct bytes key,
                                 struct row *out, struct error *err);
 
+/* Where the winner stands and whether it was captured here, and nothing else of the row:
+ * for one that was read, and checked, a moment ago. */
+MUST_CHECK enum status rows_winner(struct store_txn *txn, uint32_t table,
+                                   struct bytes key, uint64_t *seq, bool *local,
+                                   struct error *err);
+
 /* What the database holds at the capture position: the held image, else the winner, else
  * nothing (out->live false, version nothing). Never NOT_FOUND. *from_held tells which. */
 MUST_CHECK enum status rows_holding(struct store_txn *txn, uint32_t table,

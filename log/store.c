@@ -1,3 +1,4 @@
+#include "log/piece_marks.h"
 #include "log/store_private.h"
 
 #include "log/appender.h"
@@ -219,6 +220,8 @@ static enum status begin(struct store *store, enum txn_mode mode, struct store_t
     }
     txn->store = store;
     txn->write = mode == TXN_WRITE;
+    if (!txn->write)
+        store->checked_from = store->checked_to = 0;
     store->open_txns++;
     *out = txn;
     return STATUS_OK;
@@ -249,13 +252,24 @@ enum status store_begin(struct store *store, enum txn_mode mode, struct store_tx
     return status == STATUS_OK ? begin(store, mode, out, err) : status;
 }
 
+/* Give back a transaction that has ended. */
+static void release(struct store_txn *txn)
+{
+    for (int i = 0; i < DBI_COUNT; i++)
+        if (txn->cursors[i] != NULL)
+            mdb_cursor_close(txn->cursors[i]);
+    free(txn->checked);
+    piece_marks_release(txn->marks);
+    free(txn);
+}
+
 enum status store_commit(struct store_txn *txn, struct error *err)
 {
     struct store *store = txn->store;
     bool write = txn->write;
     int rc = mdb_txn_commit(txn->txn); /* frees it, whatever it returns */
 
-    free(txn);
+    release(txn);
     store->open_txns--;
     if (write)
         definition_cache_settle(store->cache, rc == 0);
@@ -273,7 +287,7 @@ void store_abort(struct store_txn *txn)
     store->open_txns--;
     if (txn->write)
         definition_cache_settle(store->cache, false);
-    free(txn);
+    release(txn);
 }
 
 struct store *store_of(const struct store_txn *txn)
@@ -287,8 +301,13 @@ enum status store_get(struct store_txn *txn, enum store_dbi dbi, struct bytes ke
                       struct bytes *value, struct error *err)
 {
     MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
-    int rc = mdb_get(txn->txn, txn->store->dbi[dbi], &k, &v);
+    int rc = 0;
 
+    if (!txn->write && txn->cursors[dbi] == NULL)
+        rc = mdb_cursor_open(txn->txn, txn->store->dbi[dbi], &txn->cursors[dbi]);
+    if (rc == 0)
+        rc = txn->write ? mdb_get(txn->txn, txn->store->dbi[dbi], &k, &v)
+                        : mdb_cursor_get(txn->cursors[dbi], &k, &v, MDB_SET_KEY);
     if (rc == MDB_NOTFOUND)
         return STATUS_NOT_FOUND;
     if (rc != 0)
@@ -360,4 +379,50 @@ enum status record_check(struct bytes *record, const char *what, struct error *e
     if (memcmp(sum, record->data + record->size, sizeof sum) != 0)
         return error_set(err, STATUS_CORRUPT, "%s does not have its checksum", what);
     return STATUS_OK;
+}
+
+enum status record_check_once(struct store_txn *txn, uint64_t name, struct bytes *record,
+                              const char *what, struct error *err)
+{
+    size_t at = name % CHECKED_MAX;
+    enum status status;
+
+    assert(name != 0);
+    if (txn->checked == NULL)
+        txn->checked = calloc(CHECKED_MAX, sizeof *txn->checked);
+    if (txn->checked != NULL && txn->checked[at] == name &&
+        record->size >= RECORD_CHECK_SIZE) {
+        record->size -= RECORD_CHECK_SIZE;
+        return STATUS_OK;
+    }
+    status = record_check(record, what, err);
+    if (status == STATUS_OK && txn->checked != NULL)
+        txn->checked[at] = name;
+    return status;
+}
+
+/* A walk begins, or goes on, or something else is looked up in between. */
+static void note_checked(struct store *store, uint64_t seq)
+{
+    if (store->checked_to != 0 && seq == store->checked_to + 1)
+        store->checked_to = seq;
+    else if (store->checked_from == store->checked_to)
+        store->checked_from = store->checked_to = seq;
+}
+
+enum status record_check_entry(struct store_txn *txn, uint64_t seq, struct bytes *record,
+                               struct error *err)
+{
+    struct store *store = txn->store;
+    enum status status;
+
+    if (seq >= store->checked_from && seq <= store->checked_to &&
+        record->size >= RECORD_CHECK_SIZE) {
+        record->size -= RECORD_CHECK_SIZE;
+        return STATUS_OK;
+    }
+    status = record_check_once(txn, seq << 1 | 1, record, "its record", err);
+    if (status == STATUS_OK)
+        note_checked(store, seq);
+    return status;
 }

@@ -40,6 +40,7 @@ enum {
 };
 
 struct definition_cache;
+struct piece_marks;
 
 struct store {
     MDB_env *env;
@@ -56,12 +57,22 @@ struct store {
     bool settling; /* appender_settle is at work: its own transactions do not settle again
                     */
     struct definition_cache *cache;
+    /* The entries that were checked one after the other since a reader began: each walk
+     * of a batch comes by them again. 0: none. */
+    uint64_t checked_from, checked_to;
 };
+
+/* Which of the log's records a transaction has checked: names, by their low bits. What
+ * stands there does not change while the transaction lasts. */
+enum { CHECKED_MAX = 2048 }; /* a power of two */
 
 struct store_txn {
     struct store *store;
     MDB_txn *txn;
     bool write;
+    uint64_t *checked;              /* owned: CHECKED_MAX, or NULL */
+    struct piece_marks *marks;      /* owned, or NULL */
+    MDB_cursor *cursors[DBI_COUNT]; /* of a reader: the next key is near the last one */
 };
 
 /* Open the environment of folder, make its sub-databases when create. Identity is not
@@ -92,6 +103,15 @@ enum { RECORD_CHECK_SIZE = 8 };
 void record_seal(struct buffer *record);
 MUST_CHECK enum status record_check(struct bytes *record, const char *what,
                                     struct error *err);
+
+/* The same for a record that never changes, once a transaction: name tells it from all
+ * others. A walk through a row's history comes by the same large entries again and again.
+ * entry: an entry's, by its seq. */
+MUST_CHECK enum status record_check_once(struct store_txn *txn, uint64_t name,
+                                         struct bytes *record, const char *what,
+                                         struct error *err);
+MUST_CHECK enum status record_check_entry(struct store_txn *txn, uint64_t seq,
+                                          struct bytes *record, struct error *err);
 
 /* The cache of definitions lives with the store; a write transaction that is aborted
  * takes back what it had cached. */

@@ -45,14 +45,14 @@ static void expect_record(const struct log_entry *entry, const uint8_t *tail, si
     cr_expect_eq(out.data[42], sizeof header);
     cr_expect_arr_eq(out.data + 43, header, sizeof header);
     cr_expect_arr_eq(out.data + 43 + sizeof header, tail, size);
-    cr_assert_eq(log_record_decode(1, buffer_view(&out), &back, &err), STATUS_OK, "%s",
-                 err.text);
+    cr_assert_eq(log_record_decode(NULL, 1, buffer_view(&out), &back, &err), STATUS_OK,
+                 "%s", err.text);
     cr_expect_eq(back.in_parts, entry->in_parts);
     cr_expect_eq(back.run, entry->run);
     cr_expect(back.local);
     cr_expect_eq(back.header.origin, 5);
     for (size_t i = 0; i < out.size; i++)
-        cr_expect_eq(log_record_decode(1, (struct bytes){out.data, i}, &back, &err),
+        cr_expect_eq(log_record_decode(NULL, 1, (struct bytes){out.data, i}, &back, &err),
                      STATUS_CORRUPT, "cut at %zu", i);
     buffer_release(&out);
 }
