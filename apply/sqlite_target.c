@@ -21,7 +21,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { BATCH_CHANGES_DEFAULT = 20000 };
+/* A batch takes so many changes; as long as more wait behind it, the next takes twice as
+ * many, up to the most: fewer rows are written that a waiting entry writes again, and
+ * nobody else waits for the database's lock longer than a second or two. */
+enum { BATCH_CHANGES_FIRST = 20000, BATCH_CHANGES_MOST = 80000 };
 
 /* ---- what a batch may do */
 
@@ -237,12 +240,14 @@ static enum status choose_extent(struct sqlite_target *target, struct sqlite_bat
                                  struct plan_extent *extent, bool *retry,
                                  struct error *err)
 {
-    uint64_t known = 0;
+    uint64_t known = 0, last = 0;
     uint64_t changes_max = target->options.batch_changes_max != 0
                                ? target->options.batch_changes_max
-                               : BATCH_CHANGES_DEFAULT;
+                               : target->changes_max;
     enum status status = meta_get(batch->txn, META_APPLIED, &batch->range.from, err);
 
+    if (status == STATUS_OK)
+        status = meta_get(batch->txn, META_LAST_SEQ, &last, err);
     if (status == STATUS_OK)
         status = meta_get(batch->txn, META_SCHEMA_VERSION, &known, err);
     if (status == STATUS_OK)
@@ -250,6 +255,10 @@ static enum status choose_extent(struct sqlite_target *target, struct sqlite_bat
     if (status == STATUS_OK)
         status = watch_batch(target, batch, err);
     batch->range.to = extent->to;
+    if (extent->to == last)
+        target->changes_max = BATCH_CHANGES_FIRST;
+    else if (target->changes_max < BATCH_CHANGES_MOST)
+        target->changes_max *= 2;
     *retry = extent->local || known != target->rules;
     batch->all = batch->all || *retry;
     return status;
@@ -432,9 +441,10 @@ enum status sqlite_target_open(struct target **out, struct sqlite_database *data
     target->database = database;
     target->store = store;
     target->options = *options;
+    target->changes_max = BATCH_CHANGES_FIRST;
     /* Whatever does not fit goes to a file: a batch may have any size. */
     status = sqlite_execute(database,
-                            "PRAGMA temp_store = FILE; PRAGMA main.cache_size = -8000;"
+                            "PRAGMA temp_store = FILE; PRAGMA main.cache_size = -24000;"
                             " PRAGMA temp.cache_size = -2000",
                             err);
     if (status == STATUS_OK)

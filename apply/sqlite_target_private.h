@@ -15,8 +15,9 @@ struct sqlite_target {
     struct sqlite_items *items;
     struct sqlite_moved *moved;
     struct refused_rows refused;
-    uint64_t rules;   /* by which schema was read: META_SCHEMA_VERSION */
-    bool loaded_here; /* schema, in the transaction that is open */
+    uint64_t changes_max; /* that the next batch takes */
+    uint64_t rules;       /* by which schema was read: META_SCHEMA_VERSION */
+    bool loaded_here;     /* schema, in the transaction that is open */
     bool attached;
     struct progress_step progress; /* rows, of all batches up to watched_to */
     uint64_t watched_to;
