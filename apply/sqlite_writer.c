@@ -125,39 +125,32 @@ struct value *sqlite_writer_values(struct sqlite_writer *writer)
 
 /* ---- mapping */
 
-/* The own column of this name: exactly, else without case as SQLite sees names. */
-static const struct column *find_column(const struct definition *definition,
-                                        const char *name)
+static int32_t own_place(const struct sqlite_writer *writer,
+                         const struct definition *from, uint32_t i)
 {
-    int32_t exact = definition_find_column(definition, name);
+    int32_t column = definition_map_column(from, i, writer->definition);
 
-    if (exact >= 0)
-        return &definition->columns[exact];
-    for (uint32_t i = 0; i < definition->column_count; i++)
-        if (sqlite3_stricmp(definition->columns[i].name, name) == 0)
-            return &definition->columns[i];
-    return NULL;
-}
-
-static int32_t own_place(const struct sqlite_writer *writer, const char *name)
-{
-    const struct column *column = find_column(writer->definition, name);
-
-    if (column == NULL)
+    if (column < 0)
         return MAPPED_MISSING;
-    if (column->generated != GENERATED_NO)
+    if (writer->definition->columns[column].generated != GENERATED_NO)
         return MAPPED_GENERATED;
-    return definition_image_place(writer->definition,
-                                  (uint32_t)(column - writer->definition->columns));
+    return definition_image_place(writer->definition, (uint32_t)column);
 }
 
 static bool key_differs(const struct sqlite_writer *writer, const struct definition *from)
 {
-    if (from->key_count != writer->definition->key_count)
+    const struct definition *own = writer->definition;
+
+    if (from->key_count != own->key_count)
         return true;
-    for (uint32_t i = 0; i < from->key_count; i++) {
-        if (sqlite3_stricmp(sql_key_column(from, i)->name,
-                            sql_key_column(writer->definition, i)->name) != 0)
+    for (uint32_t i = 0; i < from->column_count; i++) {
+        int32_t column;
+
+        if (from->columns[i].key_position == 0)
+            continue;
+        column = definition_map_column(from, i, own);
+        if (column < 0 ||
+            own->columns[column].key_position != from->columns[i].key_position)
             return true;
     }
     return false;
@@ -181,7 +174,7 @@ static enum status make_mapping(struct sqlite_writer *writer,
     for (uint32_t i = 0; i < from->column_count; i++) {
         if (from->columns[i].generated != GENERATED_NO)
             continue;
-        mapping->own[place] = own_place(writer, from->columns[i].name);
+        mapping->own[place] = own_place(writer, from, i);
         mapped += mapping->own[place] >= 0;
         place++;
     }

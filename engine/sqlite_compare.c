@@ -84,7 +84,7 @@ static enum status make_mapping(struct sqlite_comparer *comparer,
 
         if (own->columns[i].generated != GENERATED_NO)
             continue;
-        column = definition_find_column(held, own->columns[i].name);
+        column = definition_map_column(own, i, held);
         if (own->columns[i].key_position > 0 &&
             (column < 0 ||
              held->columns[column].key_position != own->columns[i].key_position))

@@ -11,6 +11,50 @@ int32_t definition_find_column(const struct definition *definition, const char *
     return -1;
 }
 
+static char lower(char letter)
+{
+    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
+}
+
+static bool same_but_case(const char *a, const char *b)
+{
+    while (*a != '\0' && lower(*a) == lower(*b)) {
+        a++;
+        b++;
+    }
+    return *a == '\0' && *b == '\0';
+}
+
+/* How many columns are of this name but for case, and of none of others' exactly; *column
+ * is one of them. */
+static uint32_t find_left(const struct definition *definition, const char *name,
+                          const struct definition *others, int32_t *column)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        if (same_but_case(definition->columns[i].name, name) &&
+            definition_find_column(others, definition->columns[i].name) < 0) {
+            *column = (int32_t)i;
+            count++;
+        }
+    }
+    return count;
+}
+
+int32_t definition_map_column(const struct definition *from, uint32_t column,
+                              const struct definition *to)
+{
+    const char *name = from->columns[column].name;
+    int32_t found = definition_find_column(to, name), back = -1;
+
+    if (found >= 0)
+        return found;
+    if (find_left(to, name, from, &found) != 1 || find_left(from, name, to, &back) != 1)
+        return -1;
+    return found;
+}
+
 int32_t definition_image_place(const struct definition *definition, uint32_t column)
 {
     int32_t place = 0;

@@ -74,6 +74,13 @@ struct definition {
 /* -1 when there is none. Exact names. Index into columns. */
 int32_t definition_find_column(const struct definition *definition, const char *name);
 
+/* The column of `to` that means the same as a column of `from`: that of the same name,
+ * else the one of the same name but for the case of ASCII letters, when on either side
+ * only one such column is left by those that match exactly. -1: none. The other way round
+ * it gives the same pairs. */
+int32_t definition_map_column(const struct definition *from, uint32_t column,
+                              const struct definition *to);
+
 /* Place of a column in an image: columns that are not generated, counted from 0; -1 for a
  * generated one. */
 int32_t definition_image_place(const struct definition *definition, uint32_t column);

@@ -228,6 +228,19 @@ static const struct value *find_value(struct side *side, const char *name)
     return NULL;
 }
 
+/* The same for a's column i, which may be spelled in another case there. */
+static const struct value *find_other(const struct side *a, uint32_t i, struct side *b)
+{
+    const struct value *found = find_value(b, a->definition->columns[i].name);
+    int32_t column, place;
+
+    if (found != NULL)
+        return found;
+    column = definition_map_column(a->definition, i, b->definition);
+    place = column < 0 ? -1 : definition_image_place(b->definition, (uint32_t)column);
+    return place < 0 ? NULL : &b->image.values[place];
+}
+
 /* Columns that only one side has, or that are absent on one, say nothing. */
 static bool same_values(struct side *a, struct side *b)
 {
@@ -239,7 +252,7 @@ static bool same_values(struct side *a, struct side *b)
 
         if (column->generated != GENERATED_NO)
             continue;
-        other = find_value(b, column->name);
+        other = find_other(a, i, b);
         if (other != NULL && value->type != VALUE_ABSENT && other->type != VALUE_ABSENT &&
             !value_equal(value, other))
             return false;

@@ -46,12 +46,13 @@ static void release_insertions(struct insertion *insertions, size_t count)
     free(insertions);
 }
 
-/* Where the definition has this stored column; -1: nowhere. */
-static int32_t find_stored(const struct definition *definition, const char *name)
+/* Where images under from have the own column; -1: nowhere. */
+static int32_t find_stored(const struct definition *own, uint32_t i,
+                           const struct definition *from)
 {
-    int32_t column = definition_find_column(definition, name);
+    int32_t column = definition_map_column(own, i, from);
 
-    return column < 0 ? -1 : definition_image_place(definition, (uint32_t)column);
+    return column < 0 ? -1 : definition_image_place(from, (uint32_t)column);
 }
 
 static void map_columns(struct insertion *insertion, const struct definition *own,
@@ -61,7 +62,7 @@ static void map_columns(struct insertion *insertion, const struct definition *ow
     sqlite_put_quoted(sql, own->local_name);
     put_text(sql, " (");
     for (uint32_t i = 0; i < own->column_count; i++) {
-        int32_t place = find_stored(from, own->columns[i].name);
+        int32_t place = find_stored(own, i, from);
 
         if (own->columns[i].generated != GENERATED_NO || place < 0)
             continue;
@@ -75,7 +76,7 @@ static void map_columns(struct insertion *insertion, const struct definition *ow
     put_text(sql, ")");
     for (uint32_t i = 0; i < from->column_count; i++) {
         if (from->columns[i].generated == GENERATED_NO &&
-            definition_find_column(own, from->columns[i].name) < 0)
+            definition_map_column(from, i, own) < 0)
             insertion->foreign[insertion->foreign_count++] =
                 (uint32_t)definition_image_place(from, i);
     }

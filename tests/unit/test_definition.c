@@ -157,6 +157,58 @@ Test(definition, finds_columns_by_exact_name)
     definition_close(definition);
 }
 
+/* Columns by their names, one letter each. */
+static struct definition of_letters(struct column columns[8], char names[8][2],
+                                    const char *letters)
+{
+    struct definition definition = {.columns = columns};
+
+    for (; *letters != '\0'; letters++) {
+        char *name = names[definition.column_count];
+
+        name[0] = *letters;
+        name[1] = '\0';
+        columns[definition.column_count++] = (struct column){.name = name};
+    }
+    definition.stored_count = definition.column_count;
+    return definition;
+}
+
+Test(definition, columns_meet_exactly_and_else_but_for_case_when_that_is_clear)
+{
+    static const struct {
+        const char *from, *to, *pairs; /* for each of from: its letter in to, or . */
+    } cases[] = {
+        {"ab",   "ba",   "ab" },
+        {"aB",   "bA",   "Ab" },
+        {"ab",   "Ac",   "A." },
+        {"a",    "aA",   "a"  },
+        {"A",    "aA",   "A"  },
+        {"aA",   "a",    "a." },
+        {"aA",   "A",    ".A" },
+        {"aA",   "aA",   "aA" },
+        {"xyX",  "xYz",  "xY."},
+        {"\304", "\344", "."  }, /* ASCII only */
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct column left[8], right[8];
+        char left_names[8][2], right_names[8][2];
+        struct definition from = of_letters(left, left_names, cases[i].from);
+        struct definition to = of_letters(right, right_names, cases[i].to);
+
+        for (uint32_t at = 0; at < from.column_count; at++) {
+            int32_t found = definition_map_column(&from, at, &to);
+
+            cr_expect_eq(found < 0 ? '.' : to.columns[found].name[0], cases[i].pairs[at],
+                         "%s to %s, column %u", cases[i].from, cases[i].to, at);
+            if (found >= 0)
+                cr_expect_eq(definition_map_column(&to, (uint32_t)found, &from),
+                             (int32_t)at, "%s to %s, back", cases[i].from, cases[i].to);
+        }
+    }
+}
+
 Test(definition, image_has_no_place_for_generated_columns)
 {
     struct column columns[] = {

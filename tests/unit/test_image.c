@@ -191,6 +191,16 @@ Test(image, same_content_is_by_column_and_value)
                                             .column_count = 4,
                                             .stored_count = 4,
                                             .key_count = 2};
+    static struct column shouted_columns[] = {
+        {.name = "A",        .key_position = 2},
+        {.name = "B",                  .key_position = 1},
+        {.name = "C"}
+    };
+    static const struct definition shouted = {.name = "t",
+                                              .columns = shouted_columns,
+                                              .column_count = 3,
+                                              .stored_count = 3,
+                                              .key_count = 2};
     static const struct {
         const char *when;
         const struct definition *b_definition;
@@ -199,12 +209,14 @@ Test(image, same_content_is_by_column_and_value)
         uint8_t b[5];
         bool same;
     } cases[] = {
-        {"the same bytes",          &table, 4, {6, 6, 1, 2}, {6, 6, 1, 2},    true },
-        {"another value",           &table, 4, {6, 6, 1, 2}, {6, 6, 1, 4},    false},
-        {"NULL and a value",        &table, 3, {6, 6, 1, 2}, {6, 6, 0},       false},
-        {"absent and a value",      &table, 3, {6, 6, 1, 2}, {6, 6, 7},       true },
-        {"another order, one more", &later, 5, {6, 6, 1, 2}, {0, 1, 2, 6, 6}, true },
-        {"another order and value", &later, 5, {6, 6, 1, 2}, {0, 1, 4, 6, 6}, false},
+        {"the same bytes",          &table,   4, {6, 6, 1, 2}, {6, 6, 1, 2},    true },
+        {"another value",           &table,   4, {6, 6, 1, 2}, {6, 6, 1, 4},    false},
+        {"NULL and a value",        &table,   3, {6, 6, 1, 2}, {6, 6, 0},       false},
+        {"absent and a value",      &table,   3, {6, 6, 1, 2}, {6, 6, 7},       true },
+        {"another order, one more", &later,   5, {6, 6, 1, 2}, {0, 1, 2, 6, 6}, true },
+        {"another order and value", &later,   5, {6, 6, 1, 2}, {0, 1, 4, 6, 6}, false},
+        {"another case",            &shouted, 4, {6, 6, 1, 2}, {6, 6, 1, 2},    true },
+        {"another case and value",  &shouted, 4, {6, 6, 1, 2}, {6, 6, 1, 4},    false},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
