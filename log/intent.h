@@ -39,6 +39,8 @@ struct intent {
     uint64_t counter; /* rowferry_state's counter after the commit */
     uint64_t
         max_stamp_us; /* largest timestamp among its entries: the clock observes it */
+    struct bytes out; /* tables of which the batch took nothing, as plan_range.out; a view
+                       */
     bool repair; /* resync --prefer log: the database was rewritten as of `to`, the last
                     entry: every row without an item shows its winner */
 };
@@ -57,7 +59,8 @@ MUST_CHECK enum status intent_writer_end(struct intent_writer *writer,
                                          const struct intent *intent, struct error *err);
 void intent_writer_close(struct intent_writer *writer);
 
-/* Whether a whole intent stands in the store. NOT_FOUND is a plain answer. */
+/* Whether a whole intent stands in the store. NOT_FOUND is a plain answer. out->out lives
+ * until the transaction ends or writes. */
 MUST_CHECK enum status intent_get(struct store_txn *txn, struct intent *out,
                                   struct error *err);
 /* The item for one row; NOT_FOUND is a plain answer. Views live until the transaction
@@ -67,8 +70,9 @@ MUST_CHECK enum status intent_item_find(struct store_txn *txn, uint32_t table,
                                         struct error *err);
 
 /* The database has committed: carry plan and intent into held, parked, quarantine, clock,
- * applied position and vector, in steps. May be called again after a crash at any point.
- * updates: meta values set in the last step. NOT_FOUND: there is no whole intent. */
+ * META_OUT, applied position and vector, in steps. May be called again after a crash at
+ * any point. updates: meta values set in the last step. NOT_FOUND: there is no whole
+ * intent. */
 MUST_CHECK enum status intent_fold(struct store *store, const struct meta_update *updates,
                                    size_t update_count, struct error *err);
 

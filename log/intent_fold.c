@@ -1,11 +1,11 @@
 /* Folding an intent: what the database has committed becomes what the store says it
  * holds.
  *
- * First the items, then the plan's other rows (of a repair: all rows that are held), then
- * the position, in write transactions of bounded size. Each reads a run of rows, copies
- * their keys, and changes them. Between transactions only where to go on is remembered,
- * and nothing of it is kept for a crash: a row that was folded is not planned any more,
- * and an item may be folded twice. */
+ * First the items, then the plan's other rows (of a repair: all rows that are held and
+ * taken), then the position, in write transactions of bounded size. Each reads a run of
+ * rows, copies their keys, and changes them. Between transactions only where to go on is
+ * remembered, and nothing of it is kept for a crash: a row that was folded is not planned
+ * any more, and an item may be folded twice. */
 #include "log/intent_row.h"
 
 #include <assert.h>
@@ -16,9 +16,10 @@ struct fold {
     struct store_txn *txn;
     enum fold_phase phase;
     struct intent intent;
-    bool items;      /* there are some */
-    bool exceptions; /* there were parked or quarantined rows */
-    uint32_t rows;   /* done in this transaction */
+    struct buffer out; /* the intent's */
+    bool items;        /* there are some */
+    bool exceptions;   /* there were parked or quarantined rows */
+    uint32_t rows;     /* done in this transaction */
     size_t bytes;
     struct buffer todo; /* what was read and is to be changed */
     struct buffer scratch;
@@ -128,7 +129,7 @@ static void add_row(struct fold *fold, uint32_t table, struct bytes key,
 /* Copy a run of the plan's rows that have no item into todo. */
 static enum status read_plan(struct fold *fold, bool *ended, struct error *err)
 {
-    struct plan_range range = {fold->intent.from, fold->intent.to};
+    struct plan_range range = {fold->intent.from, fold->intent.to, fold->intent.out};
     struct plan_cursor *cursor = NULL;
     const struct place winner = {0, 0};
     struct planned planned;
@@ -188,7 +189,7 @@ static enum status read_held(struct fold *fold, bool *ended, struct error *err)
     while (status == STATUS_OK && !is_full(fold)) {
         bool table_ended = true;
 
-        if (fold->table > 0)
+        if (fold->table > 0 && !plan_out_has(fold->intent.out, fold->table))
             status = read_held_table(fold, &table_ended, err);
         if (status != STATUS_OK || !table_ended)
             break;
@@ -265,6 +266,16 @@ static enum status move_vector(struct fold *fold, struct error *err)
     return status;
 }
 
+static enum status put_out(struct fold *fold, struct error *err)
+{
+    struct bytes known;
+    enum status status = meta_get_bytes(fold->txn, META_OUT, &known, err);
+
+    if (status != STATUS_OK || bytes_equal(known, fold->intent.out))
+        return status;
+    return meta_put_bytes(fold->txn, META_OUT, fold->intent.out, err);
+}
+
 static enum status end(struct fold *fold, const struct meta_update *updates,
                        size_t update_count, struct error *err)
 {
@@ -272,6 +283,8 @@ static enum status end(struct fold *fold, const struct meta_update *updates,
     enum status status = move_vector(fold, err);
     int rc;
 
+    if (status == STATUS_OK)
+        status = put_out(fold, err);
     if (status == STATUS_OK)
         status = meta_put(fold->txn, META_APPLIED, fold->intent.to, err);
     if (status == STATUS_OK)
@@ -302,6 +315,11 @@ static enum status look(struct fold *fold, struct store *store, struct error *er
     status = intent_get(txn, &fold->intent, err);
     if (status == STATUS_NOT_FOUND)
         status = error_set(err, status, "there is no intent to fold");
+    if (status == STATUS_OK) {
+        buffer_put_bytes(&fold->out, fold->intent.out);
+        fold->intent.out = buffer_view(&fold->out);
+        status = buffer_check(&fold->out, err);
+    }
     if (status == STATUS_OK)
         status = parked_count(txn, &parked, err);
     if (status == STATUS_OK)
@@ -387,6 +405,7 @@ enum status intent_fold(struct store *store, const struct meta_update *updates,
             store_abort(fold.txn);
         progress_add(&progress, fold.rows);
     }
+    buffer_release(&fold.out);
     buffer_release(&fold.todo);
     buffer_release(&fold.scratch);
     buffer_release(&fold.resume);

@@ -3,11 +3,14 @@
  *
  *  header                             item
  *  size  field                        size    field
- *  1     format        1              1       kind   1 parked, 2 shown, 3 quarantined, 4
- * kept 1     flags         bit 0 repair   4       table 8     from sized   row key, whole
+ *  1     format        1              1       kind   1 parked, 2 shown, 3 quarantined,
+ *  1     flags         bit 0 repair,                  4 kept
+ *                      bit 1 out      4       table
+ *  8     from                         sized   row key, whole
  *  8     to                           ...     by kind
  *  8     counter                      8       checksum
  *  8     max_stamp_us
+ *  sized out           with bit 1: tables, 4 each, ascending; not empty
  *  8     checksum
  *
  *  parked       the fields of log/parked_record.c
@@ -22,36 +25,59 @@
 #include <assert.h>
 #include <string.h>
 
+enum { INTENT_REPAIR = 1, INTENT_OUT = 2, INTENT_FLAGS = INTENT_REPAIR | INTENT_OUT };
+
+static bool is_ascending(struct bytes out)
+{
+    uint64_t last = 0, id;
+
+    while (bytes_take(&out, 4, &id)) {
+        if (id <= last)
+            return false;
+        last = id;
+    }
+    return out.size == 0;
+}
+
 void intent_encode(struct buffer *out, const struct intent *intent)
 {
     assert(intent->from <= intent->to);
     assert(intent->counter > 0);
     buffer_put(out, INTENT_FORMAT, 1);
-    buffer_put(out, intent->repair ? 1 : 0, 1);
+    assert(is_ascending(intent->out));
+    buffer_put(out,
+               (intent->repair ? INTENT_REPAIR : 0U) |
+                   (intent->out.size > 0 ? INTENT_OUT : 0U),
+               1);
     buffer_put(out, intent->from, 8);
     buffer_put(out, intent->to, 8);
     buffer_put(out, intent->counter, 8);
     buffer_put(out, intent->max_stamp_us, 8);
+    if (intent->out.size > 0)
+        buffer_put_sized(out, intent->out);
     record_seal(out);
 }
 
 enum status intent_decode(struct bytes record, struct intent *out, struct error *err)
 {
     uint64_t format, flags;
-    struct intent intent;
+    struct intent intent = {0};
     enum status status = record_check(&record, "the intent", err);
 
     if (status != STATUS_OK)
         return status;
     if (!bytes_take(&record, 1, &format) || format != INTENT_FORMAT)
         return error_set(err, STATUS_CORRUPT, "the intent's format is unknown");
-    if (!bytes_take(&record, 1, &flags) || flags > 1 ||
+    if (!bytes_take(&record, 1, &flags) || flags > INTENT_FLAGS ||
         !bytes_take(&record, 8, &intent.from) || !bytes_take(&record, 8, &intent.to) ||
         !bytes_take(&record, 8, &intent.counter) ||
-        !bytes_take(&record, 8, &intent.max_stamp_us) || record.size != 0 ||
-        intent.from > intent.to || intent.counter == 0)
+        !bytes_take(&record, 8, &intent.max_stamp_us) ||
+        ((flags & INTENT_OUT) != 0 &&
+         (!bytes_take_sized(&record, &intent.out) || intent.out.size == 0)) ||
+        record.size != 0 || !is_ascending(intent.out) || intent.from > intent.to ||
+        intent.counter == 0)
         return error_set(err, STATUS_CORRUPT, "the intent does not decode");
-    intent.repair = flags == 1;
+    intent.repair = (flags & INTENT_REPAIR) != 0;
     *out = intent;
     return STATUS_OK;
 }

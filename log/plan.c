@@ -17,6 +17,35 @@ struct plan_cursor {
     uint32_t table_number;
 };
 
+/* ---- tables that take nothing */
+
+enum { OUT_ID_SIZE = 4 };
+
+bool plan_out_has(struct bytes out, uint32_t table)
+{
+    size_t low = 0, high = out.size / OUT_ID_SIZE;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        uint64_t id = bytes_get(out.data + middle * OUT_ID_SIZE, OUT_ID_SIZE);
+
+        if (id == table)
+            return true;
+        if (id < table)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+void plan_out_put(struct buffer *out, uint32_t table)
+{
+    assert(out->failed || out->size == 0 ||
+           bytes_get(out->data + out->size - OUT_ID_SIZE, OUT_ID_SIZE) < table);
+    buffer_put(out, table, OUT_ID_SIZE);
+}
+
 /* ---- one row */
 
 /* A row as a change of the log made it. */
@@ -124,7 +153,7 @@ enum status plan_find(struct store_txn *txn, struct plan_range range, uint32_t t
         status = at_position(txn, range.to, &row, &out->is_winner, err);
     if (status != STATUS_OK)
         return status;
-    if (row.local || row.winner.seq <= range.from ||
+    if (row.local || row.winner.seq <= range.from || plan_out_has(range.out, table) ||
         version_compare(&row.version, &out->holding.version) <= 0)
         return STATUS_NOT_FOUND;
     planned_of_row(out, &row);
@@ -323,6 +352,8 @@ static enum status next_wanted(struct plan_cursor *cursor, struct log_change *ch
         status = find_table(cursor, change, err);
         if (status != STATUS_OK)
             return status;
+        if (plan_out_has(cursor->range.out, cursor->table.id))
+            continue;
         live = change->change.op != CHANGE_DELETE;
         if (cursor->wants == NULL ||
             cursor->wants(cursor->wants_data, &cursor->table, live))

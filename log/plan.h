@@ -11,7 +11,14 @@
 struct plan_range {
     uint64_t from;
     uint64_t to;
+    struct bytes out; /* tables of which the database takes nothing: nothing of theirs is
+                         planned. Their ids, 4 bytes each, ascending */
 };
+
+/* Whether a list of tables as in plan_range.out has this one; append one to such a list.
+ */
+bool plan_out_has(struct bytes out, uint32_t table);
+void plan_out_put(struct buffer *out, uint32_t table);
 
 struct planned {
     struct table table; /* id, and the definition of the image */

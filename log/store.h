@@ -114,9 +114,12 @@ enum meta_key {
     META_VECTOR = 12,         /* bytes: vector of the whole log */
     META_NEXT_SEGMENT = 14,
     META_JOIN = 15, /* bytes: what init --join remembers; empty: joined or founder */
-    META_SCHEMA_VERSION = 16, /* PRAGMA schema_version that the last apply saw */
+    META_SCHEMA_VERSION = 16, /* made of the PRAGMA schema_version and the options that
+                                 the last apply saw */
     META_DATABASE = 17,       /* bytes: the database's URL, sqlite:PATH (absolute) */
     META_FOUNDER = 18,        /* 1 when this node founded the fleet */
+    META_OUT = 19,            /* bytes: the tables of which the database takes nothing, see
+                                 log/plan.h */
     META_SIGNED_SEQ = 20,     /* own origin_seq at which the newest signed head is */
     META_FOREIGN_KEYS = 21, /* whether they count here unless rowferry.ini says: 1, or 2:
                                they do not; 0: nobody has decided */

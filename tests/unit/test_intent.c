@@ -37,6 +37,58 @@ Test(intent, encodes_its_header_to_the_golden_bytes)
     buffer_release(&out);
 }
 
+Test(intent, encodes_the_tables_that_take_nothing_behind_its_header)
+{
+    static const uint8_t tables[] = {0, 0, 0, 2, 0, 0, 1, 0};
+    struct intent with = header, back;
+    struct buffer out = {0};
+
+    with.out = (struct bytes){tables, sizeof tables};
+    intent_encode(&out, &with);
+    cr_assert_eq(out.size, sizeof golden_header + 1 + sizeof tables + RECORD_CHECK_SIZE);
+    cr_expect_eq(out.data[1], 3); /* repair, and these */
+    cr_expect_eq(out.data[sizeof golden_header], sizeof tables);
+    cr_expect_arr_eq(out.data + sizeof golden_header + 1, tables, sizeof tables);
+    OK(intent_decode(buffer_view(&out), &back, &err));
+    cr_expect(bytes_equal(back.out, with.out));
+    cr_expect(back.repair);
+    cr_expect(plan_out_has(back.out, 2));
+    cr_expect(plan_out_has(back.out, 256));
+    cr_expect_not(plan_out_has(back.out, 1));
+    cr_expect_not(plan_out_has((struct bytes){NULL, 0}, 1));
+    buffer_release(&out);
+}
+
+/* None although the flag is set, ids that do not ascend, half an id, a flag of tomorrow.
+ */
+Test(intent, refuses_tables_that_are_no_list)
+{
+    static const struct {
+        uint8_t flags, list[9];
+        size_t size;
+    } cases[] = {
+        {2, {0},                         1},
+        {2, {8, 0, 0, 0, 2, 0, 0, 0, 2}, 9},
+        {2, {4, 0, 0, 0, 0},             5},
+        {2, {3, 0, 0, 1},                4},
+        {4, {0},                         0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buffer out = {0};
+        struct intent back;
+
+        intent_encode(&out, &header);
+        buffer_cut(&out, sizeof golden_header);
+        out.data[1] = cases[i].flags;
+        buffer_put_bytes(&out, (struct bytes){cases[i].list, cases[i].size});
+        record_seal(&out);
+        cr_expect_eq(intent_decode(buffer_view(&out), &back, &err), STATUS_CORRUPT,
+                     "case %zu", i);
+        buffer_release(&out);
+    }
+}
+
 #define TEXT(text)                                \
     {                                             \
         (const uint8_t *)(text), sizeof(text) - 1 \
@@ -396,6 +448,38 @@ Test(intent_fold, a_repair_lets_every_row_without_an_item_be_its_winner)
     cr_expect_str_eq(log_holding(two, 1), "a=x b=");
     cr_expect_str_eq(log_holding(two, 2), "a=y b=");
     cr_expect_eq(meta(META_APPLIED), log_last(two));
+}
+
+Test(intent_fold, leaves_tables_that_take_nothing_and_remembers_them)
+{
+    static const uint8_t table[] = {0, 0, 0, 1};
+    uint64_t from = log_last(two);
+    struct intent intent;
+    struct store_txn *txn;
+    struct bytes known;
+
+    put(1, "x");
+    log_carry(one, two, 0);
+    for (int repair = 0; repair <= 1; repair++) {
+        intent = range_of(from, from + 1);
+        intent.repair = repair != 0;
+        intent.out = (struct bytes){table, sizeof table};
+        write_intent(&intent, NULL);
+        OK(intent_fold(two->store, NULL, 0, &err));
+        cr_expect_str_eq(log_holding(two, 1), "nothing");
+        cr_expect_eq(meta(META_APPLIED), from + 1);
+        OK(store_begin(two->store, TXN_READ, &txn, &err));
+        OK(meta_get_bytes(txn, META_OUT, &known, &err));
+        cr_expect(bytes_equal(known, intent.out));
+        store_abort(txn);
+    }
+    intent = range_of(from, from + 1);
+    write_intent(&intent, NULL);
+    OK(intent_fold(two->store, NULL, 0, &err));
+    OK(store_begin(two->store, TXN_READ, &txn, &err));
+    OK(meta_get_bytes(txn, META_OUT, &known, &err));
+    cr_expect_eq(known.size, 0);
+    store_abort(txn);
 }
 
 /* More rows than one transaction takes, and more bytes. */

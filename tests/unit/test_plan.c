@@ -82,7 +82,7 @@ static const char *plan_text(struct log_node *node, uint64_t from, uint64_t to_s
     free(text);
     out = open_memstream(&text, &size);
     OK(store_begin(node->store, TXN_READ, &txn, &err));
-    OK(plan_open(&cursor, txn, (struct plan_range){from, to_seq}, &err));
+    OK(plan_open(&cursor, txn, (struct plan_range){.from = from, .to = to_seq}, &err));
     while ((status = plan_next(cursor, &planned, &err)) == STATUS_OK)
         print_planned(out, &planned);
     cr_assert_eq(status, STATUS_NOT_FOUND, "%s", err.text);
@@ -111,6 +111,34 @@ Test(plan, inserts_updates_and_deletes_by_what_the_database_holds)
     put(one, 1, NULL);
     log_carry(one, two, 0);
     cr_expect_str_eq(plan_of_all(two), "1- over");
+}
+
+Test(plan, has_nothing_of_tables_that_take_nothing)
+{
+    static const uint8_t table[] = {0, 0, 0, 1};
+    struct plan_range range = {
+        .out = {table, sizeof table}
+    };
+    struct plan_cursor *cursor;
+    struct planned planned;
+    struct buffer key = {0};
+    struct store_txn *txn;
+
+    put(one, 1, "x");
+    log_carry(one, two, 0);
+    range.to = log_last(two);
+    item_key(&key, 1);
+    OK(store_begin(two->store, TXN_READ, &txn, &err));
+    OK(plan_open(&cursor, txn, range, &err));
+    cr_expect_eq(plan_next(cursor, &planned, &err), STATUS_NOT_FOUND);
+    plan_close(cursor);
+    OK(plan_open(&cursor, txn, range, &err));
+    cr_expect_eq(plan_next_won(cursor, &planned, &err), STATUS_NOT_FOUND);
+    plan_close(cursor);
+    cr_expect_eq(plan_find(txn, range, 1, buffer_view(&key), &planned, &err),
+                 STATUS_NOT_FOUND);
+    store_abort(txn);
+    buffer_release(&key);
 }
 
 Test(plan, takes_of_one_row_the_largest_and_once)
@@ -172,22 +200,22 @@ Test(plan, finds_one_row_as_the_walk_does)
     log_carry(one, two, 0);
     item_key(&key, 1);
     OK(store_begin(two->store, TXN_READ, &txn, &err));
-    OK(plan_find(txn, (struct plan_range){before, before + 1}, 1, buffer_view(&key),
-                 &planned, &err));
+    OK(plan_find(txn, (struct plan_range){.from = before, .to = before + 1}, 1,
+                 buffer_view(&key), &planned, &err));
     cr_expect_eq(planned.place.seq, before + 1);
     cr_expect_not(planned.is_winner);
     cr_expect_not(planned.holding.live);
-    OK(plan_find(txn, (struct plan_range){before, before + 2}, 1, buffer_view(&key),
-                 &planned, &err));
+    OK(plan_find(txn, (struct plan_range){.from = before, .to = before + 2}, 1,
+                 buffer_view(&key), &planned, &err));
     cr_expect_eq(planned.place.seq, before + 2);
     cr_expect(planned.is_winner);
-    cr_expect_eq(plan_find(txn, (struct plan_range){before + 2, before + 2}, 1,
-                           buffer_view(&key), &planned, &err),
+    cr_expect_eq(plan_find(txn, (struct plan_range){.from = before + 2, .to = before + 2},
+                           1, buffer_view(&key), &planned, &err),
                  STATUS_NOT_FOUND);
     buffer_clear(&key);
     item_key(&key, 77);
-    cr_expect_eq(plan_find(txn, (struct plan_range){0, before + 2}, 1, buffer_view(&key),
-                           &planned, &err),
+    cr_expect_eq(plan_find(txn, (struct plan_range){.from = 0, .to = before + 2}, 1,
+                           buffer_view(&key), &planned, &err),
                  STATUS_NOT_FOUND);
     cr_expect_not(planned.holding.live);
     store_abort(txn);
@@ -255,7 +283,8 @@ Test(plan, goes_on_after_a_place_and_leaves_out_what_is_not_wanted)
     put(one, 2, NULL);
     log_carry(one, two, 0);
     OK(store_begin(two->store, TXN_READ, &txn, &err));
-    OK(plan_open(&cursor, txn, (struct plan_range){log_last(two) - 3, log_last(two)},
+    OK(plan_open(&cursor, txn,
+                 (struct plan_range){.from = log_last(two) - 3, .to = log_last(two)},
                  &err));
     plan_filter(cursor, wants_deletes, &asked);
     OK(plan_next(cursor, &planned, &err));
@@ -263,7 +292,8 @@ Test(plan, goes_on_after_a_place_and_leaves_out_what_is_not_wanted)
     cr_expect_eq(asked, 2);
     place = planned.place;
     plan_close(cursor);
-    OK(plan_open(&cursor, txn, (struct plan_range){log_last(two) - 3, log_last(two)},
+    OK(plan_open(&cursor, txn,
+                 (struct plan_range){.from = log_last(two) - 3, .to = log_last(two)},
                  &err));
     OK(plan_seek_after(cursor, place, &err));
     OK(plan_next(cursor, &planned, &err));
