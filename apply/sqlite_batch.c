@@ -1,5 +1,6 @@
 #include "apply/sqlite_batch.h"
 
+#include "apply/sqlite_mend.h"
 #include "apply/sqlite_other.h"
 #include "apply/sqlite_unique.h"
 
@@ -27,7 +28,7 @@ static bool was_refused(const struct sqlite_batch *batch, const struct batch_row
 static enum status refuse(struct sqlite_batch *batch, const struct batch_row *row,
                           struct error *err)
 {
-    if (row->beyond)
+    if (row->beyond && !row->brought)
         return STATUS_OK;
     return sqlite_batch_note_refused(batch, row->table_id, row->key, &row->version, false,
                                      false, err);
@@ -108,9 +109,12 @@ static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row
     };
     enum write_result result = WRITE_DONE;
     bool carried;
-    enum status status = sqlite_batch_carry(batch, row, &carried, err);
+    enum status status = sqlite_mend_first(batch, err);
 
-    if (table->lacks != NULL) {
+    if (status == STATUS_OK)
+        status = sqlite_batch_carry(batch, row, &carried, err);
+
+    if (status == STATUS_OK && table->lacks != NULL) {
         (void)error_set(
             err, STATUS_CONSTRAINT,
             "another row of %s has one of its unique values, and which of the "
@@ -164,10 +168,16 @@ static enum status written(struct sqlite_batch *batch, const struct batch_row *r
     enum status status = STATUS_OK;
 
     batch->counts->rows++;
-    batch->counts->retried += row->beyond;
+    batch->counts->retried += row->beyond && !row->brought;
     if (row->live && row->table->as_child != NULL)
         status = note_suspect(batch, row, err);
     return status == STATUS_OK ? sqlite_batch_note_written(batch, row, err) : status;
+}
+
+/* Whether the database may hold something else of the table than the store says. */
+static bool is_unsure(const struct sqlite_batch *batch, const struct sqlite_table *table)
+{
+    return batch->schema->triggers_write || table->direction == TABLE_IN;
 }
 
 /* Which columns of the row at hand the database does not hold already. */
@@ -178,7 +188,7 @@ static enum status find_differing(struct sqlite_batch *batch, const struct batch
     struct table held;
     enum status status;
 
-    if (batch->schema->triggers_write)
+    if (is_unsure(batch, row->table))
         return sqlite_writer_differ_present(writer, differs, err);
     if (row->whole) {
         sqlite_writer_differ_all(writer, differs);
@@ -273,8 +283,8 @@ static enum status delete_row(struct sqlite_batch *batch, const struct batch_row
     return result == WRITE_DONE ? written(batch, row, err) : refuse(batch, row, err);
 }
 
-/* Whether the database has the row: as the store says, or, where triggers may have
- * inserted or deleted it since, as it is. */
+/* Whether the database has the row: as the store says, or, where triggers or local writes
+ * that are not captured may have inserted or deleted it since, as it is. */
 static enum status find_there(struct sqlite_batch *batch, const struct batch_row *row,
                               bool *there, struct error *err)
 {
@@ -282,7 +292,7 @@ static enum status find_there(struct sqlite_batch *batch, const struct batch_row
     enum status status;
 
     *there = row->holding->live;
-    if (!batch->schema->triggers_write)
+    if (!is_unsure(batch, row->table))
         return STATUS_OK;
     status = sqlite_writer_key(row->table->writer, row->from, row->key, &result, err);
     if (status != STATUS_OK || result != WRITE_DONE)
@@ -294,14 +304,9 @@ enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_ro
                                struct error *err)
 {
     struct batch_row found = *row;
-    bool wanted = true;
     enum status status;
 
     if (row->table == NULL) {
-        status = sqlite_catalog_wants(batch->schema->only, row->from->name, &wanted, err);
-        if (status != STATUS_OK ||
-            !wanted) /* left out by --tables: it stays in the log */
-            return status;
         sqlite_schema_refuse(batch->schema, row->from->name, err);
         return refuse(batch, row, err);
     }
@@ -391,10 +396,11 @@ struct retry {
     struct error *err;
 };
 
-static enum status retry_row(struct sqlite_batch *batch, uint32_t table, struct bytes key,
-                             struct error *err)
+enum status sqlite_batch_try(struct sqlite_batch *batch, uint32_t table, struct bytes key,
+                             bool brought, struct error *err)
 {
-    struct batch_row row = {.table_id = table, .key = key, .beyond = true};
+    struct batch_row row = {
+        .table_id = table, .key = key, .beyond = true, .brought = brought};
     struct planned planned;
     struct table defined;
     struct row at;
@@ -402,7 +408,7 @@ static enum status retry_row(struct sqlite_batch *batch, uint32_t table, struct 
     enum status status;
 
     row.table = sqlite_schema_find(batch->schema, table);
-    if (row.table == NULL)
+    if (row.table == NULL || plan_out_has(batch->range.out, table))
         return STATUS_OK;
     status = plan_find(batch->txn, batch->range, table, key, &planned, err);
     if (status != STATUS_NOT_FOUND) /* the plan has written it, or has tried */
@@ -431,7 +437,7 @@ static bool visit_quarantined(void *data, uint32_t table, const struct quarantin
 {
     struct retry *retry = data;
 
-    retry->status = retry_row(retry->batch, table, row->key, retry->err);
+    retry->status = sqlite_batch_try(retry->batch, table, row->key, false, retry->err);
     return retry->status == STATUS_OK;
 }
 

@@ -40,8 +40,11 @@ struct sqlite_batch {
     bool all;    /* something was written here, or the schema changed: look everywhere */
     bool repair; /* the store's holdings say nothing: every row shows its winner */
     bool ended;  /* a trigger has rolled everything back: try again, without that row */
-    bool parks;  /* some row becomes parked, or parked otherwise */
-    bool *changed; /* owned: groups of which rows came, changed or went */
+    bool mend;   /* local writes to tables that only take are undone first */
+    bool wants_mend;   /* that is what it ended for */
+    bool parks;        /* some row becomes parked, or parked otherwise */
+    bool *changed;     /* owned: groups of which rows came, changed or went */
+    struct buffer out; /* range.out's */
     struct buffer image, key, keys;
 };
 
@@ -55,9 +58,10 @@ struct batch_row {
     struct version version;
     struct version born;
     bool live;
-    bool beyond;
-    bool there; /* the database has the row now; sqlite_batch_write() finds out */
-    bool whole; /* what is there is not holding's image: set every column */
+    bool beyond;  /* the plan does not have it */
+    bool brought; /* nor was it refused before: the table takes again */
+    bool there;   /* the database has the row now; sqlite_batch_write() finds out */
+    bool whole;   /* what is there is not holding's image: set every column */
     const struct row *holding;
 };
 
@@ -66,6 +70,12 @@ struct batch_row {
  * see there. */
 MUST_CHECK enum status sqlite_batch_write_plan(struct sqlite_batch *batch,
                                                struct error *err);
+
+/* Write what the row should show, unless the plan has: it was refused before, or
+ * (brought) not taken. As above. */
+MUST_CHECK enum status sqlite_batch_try(struct sqlite_batch *batch, uint32_t table,
+                                        struct bytes key, bool brought,
+                                        struct error *err);
 
 /* Try the quarantined rows again. As above. */
 MUST_CHECK enum status sqlite_batch_retry(struct sqlite_batch *batch, struct error *err);

@@ -134,7 +134,10 @@ static enum status compose(struct sqlite_batch *batch, const struct batch_row *r
     if (status != STATUS_OK)
         return status;
     assert(result == WRITE_DONE);
-    status = sqlite_batch_carry(batch, row, &needed, err);
+    /* Where local writes are not captured only the table itself can tell. */
+    needed = row->table->direction == TABLE_IN;
+    if (!needed)
+        status = sqlite_batch_carry(batch, row, &needed, err);
     /* Of a row that stays, a column that the store knows nothing of has its default. */
     /* A repair believes nothing of what the store says that the database holds. */
     needed = needed || batch->repair;
@@ -209,7 +212,9 @@ enum status sqlite_batch_describe(struct sqlite_batch *batch, struct sqlite_tabl
     bool refused = status == STATUS_OK && kind == INTENT_QUARANTINED;
 
     *out = (struct moved_row){.table = table->id, .group = table->group, .key = key};
-    beyond = (status == STATUS_OK && beyond && !refused) || batch->repair;
+    /* Of a table that takes nothing a repair writes what the store says was there. */
+    beyond = (status == STATUS_OK && beyond && !refused) ||
+             (batch->repair && !plan_out_has(batch->range.out, table->id));
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         status = plan_find(batch->txn, batch->range, table->id, key, &planned, err);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)

@@ -13,6 +13,7 @@
  * exact; all rows that were parked are in the queue again, so whatever became free is
  * found. What step 3 hides has been placed, and has evicted, like any other. Step 3 takes
  * orphans away until there are none: what is left is the largest set without any. */
+#include "apply/sqlite_mend.h"
 #include "apply/sqlite_parking_private.h"
 
 /* ---- 1: rows without their outer parents */
@@ -123,6 +124,9 @@ static enum status is_open(struct sqlite_batch *batch, struct sqlite_table *tabl
     status = rows_get(batch->txn, table->id, key, row, err);
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    /* Such a table takes only what was written here. */
+    if (!row->local && plan_out_has(batch->range.out, table->id))
+        return STATUS_OK;
     /* A later winner comes with its batch. */
     if (!row->live || (!row->local && row->winner.seq > batch->range.to))
         return STATUS_OK;
@@ -182,7 +186,8 @@ static enum status load_parked(struct sqlite_batch *batch, struct sqlite_table *
         status = still_lacks(batch, table, parked, &lacks, err);
     if (status != STATUS_OK || lacks)
         return status;
-    if (result == WRITE_DONE)
+    status = sqlite_mend_first(batch, err);
+    if (status == STATUS_OK && result == WRITE_DONE)
         status =
             sqlite_batch_carry_parked(batch, table, parked, parked->key, &carried, err);
     if (status == STATUS_OK && result == WRITE_DONE)
@@ -216,10 +221,14 @@ static enum status load_group(struct sqlite_batch *batch, uint32_t group,
 
     for (uint32_t i = schema->group_start[group];
          i < schema->group_start[group + 1] && status == STATUS_OK; i++) {
-        if (schema->by_group[i]->id == 0 || schema->by_group[i]->lacks != NULL)
+        const struct sqlite_table *table = schema->by_group[i];
+        uint32_t id = table->id;
+
+        /* A repair writes every winner anew, but of tables that take nothing. */
+        if (id == 0 || table->lacks != NULL ||
+            (batch->repair && !plan_out_has(batch->range.out, id)))
             continue;
-        status = parked_visit(batch->txn, schema->by_group[i]->id, visit_parked, &loading,
-                              err);
+        status = parked_visit(batch->txn, id, visit_parked, &loading, err);
         if (status == STATUS_OK)
             status = loading.status;
     }
@@ -313,7 +322,6 @@ enum status sqlite_parking_resolve(struct sqlite_batch *batch, struct error *err
         status = suspect_orphans(batch, &schema->foreigns[i], true, err);
     for (uint32_t group = 0; group < schema->group_count && status == STATUS_OK; group++)
         if (is_touched(batch, group))
-            status =
-                resolve_group(batch, group, batch->parked > 0 && !batch->repair, err);
+            status = resolve_group(batch, group, batch->parked > 0, err);
     return status == STATUS_OK ? sqlite_parking_conclude(batch, err) : status;
 }

@@ -53,7 +53,11 @@ static enum status note_parked(struct sqlite_batch *batch, const struct moved_ro
                                struct error *err)
 {
     struct apply_counts *counts = batch->counts;
+    /* The fast path may have noted it as written. */
+    enum status status = sqlite_items_remove(batch->items, moved->table, moved->key, err);
 
+    if (status != STATUS_OK)
+        return status;
     if (!batch->repair && moved->was == WAS_PARKED && moved->origin == MOVED_BEYOND &&
         is_same(&moved->before, &moved->parked))
         return sqlite_moved_set(batch->moved, moved->id, MOVED_AS_BEFORE, NULL, err);
@@ -63,8 +67,7 @@ static enum status note_parked(struct sqlite_batch *batch, const struct moved_ro
         counts->parked_by_parent += moved->parked.kind != PARKED_UNIQUE;
     }
     batch->parks = true;
-    /* The fast path may have noted it as written. */
-    return sqlite_items_remove(batch->items, moved->table, moved->key, err);
+    return STATUS_OK;
 }
 
 enum status sqlite_parking_conclude(struct sqlite_batch *batch, struct error *err)

@@ -1,4 +1,5 @@
 /* Step 2 of parking: rows in the order of their birth, each placed or parked. */
+#include "apply/sqlite_mend.h"
 #include "apply/sqlite_parking_private.h"
 #include "apply/sqlite_unique.h"
 
@@ -16,9 +17,12 @@ enum status parking_at_hand(struct sqlite_batch *batch, struct sqlite_table *tab
 enum status parking_take_out(struct sqlite_batch *batch, struct sqlite_table *table,
                              struct bytes key, int64_t *id, struct error *err)
 {
-    struct moved_row row;
-    enum status status = sqlite_moved_find(batch->moved, table->id, key, &row, err);
+    struct moved_row row = {0};
+    enum status status = sqlite_mend_first(batch, err);
 
+    if (status != STATUS_OK)
+        return status;
+    status = sqlite_moved_find(batch->moved, table->id, key, &row, err);
     *id = row.id;
     if (status == STATUS_OK) {
         status = sqlite_moved_set(batch->moved, *id, MOVED_QUEUED, NULL, err);

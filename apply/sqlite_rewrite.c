@@ -4,138 +4,28 @@
  * Rows that have no winner go; winners that differ from what stands there are written;
  * then constraints are resolved over everything. What the store believes of the database
  * counts for nothing here, and is replaced by the fold of a repair (log/intent.h). */
+#include "apply/sqlite_mend.h"
 #include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_parking.h"
+#include "apply/sqlite_rewrite_private.h"
 #include "apply/sqlite_target_private.h"
 
 #include <assert.h>
 
-struct rewrite {
-    struct sqlite_batch *batch;
-    struct sqlite_table *table;
-    struct sqlite_comparer *comparer;
-    struct image image;    /* of the database's row */
-    struct buffer present; /* its bytes */
-    struct buffer changed, before;
-};
-
-/* Count the rows of one table under what is done with them. */
-static void watch_table(struct rewrite *rewrite, const char *step)
-{
-    struct sqlite_batch *batch = rewrite->batch;
-    const struct sqlite_table *table = rewrite->table;
-    const char *name = table != NULL ? table->definition->name : NULL;
-
-    progress_begin(
-        batch->progress, store_progress(batch->store),
-        &(struct progress_state){.step = step, .part = name, .unit = PROGRESS_ROWS});
-}
-
 /* ---- rows without a winner */
 
-/* Note the keys of rows that are not to be there. They wait among the suspects, since a
- * table is not to be changed while it is read. */
-static enum status find_strangers(struct rewrite *rewrite, struct error *err)
+static enum status is_stranger(struct rewrite *rewrite, struct bytes key, bool *goes,
+                               struct error *err)
 {
-    struct sqlite_batch *batch = rewrite->batch;
-    struct sqlite_table *table = rewrite->table;
-    sqlite3_stmt *keys = NULL;
-    struct buffer sql = {0};
-    enum status status;
-    int rc = SQLITE_DONE;
+    struct row row;
+    enum status status =
+        rows_get(rewrite->batch->txn, rewrite->table->id, key, &row, err);
 
-    watch_table(rewrite, "compare");
-    sql_put(&sql, "SELECT ");
-    sql_put_key_columns(&sql, table->definition, NULL);
-    sql_put(&sql, " FROM ");
-    sql_put_table(&sql, SCHEMA_MAIN, table->definition);
-    status = sql_prepare(batch->database, &sql, &keys, err);
-    buffer_release(&sql);
-    while (status == STATUS_OK && (rc = sqlite3_step(keys)) == SQLITE_ROW) {
-        struct row row;
-
-        progress_add(batch->progress, 1);
-        buffer_clear(&batch->key);
-        status = sql_take_key(&batch->key, keys, 0, table->definition, err);
-        if (status == STATUS_REFUSED) { /* a row with NULL in its key: not replicated */
-            status = STATUS_OK;
-            continue;
-        }
-        if (status == STATUS_OK)
-            status = rows_get(batch->txn, table->id, buffer_view(&batch->key), &row, err);
-        if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !row.live)) {
-            status = sqlite_suspects_add(
-                batch->moved, table->group,
-                &(struct suspect){table->id, buffer_view(&batch->key)}, err);
-        }
-    }
-    if (status == STATUS_OK && rc != SQLITE_DONE)
-        status = sqlite_failed(batch->database, table->definition->local_name, err);
-    (void)sqlite3_finalize(keys);
-    return status;
-}
-
-/* A row that must change, of a table that can't be written as it should be. */
-static enum status refuse_lacking(const struct sqlite_table *table, struct error *err)
-{
-    return error_set(
-        err, STATUS_REFUSED,
-        "rows of %s are not as the log has them, and can't be rewritten here "
-        "(%s): take resync --prefer database",
-        table->definition->local_name, table->lacks);
-}
-
-static enum status remove_strangers(struct rewrite *rewrite, struct error *err)
-{
-    struct sqlite_batch *batch = rewrite->batch;
-    struct sqlite_table *table = rewrite->table;
-    static const struct suspect first = {0};
-    struct suspect stranger;
-    enum status status = find_strangers(rewrite, err);
-
-    while (status == STATUS_OK) {
-        enum write_result result;
-
-        status =
-            sqlite_suspects_after(batch->moved, table->group, &first, &stranger, err);
-        if (status == STATUS_OK && table->lacks != NULL)
-            status = refuse_lacking(table, err);
-        if (status != STATUS_OK)
-            break;
-        buffer_clear(&batch->key);
-        buffer_put_bytes(&batch->key, stranger.key);
-        stranger.key = buffer_view(&batch->key);
-        status = sqlite_suspects_remove(batch->moved, table->group, &stranger, err);
-        if (status == STATUS_OK)
-            status = sqlite_writer_key(table->writer, NULL, stranger.key, &result, err);
-        if (status == STATUS_OK)
-            status = sqlite_batch_remove(batch, table, err);
-        batch->counts->rows++;
-    }
+    *goes = status == STATUS_NOT_FOUND || (status == STATUS_OK && !row.live);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 /* ---- winners */
-
-/* Read the database's row: *there, its values and bytes under the own definition. */
-static enum status read_present(struct rewrite *rewrite, struct bytes key, bool *there,
-                                struct error *err)
-{
-    struct sqlite_writer *writer = rewrite->table->writer;
-    enum write_result result;
-    enum status status = sqlite_writer_key(writer, NULL, key, &result, err);
-
-    if (status == STATUS_OK)
-        status = sqlite_writer_find(writer, there, err);
-    if (status != STATUS_OK || !*there)
-        return status;
-    buffer_clear(&rewrite->present);
-    status = sqlite_writer_complete(writer, &rewrite->present, err);
-    return status == STATUS_OK
-               ? image_decode(&rewrite->image, buffer_view(&rewrite->present),
-                              rewrite->table->definition, key, err)
-               : status;
-}
 
 /* The old row of one that is refused goes: the store could not say what it was. */
 static enum status drop_refused(struct rewrite *rewrite, const struct batch_row *row,
@@ -186,7 +76,7 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
 
     row.from = defined.definition;
     if (status == STATUS_OK && row.table != NULL)
-        status = read_present(rewrite, winner->key, &there, err);
+        status = rewrite_read(rewrite, winner->key, &there, err);
     if (status == STATUS_OK && there) {
         buffer_clear(&rewrite->changed);
         buffer_clear(&rewrite->before);
@@ -207,7 +97,7 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
     if (status != STATUS_OK || !changed)
         return status;
     if (row.table != NULL && row.table->lacks != NULL)
-        return refuse_lacking(row.table, err);
+        return rewrite_refuse(row.table, err);
     status = sqlite_batch_write(rewrite->batch, &row, err);
     return status == STATUS_OK ? drop_refused(rewrite, &row, err) : status;
 }
@@ -217,7 +107,7 @@ static enum status write_winners(struct rewrite *rewrite, uint32_t id, struct er
     struct row_cursor *cursor = NULL;
     enum status status = row_cursor_open(&cursor, rewrite->batch->txn, id, false, err);
 
-    watch_table(rewrite, "rewrite");
+    rewrite_watch(rewrite, "rewrite");
     while (status == STATUS_OK) {
         struct row winner;
 
@@ -237,26 +127,23 @@ static enum status rewrite_table(struct sqlite_batch *batch, uint32_t id, bool r
 {
     struct rewrite rewrite = {.batch = batch,
                               .table = sqlite_schema_find(batch->schema, id)};
+    bool takes_nothing = plan_out_has(batch->range.out, id);
     enum status status = STATUS_OK;
 
-    image_init(&rewrite.image);
-    if (rewrite.table != NULL) {
-        status = sqlite_schema_writer(batch->schema, rewrite.table, err);
-        sqlite_schema_fire(batch->schema, rewrite.table->fires);
+    if (rewrite.table != NULL)
         batch->changed[rewrite.table->group] = true;
-    }
-    if (status == STATUS_OK && rewrite.table != NULL && !remove)
-        status = sqlite_comparer_open(&rewrite.comparer, batch->database,
-                                      rewrite.table->definition, err);
+    if (takes_nothing && (rewrite.table == NULL || !remove))
+        return STATUS_OK;
+    if (takes_nothing)
+        return sqlite_mend_table(batch, rewrite.table, err);
+    status = rewrite_init(&rewrite, err);
+    if (rewrite.table != NULL)
+        sqlite_schema_fire(batch->schema, rewrite.table->fires);
     if (status == STATUS_OK && remove && rewrite.table != NULL)
-        status = remove_strangers(&rewrite, err);
+        status = rewrite_remove(&rewrite, is_stranger, err);
     if (status == STATUS_OK && !remove)
         status = write_winners(&rewrite, id, err);
-    sqlite_comparer_close(rewrite.comparer);
-    image_release(&rewrite.image);
-    buffer_release(&rewrite.present);
-    buffer_release(&rewrite.changed);
-    buffer_release(&rewrite.before);
+    rewrite_release(&rewrite);
     return status;
 }
 
@@ -305,6 +192,7 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
     intent.from = batch->range.from;
     intent.to = batch->range.to;
     intent.counter = state.counter;
+    intent.out = batch->range.out;
     return sqlite_target_finish(target, batch, &state, &intent, &own, err);
 }
 

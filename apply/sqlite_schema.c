@@ -44,30 +44,27 @@ static enum status find_number(struct sqlite_table *table, struct store_txn *txn
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status sqlite_schema_number(struct sqlite_schema *schema, struct store_txn *txn,
-                                 struct error *err)
+/* Find what the store calls the tables. */
+static enum status find_ids(struct sqlite_schema *schema, struct store_txn *txn,
+                            struct error *err)
 {
     uint32_t count = 0;
-    struct sqlite_table **by_id;
     enum status status = tables_count(txn, &count, err);
 
     if (status != STATUS_OK)
         return status;
-    by_id = realloc(schema->by_id, (count + 1) * sizeof(struct sqlite_table *));
-    if (by_id == NULL)
+    schema->by_id = calloc((size_t)count + 1, sizeof(struct sqlite_table *));
+    if (schema->by_id == NULL)
         return no_memory(err);
-    memset(by_id, 0, (count + 1) * sizeof(struct sqlite_table *));
-    schema->by_id = by_id;
     schema->id_count = count + 1;
     for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
         struct sqlite_table *table = &schema->tables[i];
 
-        if (table->id == 0)
-            status = tables_id(txn, table->definition->name, &table->id, err);
-        if (status == STATUS_OK && table->number == 0)
+        status = tables_id(txn, table->definition->name, &table->id, err);
+        if (status == STATUS_OK)
             status = find_number(table, txn, err);
         if (status == STATUS_OK)
-            by_id[table->id] = table;
+            schema->by_id[table->id] = table;
         if (status == STATUS_NOT_FOUND)
             status = STATUS_OK;
     }
@@ -186,8 +183,8 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
 
     assert(!schema->loaded);
     schema->database = database;
-    schema->only = options->tables;
-    status = sqlite_catalog_read(database, options->tables, &schema->catalog, err);
+    schema->rules = options->rules;
+    status = sqlite_catalog_read(database, options->rules, txn, &schema->catalog, err);
     if (status != STATUS_OK)
         return status;
     schema->loaded = true;
@@ -202,6 +199,9 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
         schema->tables[i].definition = schema->catalog.definitions[i];
         schema->tables[i].lacks = schema->catalog.lacks[i];
         schema->tables[i].index = (uint32_t)i;
+        schema->tables[i].direction = table_rules_direction(
+            options->rules, schema->catalog.definitions[i]->local_name);
+        schema->any_in = schema->any_in || schema->tables[i].direction == TABLE_IN;
     }
     if (status == STATUS_OK)
         status = find_groups(schema, err);
@@ -216,7 +216,7 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
     }
     schema->triggers_write = schema->any_fires && options->triggers == TRIGGERS_ON;
     if (status == STATUS_OK)
-        status = sqlite_schema_number(schema, txn, err);
+        status = find_ids(schema, txn, err);
     if (status != STATUS_OK)
         sqlite_schema_unload(schema);
     return status;
@@ -263,15 +263,16 @@ void sqlite_schema_fire(struct sqlite_schema *schema, bool fire)
                                 NULL);
 }
 
-void sqlite_schema_refuse(const struct sqlite_schema *schema, const char *name,
+void sqlite_schema_refuse(const struct sqlite_schema *schema, const char *fleet,
                           struct error *err)
 {
+    const char *name = table_names_here(schema->rules, fleet);
     sqlite3 *handle = sqlite_database_handle(schema->database);
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
 
     for (size_t i = 0; i < schema->catalog.skipped_count; i++) {
-        if (strcmp(schema->catalog.skipped[i].name, name) != 0)
+        if (sqlite3_stricmp(schema->catalog.skipped[i].name, name) != 0)
             continue;
         (void)error_set(err, STATUS_CONSTRAINT, "table %s is not replicated here: %s",
                         name, schema->catalog.skipped[i].why);

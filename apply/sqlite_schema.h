@@ -16,7 +16,8 @@ struct sqlite_table {
     uint32_t id;       /* the store's; 0: nobody has logged it yet */
     uint32_t
         number; /* that this node logged a definition with these columns under; 0: none */
-    uint32_t group;                  /* parents have smaller ones */
+    uint32_t group; /* parents have smaller ones */
+    enum table_direction direction;
     bool fires;                      /* its triggers fire */
     bool other_made;                 /* apply/sqlite_other.h has made its tables */
     bool other_used;                 /* and put something there */
@@ -30,7 +31,7 @@ struct sqlite_table {
 struct sqlite_schema {
     struct sqlite_database *database;
     struct sqlite_catalog catalog;
-    const char *only;            /* as sqlite_catalog_read's */
+    const struct table_rules *rules;
     struct sqlite_table *tables; /* as the catalog has them: by name */
     size_t count;
     struct sqlite_table **by_id;     /* NULL: no such table here */
@@ -47,6 +48,7 @@ struct sqlite_schema {
     uint32_t *group_start;          /* owned: where each begins; one more at the end */
     bool any_fires;
     bool triggers_write; /* those that fire may write replicated tables */
+    bool any_in;         /* some table only takes */
     bool loaded;
 };
 
@@ -57,10 +59,6 @@ MUST_CHECK enum status sqlite_schema_load(struct sqlite_schema *schema,
                                           const struct sqlite_target_options *options,
                                           struct error *err);
 void sqlite_schema_unload(struct sqlite_schema *schema);
-
-/* Learn the ids of tables that came with the log since. */
-MUST_CHECK enum status sqlite_schema_number(struct sqlite_schema *schema,
-                                            struct store_txn *txn, struct error *err);
 
 /* What was made in the transaction may have gone with it. */
 void sqlite_schema_rolled_back(struct sqlite_schema *schema);
@@ -77,8 +75,8 @@ MUST_CHECK enum status sqlite_schema_writer(struct sqlite_schema *schema,
  * do already; else every prepared statement is prepared anew. */
 void sqlite_schema_fire(struct sqlite_schema *schema, bool fire);
 
-/* Why rows of a table can't be written at all, in the database's words. */
-void sqlite_schema_refuse(const struct sqlite_schema *schema, const char *name,
+/* Why rows of a table of the fleet's can't be written at all, in the database's words. */
+void sqlite_schema_refuse(const struct sqlite_schema *schema, const char *fleet,
                           struct error *err);
 
 #endif

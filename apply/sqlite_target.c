@@ -12,6 +12,8 @@
  * either. */
 #include "apply/sqlite_target.h"
 
+#include "apply/sqlite_direction.h"
+#include "apply/sqlite_mend.h"
 #include "apply/sqlite_other.h"
 #include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_parking.h"
@@ -29,14 +31,16 @@ enum { BATCH_CHANGES_FIRST = 20000, BATCH_CHANGES_MOST = 80000 };
 /* ---- what a batch may do */
 
 enum status sqlite_target_rules(struct sqlite_database *database, bool foreign_keys,
-                                enum trigger_mode triggers, uint64_t *rules,
+                                enum trigger_mode triggers,
+                                const struct table_rules *table_rules, uint64_t *rules,
                                 struct error *err)
 {
     int64_t version = 0;
     enum status status = sqlite_schema_version(database, &version, err);
 
     *rules =
-        ((uint64_t)version << 3) | ((uint64_t)triggers << 1) | (foreign_keys ? 1 : 0);
+        (((uint64_t)version << 3) | ((uint64_t)triggers << 1) | (foreign_keys ? 1 : 0)) ^
+        (table_rules_fingerprint(table_rules) << 1);
     return status;
 }
 
@@ -44,25 +48,30 @@ static enum status rules_now(struct sqlite_target *target, uint64_t *rules,
                              struct error *err)
 {
     return sqlite_target_rules(target->database, target->options.foreign_keys,
-                               target->options.triggers, rules, err);
+                               target->options.triggers, target->options.rules, rules,
+                               err);
 }
 
 enum status sqlite_target_refresh(struct sqlite_target *target, struct store_txn *txn,
                                   struct error *err)
 {
-    uint64_t rules = 0;
+    uint64_t rules = 0, generation = 0;
     enum status status = rules_now(target, &rules, err);
 
+    if (status == STATUS_OK)
+        status = tables_generation(txn, &generation, err);
     if (status != STATUS_OK)
         return status;
-    if (target->schema.loaded && rules == target->rules)
-        return sqlite_schema_number(&target->schema, txn, err);
+    if (target->schema.loaded && rules == target->rules &&
+        generation == target->generation)
+        return STATUS_OK;
     sqlite_schema_unload(&target->schema);
     status = sqlite_other_drop_all(target->database, err);
     if (status == STATUS_OK)
         status = sqlite_schema_load(&target->schema, target->database, txn,
                                     &target->options, err);
     target->rules = rules;
+    target->generation = generation;
     target->loaded_here = true;
     return status;
 }
@@ -86,6 +95,9 @@ enum status sqlite_target_prepare(struct sqlite_target *target,
         status = sqlite_target_refresh(target, batch->txn, err);
     if (status == STATUS_OK)
         status = parked_count(batch->txn, &batch->parked, err);
+    if (status == STATUS_OK)
+        status = sqlite_direction_out(&target->schema, batch->txn, &batch->out, err);
+    batch->range.out = buffer_view(&batch->out);
     if (status == STATUS_OK)
         status = sqlite_items_clear(batch->items, err);
     if (status == STATUS_OK)
@@ -124,6 +136,7 @@ void sqlite_target_release(struct sqlite_target *target, struct sqlite_batch *ba
     sqlite_rollback(target->database);
     if (target->schema.loaded)
         sqlite_schema_fire(&target->schema, false);
+    buffer_release(&batch->out);
     buffer_release(&batch->image);
     buffer_release(&batch->key);
     buffer_release(&batch->keys);
@@ -192,16 +205,22 @@ enum status sqlite_target_finish(struct sqlite_target *target, struct sqlite_bat
 static enum status end_without_writing(struct sqlite_target *target,
                                        struct sqlite_batch *batch, struct error *err)
 {
-    const struct meta_update rules = {META_SCHEMA_VERSION, target->rules};
+    struct bytes out = {0};
     uint64_t known = 0;
+    bool same = false;
     enum status status = meta_get(batch->txn, META_SCHEMA_VERSION, &known, err);
 
+    if (status == STATUS_OK)
+        status = meta_get_bytes(batch->txn, META_OUT, &out, err);
+    if (status == STATUS_OK)
+        same = known == target->rules && bytes_equal(out, batch->range.out);
     end_reading(batch);
     sqlite_rollback(target->database);
     sqlite_target_forget(target);
     target->loaded_here = false;
-    if (status == STATUS_OK && known != target->rules)
-        status = sqlite_own_write_put(target->store, &rules, 1, err);
+    if (status == STATUS_OK && !same)
+        status = sqlite_direction_remember(target->store, target->rules, batch->range.out,
+                                           err);
     return status == STATUS_OK ? STATUS_NOT_FOUND : status;
 }
 
@@ -266,10 +285,16 @@ static enum status choose_extent(struct sqlite_target *target, struct sqlite_bat
 
 static enum status work(struct sqlite_batch *batch, bool retry, struct error *err)
 {
-    enum status status = sqlite_batch_write_plan(batch, err);
+    enum status status = STATUS_OK;
 
+    if (batch->mend)
+        status = sqlite_mend_all(batch, err);
+    if (status == STATUS_OK)
+        status = sqlite_batch_write_plan(batch, err);
     if (status == STATUS_OK && retry)
         status = sqlite_batch_retry(batch, err);
+    if (status == STATUS_OK)
+        status = sqlite_direction_bring(batch, err);
     if (status == STATUS_OK)
         status = sqlite_parking_resolve(batch, err);
     if (status == STATUS_OK)
@@ -316,6 +341,7 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
         .to = extent.to,
         .counter = state->counter,
         .max_stamp_us = extent.max_stamp_us,
+        .out = batch->range.out,
     };
     return sqlite_target_finish(target, batch, state, &intent, &own, err);
 }
@@ -323,12 +349,12 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
 static enum status write_batch(struct sqlite_target *target, struct apply_counts *counts,
                                struct error *err)
 {
-    bool again = true;
+    bool again = true, mend = false;
     enum status status = STATUS_OK;
 
     while (again) {
         struct apply_counts done = {0};
-        struct sqlite_batch batch = {.counts = &done};
+        struct sqlite_batch batch = {.counts = &done, .mend = mend};
         struct sqlite_state state;
 
         target->loaded_here = false;
@@ -338,6 +364,7 @@ static enum status write_batch(struct sqlite_target *target, struct apply_counts
             break;
         status = run(target, &batch, &state, err);
         again = status == STATUS_CONSTRAINT && batch.ended;
+        mend = mend || batch.wants_mend;
         sqlite_target_release(target, &batch);
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             sqlite_target_forget(target);

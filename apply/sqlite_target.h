@@ -17,8 +17,8 @@ struct sqlite_target_options {
     void *capture_data;
     bool foreign_keys; /* whether they count (rowferry.ini, found clean at init) */
     enum trigger_mode triggers;
-    const char *tables;         /* as sqlite_catalog_read's only */
-    uint64_t batch_changes_max; /* 0: default */
+    const struct table_rules *rules; /* the caller's, outlive the target; NULL: none */
+    uint64_t batch_changes_max;      /* 0: default */
 };
 
 /* database and store stay the caller's and outlive the target. */
@@ -28,10 +28,11 @@ MUST_CHECK enum status sqlite_target_open(struct target **out,
                                           const struct sqlite_target_options *options,
                                           struct error *err);
 
-/* Schema and options that decide what is refused or parked, as one number: apply looks at
- * every row again when it is not META_SCHEMA_VERSION. */
+/* Schema and options that decide what is refused, parked or taken, as one number: apply
+ * looks at every row again when it is not META_SCHEMA_VERSION. */
 MUST_CHECK enum status sqlite_target_rules(struct sqlite_database *database,
                                            bool foreign_keys, enum trigger_mode triggers,
+                                           const struct table_rules *table_rules,
                                            uint64_t *rules, struct error *err);
 
 /* resync --prefer log: write every row that differs from what row index and schema say,

@@ -17,6 +17,7 @@ struct sqlite_target {
     struct refused_rows refused;
     uint64_t changes_max; /* that the next batch takes */
     uint64_t rules;       /* by which schema was read: META_SCHEMA_VERSION */
+    uint64_t generation;  /* of the store's definitions, when it was read */
     bool loaded_here;     /* schema, in the transaction that is open */
     bool attached;
     struct progress_step progress; /* rows, of all batches up to watched_to */

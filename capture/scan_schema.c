@@ -63,17 +63,25 @@ static enum status log_definitions(struct scan_schema *schema, struct appender *
 }
 
 enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database *database,
-                             const char *only, bool foreign_keys,
+                             const struct table_rules *rules, bool foreign_keys,
                              struct appender *appender, struct error *err)
 {
+    struct store_txn *txn;
+    uint64_t generation = 0;
     int64_t version = 0;
     enum status status = sqlite_schema_version(database, &version, err);
 
+    if (status == STATUS_OK)
+        status = appender_txn(appender, &txn, err);
+    if (status == STATUS_OK)
+        status = tables_generation(txn, &generation, err);
     if (status != STATUS_OK ||
-        (schema->known && schema->catalog.schema_version == version))
+        (schema->known && schema->catalog.schema_version == version &&
+         schema->generation == generation))
         return status;
     scan_schema_release(schema);
-    status = sqlite_catalog_read(database, only, &schema->catalog, err);
+    schema->generation = generation;
+    status = sqlite_catalog_read(database, rules, txn, &schema->catalog, err);
     sqlite_catalog_count_foreign_keys(&schema->catalog, foreign_keys);
     if (status == STATUS_OK)
         status = log_definitions(schema, appender, err);
@@ -81,7 +89,8 @@ enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database 
 }
 
 enum status scan_schema_open(struct scan_schema *schema, struct sqlite_database *database,
-                             struct appender *appender, struct error *err)
+                             const struct table_rules *rules, struct appender *appender,
+                             struct error *err)
 {
     enum status status = STATUS_OK;
 
@@ -93,14 +102,16 @@ enum status scan_schema_open(struct scan_schema *schema, struct sqlite_database 
     if (schema->tables == NULL)
         return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
     for (size_t i = 0; i < schema->catalog.count && status == STATUS_OK; i++) {
+        const struct definition *definition = schema->catalog.definitions[i];
         struct store_txn *txn;
         struct table table;
 
         status = appender_txn(appender, &txn, err);
         if (status == STATUS_OK)
             status = tables_find(txn, store_identity(store_of(txn))->node,
-                                 schema->catalog.definitions[i]->number, &table, err);
-        if (status == STATUS_OK)
+                                 definition->number, &table, err);
+        if (status == STATUS_OK &&
+            table_rules_direction(rules, definition->local_name) != TABLE_IN)
             status = scan_table_open(&schema->tables[i], database, &table, err);
         schema->count += status == STATUS_OK;
     }

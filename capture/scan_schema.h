@@ -8,24 +8,27 @@
 /* All zeroes is one that nothing was read into. */
 struct scan_schema {
     struct sqlite_catalog catalog;
-    struct scan_table **tables; /* one a definition of the catalog */
+    struct scan_table **tables; /* one a definition of the catalog; NULL: sends nothing */
     size_t count;
-    bool known; /* tables are those of catalog, as it is logged */
+    uint64_t generation; /* of the store's definitions, when it was read */
+    bool known;          /* tables are those of catalog, as it is logged */
 };
 
 void scan_schema_release(struct scan_schema *schema);
 
 /* Read the catalog in the transaction that is open on the database, unless it is as it
- * was; add each definition that is new or changed to the appender's entry, numbered.
- * foreign_keys: whether they count here. */
+ * was, and so are the fleet's tables; add each definition that is new or changed to the
+ * appender's entry, numbered. foreign_keys: whether they count here. */
 MUST_CHECK enum status scan_schema_read(struct scan_schema *schema,
                                         struct sqlite_database *database,
-                                        const char *only, bool foreign_keys,
-                                        struct appender *appender, struct error *err);
+                                        const struct table_rules *rules,
+                                        bool foreign_keys, struct appender *appender,
+                                        struct error *err);
 
 /* Open the tables under their logged definitions, after the entry was ended. */
 MUST_CHECK enum status scan_schema_open(struct scan_schema *schema,
                                         struct sqlite_database *database,
+                                        const struct table_rules *rules,
                                         struct appender *appender, struct error *err);
 
 #endif

@@ -199,6 +199,28 @@ enum status scan_held_definition(struct scan_table *table, struct store_txn *txn
     return STATUS_OK;
 }
 
+/* Whether the database has been given the row's winner and does not show it: parked,
+ * quarantined, or of a table that takes nothing. */
+static enum status is_hidden(struct store_txn *txn, uint32_t table, struct bytes key,
+                             bool *hidden, struct error *err)
+{
+    struct parked parked;
+    struct quarantined quarantined;
+    struct row winner, held;
+    enum status status = parked_get(txn, table, key, &parked, err);
+
+    if (status == STATUS_NOT_FOUND)
+        status = quarantine_get(txn, table, key, &quarantined, err);
+    *hidden = status == STATUS_OK;
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    status = held_get(txn, table, key, &held, err);
+    if (status == STATUS_OK)
+        status = rows_get(txn, table, key, &winner, err);
+    *hidden = status == STATUS_OK && version_compare(&held.version, &winner.version) < 0;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* A write over a row whose winner the database does not show has not seen that winner,
  * whatever the entry's context says of its origin. One that the database has not been
  * given yet is beyond the context anyway. */
@@ -206,15 +228,13 @@ static enum status find_unseen(struct scan_run *run, struct store_txn *txn,
                                uint32_t table, struct bytes key, struct change *change,
                                struct error *err)
 {
-    struct parked parked;
-    struct quarantined quarantined;
     struct row winner;
-    enum status status = parked_get(txn, table, key, &parked, err);
+    bool hidden = false;
+    enum status status = is_hidden(txn, table, key, &hidden, err);
 
-    if (status == STATUS_NOT_FOUND)
-        status = quarantine_get(txn, table, key, &quarantined, err);
-    if (status == STATUS_OK)
-        status = rows_get(txn, table, key, &winner, err);
+    if (status != STATUS_OK || !hidden)
+        return status;
+    status = rows_get(txn, table, key, &winner, err);
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     if (status == STATUS_OK && (winner.local || winner.winner.seq <= run->applied)) {

@@ -12,7 +12,7 @@ struct sqlite_scan {
     struct source source;
     struct sqlite_database *database;
     struct store *store;
-    char *only;    /* --tables; NULL: all */
+    const struct table_rules *rules;
     uint64_t rows; /* there are about so many; 0: unknown */
     bool foreign_keys;
     struct scan_schema schema;
@@ -70,7 +70,8 @@ static enum status scan_tables(struct sqlite_scan *scan, struct error *err)
                    &(struct progress_state){
                        .step = "read", .unit = PROGRESS_ROWS, .all = scan->rows});
     for (size_t i = 0; i < scan->schema.count && status == STATUS_OK; i++)
-        status = scan_table_run(scan->schema.tables[i], &scan->run, err);
+        if (scan->schema.tables[i] != NULL)
+            status = scan_table_run(scan->schema.tables[i], &scan->run, err);
     return status;
 }
 
@@ -93,12 +94,13 @@ static enum status scan_within(struct sqlite_scan *scan, const struct scan_order
                                    &written_us, err);
     /* Definitions first, and durable: the scan goes on without LMDB's writer. */
     if (status == STATUS_OK)
-        status = scan_schema_read(&scan->schema, scan->database, scan->only,
+        status = scan_schema_read(&scan->schema, scan->database, scan->rules,
                                   scan->foreign_keys, run->appender, err);
     if (status == STATUS_OK)
         status = end_entry(scan, order, ENTRY_TABLES, written_us, counts, err);
     if (status == STATUS_OK)
-        status = scan_schema_open(&scan->schema, scan->database, run->appender, err);
+        status = scan_schema_open(&scan->schema, scan->database, scan->rules,
+                                  run->appender, err);
     if (status == STATUS_OK)
         status = scan_tables(scan, err);
     if (status == STATUS_OK)
@@ -196,7 +198,6 @@ static void close_scan(struct source *source)
     assert(scan->run.appender == NULL);
     scan_schema_release(&scan->schema);
     scan_run_release(&scan->run);
-    free(scan->only);
     free(scan);
 }
 
@@ -209,12 +210,9 @@ enum status sqlite_scan_open(struct source **out, struct sqlite_database *databa
     struct sqlite_scan *scan = calloc(1, sizeof *scan);
 
     *out = NULL;
-    if (scan != NULL && options->tables != NULL)
-        scan->only = strdup(options->tables);
-    if (scan == NULL || (options->tables != NULL && scan->only == NULL)) {
-        free(scan);
+    if (scan == NULL)
         return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
-    }
+    scan->rules = options->rules;
     scan->source.ops = &scan_ops;
     scan->database = database;
     scan->store = store;

@@ -9,9 +9,9 @@
 #include "engine/sqlite_catalog.h"
 
 struct sqlite_scan_options {
-    const char *tables; /* as sqlite_catalog_read's only; NULL: all */
-    uint64_t rows;      /* that there are, for progress; 0: unknown */
-    bool foreign_keys;  /* whether they count: what the definitions say */
+    const struct table_rules *rules; /* the caller's, outlive the source; NULL: none */
+    uint64_t rows;                   /* that there are, for progress; 0: unknown */
+    bool foreign_keys;               /* whether they count: what the definitions say */
 };
 
 /* database and store stay the caller's and must outlive the source. On success *out is

@@ -131,6 +131,11 @@ static void print_counts(const struct diff_counts *counts, bool json)
                      counts->rows, plural(counts->rows), counts->tables,
                      plural(counts->tables), counts->missing, counts->extra,
                      counts->changed);
+        if (counts->untaken > 0) {
+            (void)printf("apart from these: %" PRIu64
+                         " of tables that take nothing (direction = out)\n",
+                         counts->untaken);
+        }
         if (counts->waiting + counts->parked + counts->quarantined + counts->unsettled >
             0) {
             (void)printf("apart from these: %" PRIu64 " entr%s waiting, %" PRIu64
@@ -155,6 +160,7 @@ static void print_counts(const struct diff_counts *counts, bool json)
     json_put_number(object, "parked", counts->parked);
     json_put_number(object, "quarantined", counts->quarantined);
     json_put_number(object, "lacking", counts->lacking);
+    json_put_number(object, "not_taken", counts->untaken);
     json_print_line(stdout, object);
 }
 
@@ -195,8 +201,9 @@ const struct command command_diff = {
     .operands = "[DATABASE]",
     .summary = "Compare the database with what the log and its schema say it shows",
     .about =
-        "Rows not yet applied, parked or quarantined are no difference; a local write\n"
-        "that was not captured yet is one.",
+        "Rows not yet applied, parked or quarantined are no difference, nor are those\n"
+        "that a table with direction = out does not take; a local write that was not\n"
+        "captured yet is one.",
     .operands_max = 1,
     .run = run_diff,
 };

@@ -3,6 +3,7 @@
 #include "cli/json.h"
 #include "cli/print.h"
 #include "cli/progress_line.h"
+#include "cli/report.h"
 #include "node/node.h"
 
 #include <inttypes.h>
@@ -11,7 +12,83 @@
 #include <string.h>
 
 /* Places in the table of parameters below. */
-enum { NAME, TABLES, CHECK, JOIN, CREATE_TABLES, TAKE_OVER };
+enum { NAME, TABLES, CHECK, JOIN, CREATE_TABLES, TAKE_OVER, SETTINGS };
+
+static const char *const direction_words[] = {
+    [TABLE_BOTH] = "both",
+    [TABLE_IN] = "in",
+    [TABLE_OUT] = "out",
+};
+
+/* Whether a table takes part otherwise than as it is. */
+static bool is_mapped(const struct init_report *report, size_t i)
+{
+    const struct definition *definition = report->catalog.definitions[i];
+
+    return report->rules != NULL &&
+           (report->rules[i].key || report->rules[i].direction != TABLE_BOTH ||
+            strcmp(definition->name, definition->local_name) != 0);
+}
+
+/* The key's columns, one after another. NULL: there are no more. */
+static const char *key_column(const struct definition *definition, uint32_t position)
+{
+    for (uint32_t i = 0; i < definition->column_count; i++)
+        if (definition->columns[i].key_position == position)
+            return definition->columns[i].name;
+    return NULL;
+}
+
+static json_t *mapping_json(const struct init_report *report)
+{
+    json_t *list = json_make_array();
+
+    for (size_t i = 0; i < report->catalog.count; i++) {
+        const struct definition *definition = report->catalog.definitions[i];
+        json_t *entry, *key;
+
+        if (!is_mapped(report, i))
+            continue;
+        entry = json_make_object();
+        key = json_make_array();
+        json_put_text(entry, "table", definition->local_name);
+        json_put_text(entry, "name", definition->name);
+        for (uint32_t at = 1; at <= definition->key_count; at++)
+            json_append(key, json_text(bytes_of_text(key_column(definition, at))));
+        json_put(entry, "key", key);
+        json_put_text(entry, "direction", direction_words[report->rules[i].direction]);
+        json_append(list, entry);
+    }
+    return list;
+}
+
+static void print_mapping(const struct init_report *report)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < report->catalog.count; i++) {
+        const struct definition *definition = report->catalog.definitions[i];
+
+        if (!is_mapped(report, i))
+            continue;
+        if (!any)
+            (void)puts("tables by rule:");
+        any = true;
+        (void)fputs("    ", stdout);
+        print_plain(stdout, bytes_of_text(definition->local_name));
+        if (strcmp(definition->name, definition->local_name) != 0) {
+            (void)fputs(", to the fleet ", stdout);
+            print_plain(stdout, bytes_of_text(definition->name));
+        }
+        for (uint32_t at = 1; report->rules[i].key && at <= definition->key_count; at++) {
+            (void)fputs(at == 1 ? ", key " : " + ", stdout);
+            print_plain(stdout, bytes_of_text(key_column(definition, at)));
+        }
+        if (report->rules[i].direction != TABLE_BOTH)
+            (void)printf(", direction %s", direction_words[report->rules[i].direction]);
+        (void)fputc('\n', stdout);
+    }
+}
 
 static void print_json(const struct init_report *report,
                        const struct init_options *options)
@@ -72,6 +149,7 @@ static void print_json(const struct init_report *report,
     json_put(object, "tables", tables);
     json_put(object, "outsiders", outsiders);
     json_put(object, "lacking", lacking);
+    json_put(object, "rules", mapping_json(report));
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
     json_put(object, "skipped", skipped);
@@ -173,6 +251,7 @@ static void print_text(const struct init_report *report,
         print_plain(stdout, bytes_of_text(report->broken));
         (void)fputs(" (rowferry.ini, foreign_keys)\n", stdout);
     }
+    print_mapping(report);
     print_skipped(&report->catalog);
     print_outsiders(&report->outsiders);
     print_lacking(&report->catalog);
@@ -194,6 +273,9 @@ static enum status run_init(const struct invocation *invocation, struct error *e
         .check = values[CHECK] != NULL,
         .take_over = values[TAKE_OVER] != NULL,
         .progress = progress_line_watcher(invocation->line),
+        .settings = values[SETTINGS],
+        .notice = report_notice,
+        .notice_data = (void *)(uintptr_t)invocation->command->name,
     };
     struct init_report report;
     enum status status;
@@ -223,8 +305,8 @@ const struct command command_init = {
                    {"join", "FILE", "a token; - for standard input", false},
                    {"create-tables", NULL, "make the fleet's tables, and the file",
                     false},
-                   {"take-over", NULL, "though DATABASE belongs to another store",
-                    false}},
+                   {"take-over", NULL, "though DATABASE belongs to another store", false},
+                   {"settings", "FILE", "begin with these lines of rowferry.ini", false}},
     .operands_min = 1,
     .operands_max = 1,
     .run = run_init,

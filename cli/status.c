@@ -115,6 +115,27 @@ static enum status run_peers(const struct invocation *invocation, struct error *
 
 /* ---- status */
 
+/* The tables of which the database takes nothing: into a list, or on one line. */
+static enum status list_untaken(struct view *view, json_t *list, struct error *err)
+{
+    const char *name = NULL;
+    size_t i = 0;
+    enum status status;
+
+    while ((status = summary_untaken(view->txn, i, &name, err)) == STATUS_OK) {
+        if (list != NULL) {
+            json_append(list, json_text(bytes_of_text(name)));
+        } else {
+            (void)fputs(i == 0 ? "not taken    " : ", ", view->out);
+            print_plain(view->out, bytes_of_text(name));
+        }
+        i++;
+    }
+    if (list == NULL && i > 0)
+        (void)fputc('\n', view->out);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 static void fill_status(struct view *view, const struct summary *summary, json_t *object)
 {
     const struct identity *identity = store_identity(view->store);
@@ -202,7 +223,7 @@ static enum status run_status(const struct invocation *invocation, struct error 
 {
     struct view view;
     struct summary summary = {0};
-    json_t *object = NULL, *peers = NULL, *elsewhere = NULL;
+    json_t *object = NULL, *peers = NULL, *elsewhere = NULL, *untaken = NULL;
     enum status status = view_open(&view, invocation, err);
 
     if (status == STATUS_OK)
@@ -211,14 +232,18 @@ static enum status run_status(const struct invocation *invocation, struct error 
         object = json_make_object();
         peers = json_make_array();
         elsewhere = json_make_array();
+        untaken = json_make_array();
         fill_status(&view, &summary, object);
         json_put(object, "foreign_keys_elsewhere", elsewhere);
+        json_put(object, "not_taken", untaken);
         json_put(object, "peers", peers);
     } else if (status == STATUS_OK) {
         print_status(&view, &summary);
     }
     if (status == STATUS_OK)
         status = list_elsewhere(&view, elsewhere, err);
+    if (status == STATUS_OK)
+        status = list_untaken(&view, untaken, err);
     if (status == STATUS_OK && !view.json && view.members.count > 1)
         (void)fputs("peers\n", view.out);
     if (status == STATUS_OK)

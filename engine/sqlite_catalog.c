@@ -2,7 +2,7 @@
 
 #include "engine/sqlite_query.h"
 #include "engine/sqlite_table.h"
-#include "log/buffer.h"
+#include "log/arena.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -36,7 +36,8 @@ static enum status add_skipped(struct sqlite_catalog *catalog, const char *name,
         free(why);
         return no_memory(err);
     }
-    catalog->skipped[catalog->skipped_count++] = (struct catalog_skipped){copy, why};
+    catalog->skipped[catalog->skipped_count++] =
+        (struct catalog_skipped){.name = copy, .why = why};
     return STATUS_OK;
 }
 
@@ -55,73 +56,48 @@ static enum status add_definition(struct sqlite_catalog *catalog,
     return STATUS_OK;
 }
 
-/* ---- --tables: names between commas, a name with a comma in it in double quotes */
+/* ---- names */
 
-/* Take the next name from *list into name; false at the end. */
-static bool take_name(const char **list, struct buffer *name)
+enum status sqlite_has_table(struct sqlite_database *database, const char *table,
+                             bool views, bool *has, struct error *err)
 {
-    const char *at = *list;
-    bool quoted;
+    static const char tables_only[] = "SELECT 1 FROM main.sqlite_schema WHERE"
+                                      " type = 'table' AND name = ?1 COLLATE NOCASE";
+    static const char with_views[] =
+        "SELECT 1 FROM main.sqlite_schema WHERE"
+        " type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
+    sqlite3_stmt *statement = NULL;
+    enum status status =
+        sqlite_query(database, views ? with_views : tables_only, table, &statement, err);
 
-    buffer_clear(name);
-    at += strspn(at, " \t,");
-    if (*at == '\0')
-        return false;
-    quoted = *at == '"';
-    at += quoted;
-    for (; *at != '\0' && (quoted || *at != ','); at++) {
-        if (quoted && *at == '"' && *++at != '"')
-            break;
-        buffer_put(name, (uint8_t)*at, 1);
-    }
-    while (!quoted && name->size > 0 && name->data[name->size - 1] == ' ')
-        buffer_cut(name, name->size - 1);
-    buffer_put(name, 0, 1);
-    *list = at;
-    return true;
+    if (status == STATUS_OK)
+        status = sqlite_next_row(database, statement, err);
+    *has = status == STATUS_OK;
+    (void)sqlite3_finalize(statement);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* Whether the table is wanted. Names match as SQLite's do, without case. */
-enum status sqlite_catalog_wants(const char *only, const char *table, bool *wanted,
-                                 struct error *err)
+static enum status check_names(struct sqlite_database *database,
+                               const struct table_rules *rules, struct error *err)
 {
-    struct buffer name = {0};
-
-    *wanted = only == NULL;
-    while (!*wanted && take_name(&only, &name) && !name.failed)
-        *wanted = sqlite3_stricmp((const char *)name.data, table) == 0;
-    enum status status = buffer_check(&name, err);
-
-    buffer_release(&name);
-    return status;
-}
-
-static enum status check_names(struct sqlite_database *database, const char *only,
-                               struct error *err)
-{
+    const char *only = rules != NULL ? rules->only : NULL;
     struct buffer name = {0};
     enum status status = STATUS_OK;
 
-    while (status == STATUS_OK && only != NULL && take_name(&only, &name)) {
-        sqlite3_stmt *statement = NULL;
+    while (status == STATUS_OK && only != NULL && name_list_take(&only, &name)) {
+        bool has = false;
 
         status = buffer_check(&name, err);
-        if (status == STATUS_OK) {
-            status = sqlite_query(database,
-                                  "SELECT 1 FROM main.sqlite_schema"
-                                  " WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
-                                  (const char *)name.data, &statement, err);
-        }
         if (status == STATUS_OK)
-            status = sqlite_next_row(database, statement, err);
-        if (status == STATUS_NOT_FOUND) {
+            status =
+                sqlite_has_table(database, (const char *)name.data, false, &has, err);
+        if (status == STATUS_OK && !has) {
             status =
                 error_set(err, STATUS_REFUSED,
                           "there is no table %s to replicate: `rowferry init --check` "
                           "without --tables names those there are",
                           (const char *)name.data);
         }
-        (void)sqlite3_finalize(statement);
     }
     buffer_release(&name);
     return status;
@@ -150,7 +126,7 @@ static enum status add_null_keys(struct sqlite_database *database,
     if (asprintf(&why, "%lld rows with NULL in the key are not replicated",
                  (long long)rows) < 0)
         why = NULL;
-    return add_skipped(catalog, definition->name, why, err);
+    return add_skipped(catalog, definition->local_name, why, err);
 }
 
 /* A collation that only the application registers can be neither compared nor written by
@@ -221,31 +197,75 @@ static enum status add_known(struct sqlite_database *database,
     if (status == STATUS_OK) {
         if (asprintf(&why, "its collation %s is the application's own", unknown) < 0)
             why = NULL;
-        status = add_skipped(catalog, definition->name, why, err);
+        status = add_skipped(catalog, definition->local_name, why, err);
     }
     definition_close(definition);
     return status;
 }
 
+/* Tables that may be replicated, before anything is known of them but their names. */
+struct found_tables {
+    struct arena arena;
+    const char **names;               /* owned */
+    struct sqlite_table_flags *flags; /* owned */
+    size_t count;
+};
+
+static void release_found(struct found_tables *found)
+{
+    free((void *)found->names);
+    free(found->flags);
+    arena_release(&found->arena);
+}
+
+static enum status add_found(struct found_tables *found, const char *name,
+                             struct sqlite_table_flags flags, struct error *err)
+{
+    const char *copy = sqlite_arena_text(&found->arena, name, strlen(name));
+    const char **names = grown((void *)found->names, found->count, sizeof *names);
+    struct sqlite_table_flags *more;
+
+    if (names != NULL)
+        found->names = names;
+    more = grown(found->flags, found->count, sizeof *more);
+    if (more != NULL)
+        found->flags = more;
+    if (copy == NULL || names == NULL || more == NULL)
+        return no_memory(err);
+    found->names[found->count] = copy;
+    found->flags[found->count++] = flags;
+    return STATUS_OK;
+}
+
 static enum status add_table(struct sqlite_database *database,
-                             struct sqlite_catalog *catalog, const char *name,
+                             struct sqlite_catalog *catalog,
+                             const struct table_names *names,
+                             const struct table_name *name, const struct table_rule *rule,
                              struct sqlite_table_flags flags, struct error *err)
 {
     struct definition *definition = NULL;
     const char *why = NULL;
-    enum status status = sqlite_table_read(database, name, flags, &definition, &why, err);
+    enum status status;
 
+    if (name->name == NULL) {
+        status = add_skipped(catalog, name->table, strdup(name->why), err);
+        if (status == STATUS_OK)
+            catalog->skipped[catalog->skipped_count - 1].ambiguous = true;
+        return status;
+    }
+    status =
+        sqlite_table_read(database, names, name, rule, flags, &definition, &why, err);
     if (status == STATUS_NOT_FOUND)
-        return add_skipped(catalog, name, strdup(why), err);
+        return add_skipped(catalog, name->table, strdup(why), err);
     return status == STATUS_OK ? add_known(database, catalog, definition, err) : status;
 }
 
 /* One row of PRAGMA table_list: (name, type, without rowid, strict, foreign module's
  * table). A module that is not loaded here can't name its own tables: those whose names
  * begin with the virtual table's are taken for them. */
-static enum status take_table(struct sqlite_database *database,
-                              struct sqlite_catalog *catalog, const char *only,
-                              sqlite3_stmt *statement, struct error *err)
+static enum status take_table(struct sqlite_catalog *catalog,
+                              const struct table_rules *rules, sqlite3_stmt *statement,
+                              struct found_tables *found, struct error *err)
 {
     const char *name = (const char *)sqlite3_column_text(statement, 0);
     const char *type = (const char *)sqlite3_column_text(statement, 1);
@@ -262,7 +282,7 @@ static enum status take_table(struct sqlite_database *database,
         return no_memory(err);
     if (is_internal(name) || strcmp(type, "view") == 0)
         return STATUS_OK;
-    status = sqlite_catalog_wants(only, name, &wanted, err);
+    status = table_rules_wants(rules, name, &wanted, err);
     if (status != STATUS_OK || !wanted)
         return status;
     if (strcmp(type, "virtual") == 0)
@@ -270,7 +290,7 @@ static enum status take_table(struct sqlite_database *database,
     if (strcmp(type, "shadow") == 0)
         return add_skipped(catalog, name, strdup("belongs to a virtual table"), err);
     if (owner == NULL)
-        return add_table(database, catalog, name, flags, err);
+        return add_found(found, name, flags, err);
     if (asprintf(&why,
                  "seems to belong to the virtual table %s, whose module is not here",
                  owner) < 0)
@@ -286,8 +306,10 @@ static const char tables_sql[] =
     "  AND substr(l.name, 1, length(v.name) + 1) = v.name || '_' COLLATE NOCASE)"
     " FROM pragma_table_list AS l WHERE l.schema = 'main' ORDER BY l.name";
 
-static enum status read_tables(struct sqlite_database *database, const char *only,
-                               struct sqlite_catalog *catalog, struct error *err)
+static enum status find_tables(struct sqlite_database *database,
+                               const struct table_rules *rules,
+                               struct sqlite_catalog *catalog, struct found_tables *found,
+                               struct error *err)
 {
     sqlite3_stmt *statement = NULL;
     enum status status = sqlite_query(database, tables_sql, NULL, &statement, err);
@@ -295,10 +317,31 @@ static enum status read_tables(struct sqlite_database *database, const char *onl
     while (status == STATUS_OK) {
         status = sqlite_next_row(database, statement, err);
         if (status == STATUS_OK)
-            status = take_table(database, catalog, only, statement, err);
+            status = take_table(catalog, rules, statement, found, err);
     }
     (void)sqlite3_finalize(statement);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status read_tables(struct sqlite_database *database,
+                               const struct table_rules *rules, struct store_txn *txn,
+                               struct sqlite_catalog *catalog, struct error *err)
+{
+    struct found_tables found = {0};
+    struct table_names names = {0};
+    enum status status = find_tables(database, rules, catalog, &found, err);
+
+    if (status == STATUS_OK)
+        status = table_names_match(&names, found.names, found.count, rules, txn, err);
+    for (size_t i = 0; i < found.count && status == STATUS_OK; i++) {
+        const struct table_rule *rule = table_rules_find(rules, found.names[i]);
+
+        status = add_table(database, catalog, &names, &names.list[i], rule,
+                           found.flags[i], err);
+    }
+    table_names_release(&names);
+    release_found(&found);
+    return status;
 }
 
 static int by_name(const void *a, const void *b)
@@ -335,18 +378,19 @@ static enum status find_lacking(struct sqlite_catalog *catalog, struct error *er
     return status;
 }
 
-enum status sqlite_catalog_read(struct sqlite_database *database, const char *only,
+enum status sqlite_catalog_read(struct sqlite_database *database,
+                                const struct table_rules *rules, struct store_txn *txn,
                                 struct sqlite_catalog *out, struct error *err)
 {
     enum status status;
 
     *out = (struct sqlite_catalog){0};
     assert(sqlite3_get_autocommit(sqlite_database_handle(database)) == 0);
-    status = check_names(database, only, err);
+    status = check_names(database, rules, err);
     if (status == STATUS_OK)
         status = sqlite_schema_version(database, &out->schema_version, err);
     if (status == STATUS_OK)
-        status = read_tables(database, only, out, err);
+        status = read_tables(database, rules, txn, out, err);
     if (status != STATUS_OK) {
         sqlite_catalog_release(out);
         return sqlite_wrap(database, status, err);

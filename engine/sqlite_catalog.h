@@ -4,10 +4,11 @@
 #define ENGINE_SQLITE_CATALOG_H
 
 #include "engine/sqlite_database.h"
-#include "log/definition.h"
+#include "engine/table_names.h"
 
 struct catalog_skipped {
-    char *name;
+    char *name;     /* the database's */
+    bool ambiguous; /* which of the fleet's tables it is must be said */
     char *why; /* "no primary key", "virtual table", "the key column x may be NULL and is
                   in 3 rows" */
 };
@@ -23,15 +24,19 @@ struct sqlite_catalog {
     int64_t schema_version;
 };
 
-/* Read the schema within the caller's read or write transaction. only: comma-separated
- * table names (--tables), NULL for all; a name that is not there: REFUSED. Tables named
- * rowferry_state, rowferry_outbox and sqlite_* are left out silently. */
+/* Read the schema within the caller's read or write transaction, with the fleet's names
+ * of tables as far as rules and txn's store tell; either may be NULL. Tables named
+ * rowferry_state, rowferry_outbox and sqlite_* are left out silently. REFUSED: a rule
+ * can't be followed, or names a table (--tables) that is not there. */
 MUST_CHECK enum status sqlite_catalog_read(struct sqlite_database *database,
-                                           const char *only, struct sqlite_catalog *out,
-                                           struct error *err);
-/* Whether a table is among those of only. */
-MUST_CHECK enum status sqlite_catalog_wants(const char *only, const char *table,
-                                            bool *wanted, struct error *err);
+                                           const struct table_rules *rules,
+                                           struct store_txn *txn,
+                                           struct sqlite_catalog *out, struct error *err);
+
+/* Whether the database has a table (or, views: a view) of this name. */
+MUST_CHECK enum status sqlite_has_table(struct sqlite_database *database,
+                                        const char *table, bool views, bool *has,
+                                        struct error *err);
 
 void sqlite_catalog_release(struct sqlite_catalog *catalog);
 

@@ -6,6 +6,7 @@
 
 /* A foreign key while its rows of PRAGMA foreign_key_list are read. */
 struct reading {
+    const struct table_names *names;
     struct foreign_key key;
     bool implicit; /* names no parent columns: the parent's primary key */
 };
@@ -88,7 +89,9 @@ static enum status finish(struct sqlite_database *database, struct arena *arena,
     } else if (reading->implicit) {
         usable = false;
     }
-    if (status == STATUS_OK && usable)
+    if (reading->names != NULL)
+        reading->key.parent = table_names_of(reading->names, reading->key.parent);
+    if (status == STATUS_OK && usable && reading->key.parent != NULL)
         definition->foreign_keys[definition->foreign_key_count++] = reading->key;
     return status;
 }
@@ -96,7 +99,7 @@ static enum status finish(struct sqlite_database *database, struct arena *arena,
 static enum status start(struct arena *arena, sqlite3_stmt *statement,
                          uint32_t columns_max, struct reading *reading, struct error *err)
 {
-    *reading = (struct reading){.key.name = ""};
+    *reading = (struct reading){.names = reading->names, .key.name = ""};
     reading->implicit = sqlite3_column_type(statement, 4) == SQLITE_NULL;
     reading->key.columns = arena_take(arena, columns_max, sizeof(const char *));
     reading->key.parent_columns = arena_take(arena, columns_max, sizeof(const char *));
@@ -134,11 +137,11 @@ static enum status take_row(struct sqlite_database *database, struct arena *aren
 }
 
 enum status sqlite_foreign_keys_read(struct sqlite_database *database,
-                                     struct arena *arena, struct definition *definition,
-                                     struct error *err)
+                                     struct arena *arena, const struct table_names *names,
+                                     struct definition *definition, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    struct reading reading = {.key.name = ""};
+    struct reading reading = {.names = names, .key.name = ""};
     enum status status;
 
     definition->foreign_keys =

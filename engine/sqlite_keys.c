@@ -112,8 +112,24 @@ static bool compares_otherwise(const struct definition *definition,
     return false;
 }
 
+/* Whether these are exactly the key's columns, in any order. */
+static bool is_key(const struct definition *definition, const struct unique_key *unique)
+{
+    if (unique->where_sql != NULL || unique->term_count != definition->key_count)
+        return false;
+    for (uint32_t i = 0; i < unique->term_count; i++) {
+        int32_t column = -1;
+
+        if (!unique->is_expression[i])
+            column = definition_find_column(definition, unique->terms[i]);
+        if (column < 0 || definition->columns[column].key_position == 0)
+            return false;
+    }
+    return true;
+}
+
 static enum status read_unique(struct sqlite_database *database, struct arena *arena,
-                               const struct listed_index *index,
+                               const struct listed_index *index, bool chosen,
                                struct definition *definition, struct error *err)
 {
     struct unique_key *unique = &definition->uniques[definition->unique_count];
@@ -144,13 +160,16 @@ static enum status read_unique(struct sqlite_database *database, struct arena *a
     status = read_terms(database, arena, index->name, &text, unique, err);
     if (status != STATUS_OK)
         return status;
+    if (chosen)
+        unique->is_primary = is_key(definition, unique);
     if (!unique->is_primary || compares_otherwise(definition, unique))
         definition->unique_count++;
     return STATUS_OK;
 }
 
 enum status sqlite_uniques_read(struct sqlite_database *database, struct arena *arena,
-                                struct definition *definition, struct error *err)
+                                bool chosen, struct definition *definition,
+                                struct error *err)
 {
     sqlite3_stmt *statement = NULL;
     enum status status;
@@ -184,7 +203,7 @@ enum status sqlite_uniques_read(struct sqlite_database *database, struct arena *
             break;
         index.is_primary = strcmp(origin, "pk") == 0;
         index.is_automatic = strcmp(origin, "c") != 0;
-        status = read_unique(database, arena, &index, definition, err);
+        status = read_unique(database, arena, &index, chosen, definition, err);
     }
     (void)sqlite3_finalize(statement);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

@@ -133,7 +133,7 @@ static const char *obstacle(const struct definition *definition)
 {
     if (definition->key_count == 0)
         return "no primary key";
-    if (definition->name[0] == '\0')
+    if (definition->local_name[0] == '\0' || definition->name[0] == '\0')
         return "its name is empty";
     if (strlen(definition->name) > NAME_SIZE_MAX)
         return "its name is over 500 bytes";
@@ -161,15 +161,20 @@ static enum status own_copy(struct definition *from, struct definition **out,
     return status;
 }
 
-enum status sqlite_table_read(struct sqlite_database *database, const char *name,
+enum status sqlite_table_read(struct sqlite_database *database,
+                              const struct table_names *names,
+                              const struct table_name *name,
+                              const struct table_rule *rule,
                               struct sqlite_table_flags flags, struct definition **out,
                               const char **why, struct error *err)
 {
+    const char *told = rule != NULL ? rule->key : NULL;
+    bool chosen = false;
     struct arena arena = {0};
     struct buffer ddl = {0};
     struct definition definition = {
-        .name = name,
-        .local_name = name,
+        .name = name->name,
+        .local_name = name->table,
         .dialect = DIALECT_SQLITE,
         .without_rowid = flags.without_rowid,
         .strict = flags.strict,
@@ -178,6 +183,8 @@ enum status sqlite_table_read(struct sqlite_database *database, const char *name
 
     *out = NULL;
     *why = NULL;
+    if (status == STATUS_OK)
+        status = sqlite_key_choose(database, &definition, told, name, &chosen, err);
     if (status != STATUS_OK)
         goto out;
     *why = obstacle(&definition);
@@ -185,15 +192,15 @@ enum status sqlite_table_read(struct sqlite_database *database, const char *name
         status = STATUS_NOT_FOUND;
         goto out;
     }
-    status = sqlite_uniques_read(database, &arena, &definition, err);
+    status = sqlite_uniques_read(database, &arena, chosen, &definition, err);
     if (status == STATUS_OK)
-        status = sqlite_foreign_keys_read(database, &arena, &definition, err);
+        status = sqlite_foreign_keys_read(database, &arena, names, &definition, err);
     if (status == STATUS_OK)
         status = read_ddl(database, &ddl, &definition, err);
     if (status == STATUS_OK)
         status = own_copy(&definition, out, err);
     if (status != STATUS_OK)
-        status = error_wrap(err, status, name);
+        status = error_wrap(err, status, name->table);
 
 out:
     buffer_release(&ddl);
@@ -210,7 +217,7 @@ enum status sqlite_table_read_references(struct sqlite_database *database,
     *out =
         (struct definition){.name = name, .local_name = name, .dialect = DIALECT_SQLITE};
     status = read_columns(database, arena, out, err);
-    return status == STATUS_OK ? sqlite_foreign_keys_read(database, arena, out, err)
+    return status == STATUS_OK ? sqlite_foreign_keys_read(database, arena, NULL, out, err)
                                : error_wrap(err, status, name);
 }
 

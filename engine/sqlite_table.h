@@ -3,25 +3,26 @@
 #define ENGINE_SQLITE_TABLE_H
 
 #include "engine/sqlite_database.h"
+#include "engine/table_names.h"
 #include "log/arena.h"
-#include "log/definition.h"
 
 struct sqlite_table_flags {
     bool without_rowid;
     bool strict;
 };
 
-/* Read columns, key, constraints and DDL of a table of schema main. On success *out is
- * the caller's, for definition_close(); its number is 0. NOT_FOUND: it can't be
- * replicated, *why (a constant) says why. */
-MUST_CHECK enum status sqlite_table_read(struct sqlite_database *database,
-                                         const char *name,
-                                         struct sqlite_table_flags flags,
-                                         struct definition **out, const char **why,
-                                         struct error *err);
+/* Read columns, key, constraints and DDL of a table of schema main. names: of all tables;
+ * name: this one's among them, which is decided; rule: for it, or NULL. On success *out
+ * is the caller's, for definition_close(); its number is 0. NOT_FOUND: it can't be
+ * replicated, *why (a constant) says why. REFUSED: it has not the key of its rule. */
+MUST_CHECK enum status
+sqlite_table_read(struct sqlite_database *database, const struct table_names *names,
+                  const struct table_name *name, const struct table_rule *rule,
+                  struct sqlite_table_flags flags, struct definition **out,
+                  const char **why, struct error *err);
 
-/* Only the columns and foreign keys of any table, in memory of the arena's: no key is
- * needed. name must live as long. */
+/* Only the columns and foreign keys of any table, in memory of the arena's, with the
+ * database's names of parents: no key is needed. name must live as long. */
 MUST_CHECK enum status sqlite_table_read_references(struct sqlite_database *database,
                                                     const char *name, struct arena *arena,
                                                     struct definition *out,

@@ -13,7 +13,11 @@ int32_t definition_find_column(const struct definition *definition, const char *
 
 static char lower(char letter)
 {
-    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
+    static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char lowered[] = "abcdefghijklmnopqrstuvwxyz";
+    const char *found = letter != '\0' ? strchr(upper, letter) : NULL;
+
+    return found != NULL ? lowered[found - upper] : letter;
 }
 
 static bool same_but_case(const char *a, const char *b)

@@ -118,9 +118,9 @@ enum meta_key {
                                  the last apply saw */
     META_DATABASE = 17,       /* bytes: the database's URL, sqlite:PATH (absolute) */
     META_FOUNDER = 18,        /* 1 when this node founded the fleet */
-    META_OUT = 19,            /* bytes: the tables of which the database takes nothing, see
-                                 log/plan.h */
-    META_SIGNED_SEQ = 20,     /* own origin_seq at which the newest signed head is */
+    META_OUT = 19,          /* bytes: the tables of which the database takes nothing, see
+                               log/plan.h */
+    META_SIGNED_SEQ = 20,   /* own origin_seq at which the newest signed head is */
     META_FOREIGN_KEYS = 21, /* whether they count here unless rowferry.ini says: 1, or 2:
                                they do not; 0: nobody has decided */
 };

@@ -295,17 +295,15 @@ enum status tables_count(struct store_txn *txn, uint32_t *count, struct error *e
     return status;
 }
 
-enum status tables_any(struct store_txn *txn, uint32_t id, struct table *out,
-                       struct error *err)
+enum status tables_others(struct store_txn *txn, uint32_t id, struct table *out,
+                          struct error *err)
 {
-    enum status status = tables_newest(txn, txn->store->identity.node, id, out, err);
+    uint64_t origin, own = txn->store->identity.node;
     MDB_val key, value;
     MDB_cursor *cursor;
     uint8_t first = 'L';
     int rc;
 
-    if (status != STATUS_NOT_FOUND)
-        return status;
     if ((rc = mdb_cursor_open(txn->txn, txn->store->dbi[DBI_TABLE], &cursor)) != 0)
         return from_lmdb(err, rc, "mdb_cursor_open");
     key = (MDB_val){1, &first};
@@ -313,18 +311,33 @@ enum status tables_any(struct store_txn *txn, uint32_t id, struct table *out,
     while (rc == 0 && key.mv_size == 13 && ((const uint8_t *)key.mv_data)[0] == 'L') {
         const uint8_t *at = key.mv_data;
 
-        if (bytes_get(at + 9, 4) == id) {
-            uint64_t origin = bytes_get(at + 1, 8);
-
+        origin = bytes_get(at + 1, 8);
+        if (origin != own && bytes_get(at + 9, 4) == id) {
             mdb_cursor_close(cursor);
             return tables_newest(txn, origin, id, out, err);
         }
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
-    if (rc != 0 && rc != MDB_NOTFOUND)
-        return from_lmdb(err, rc, "table");
-    return error_set(err, STATUS_NOT_FOUND, "table %u has no definition", id);
+    return rc != 0 && rc != MDB_NOTFOUND ? from_lmdb(err, rc, "table") : STATUS_NOT_FOUND;
+}
+
+enum status tables_any(struct store_txn *txn, uint32_t id, struct table *out,
+                       struct error *err)
+{
+    enum status status = tables_newest(txn, txn->store->identity.node, id, out, err);
+
+    if (status == STATUS_NOT_FOUND)
+        status = tables_others(txn, id, out, err);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_NOT_FOUND, "table %u has no definition", id);
+    return status;
+}
+
+enum status tables_generation(struct store_txn *txn, uint64_t *generation,
+                              struct error *err)
+{
+    return store_count(txn, DBI_TABLE, generation, err);
 }
 
 enum status tables_name(struct store_txn *txn, uint32_t id, const char **name,

@@ -41,4 +41,13 @@ MUST_CHECK enum status tables_name(struct store_txn *txn, uint32_t id, const cha
 MUST_CHECK enum status tables_any(struct store_txn *txn, uint32_t id, struct table *out,
                                   struct error *err);
 
+/* Some definition of the table by another node. NOT_FOUND, a plain answer: nobody else
+ * has one. */
+MUST_CHECK enum status tables_others(struct store_txn *txn, uint32_t id,
+                                     struct table *out, struct error *err);
+
+/* A number that is another one after any definition was added. */
+MUST_CHECK enum status tables_generation(struct store_txn *txn, uint64_t *generation,
+                                         struct error *err);
+
 #endif

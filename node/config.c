@@ -1,5 +1,6 @@
 #include "node/config.h"
 
+#include "node/config_tables.h"
 #include "node/path.h"
 
 #include <assert.h>
@@ -29,7 +30,7 @@ void config_init(struct config *config)
 void config_release(struct config *config)
 {
     free(config->database);
-    free(config->tables);
+    table_rules_release(&config->rules);
     config_init(config);
 }
 
@@ -37,7 +38,6 @@ void config_release(struct config *config)
 
 struct reading {
     struct config *config;
-    const char *path;
     struct error *err;
     enum status status; /* of the first line that was wrong */
 };
@@ -45,36 +45,32 @@ struct reading {
 static void wrong_value(struct reading *reading, const char *name, const char *value,
                         const char *allowed)
 {
-    reading->status = error_set(reading->err, STATUS_UNAVAILABLE,
-                                "%s: %s = %s is not understood: use %s", reading->path,
-                                name, value, allowed);
+    reading->status =
+        error_set(reading->err, STATUS_UNAVAILABLE, "%s = %s is not understood: use %s",
+                  name, value, allowed);
 }
 
 static void set_text(struct reading *reading, char **field, const char *value)
 {
-    free(*field);
-    *field = strdup(value);
-    if (*field == NULL)
-        reading->status =
-            error_set(reading->err, STATUS_NO_MEMORY, "%s: out of memory", reading->path);
+    reading->status = table_rules_set(field, value, reading->err);
 }
 
 /* Several lines `tables = …` add up, so that a long list needs no long line. */
 static void add_tables(struct reading *reading, const char *value)
 {
+    char **only = &reading->config->rules.only;
     char *joined = NULL;
 
-    if (reading->config->tables == NULL) {
-        set_text(reading, &reading->config->tables, value);
+    if (*only == NULL) {
+        set_text(reading, only, value);
         return;
     }
-    if (asprintf(&joined, "%s,%s", reading->config->tables, value) < 0) {
-        reading->status =
-            error_set(reading->err, STATUS_NO_MEMORY, "%s: out of memory", reading->path);
+    if (asprintf(&joined, "%s,%s", *only, value) < 0) {
+        reading->status = error_set(reading->err, STATUS_NO_MEMORY, "out of memory");
         return;
     }
-    free(reading->config->tables);
-    reading->config->tables = joined;
+    free(*only);
+    *only = joined;
 }
 
 static bool read_duration(const char *text, uint64_t *out_us)
@@ -118,18 +114,9 @@ static void set_triggers(struct reading *reading, const char *value)
     wrong_value(reading, "triggers", value, "auto, off or on");
 }
 
-/* inih's callback: 1 goes on, 0 counts as a wrong line. */
-static int read_line(void *user, const char *section, const char *name, const char *value)
+static void set_value(struct reading *reading, const char *name, const char *value)
 {
-    struct reading *reading = user;
-
-    if (reading->status != STATUS_OK)
-        return 0;
-    if (section[0] != '\0') {
-        reading->status = error_set(reading->err, STATUS_UNAVAILABLE,
-                                    "%s: section [%s] is unknown to this version",
-                                    reading->path, section);
-    } else if (strcmp(name, "database") == 0) {
+    if (strcmp(name, "database") == 0) {
         set_text(reading, &reading->config->database, value);
     } else if (strcmp(name, "tables") == 0) {
         add_tables(reading, value);
@@ -146,10 +133,24 @@ static int read_line(void *user, const char *section, const char *name, const ch
     } else {
         reading->status =
             error_set(reading->err, STATUS_UNAVAILABLE,
-                      "%s: %s is unknown; there are database, tables, foreign_keys, "
+                      "%s is unknown; there are database, tables, foreign_keys, "
                       "triggers, max_skew",
-                      reading->path, name);
+                      name);
     }
+}
+
+/* inih's callback: 1 goes on, 0 counts as a wrong line. */
+static int read_line(void *user, const char *section, const char *name, const char *value)
+{
+    struct reading *reading = user;
+    struct table_rule *rule = config_tables_of(&reading->config->rules, section);
+
+    if (reading->status != STATUS_OK)
+        return 0;
+    if (rule != NULL)
+        reading->status = config_tables_set(rule, name, value, reading->err);
+    else
+        set_value(reading, name, value);
     return reading->status == STATUS_OK;
 }
 
@@ -201,6 +202,10 @@ static enum status check_lines(const char *path, const char *text, size_t size,
                 "%s:%u: line of %zu characters, at most %d are read: shorten it", path,
                 line, length, CONFIG_LINE_MAX);
         }
+        /* To inih it would be more of the line before. */
+        if ((*at == ' ' || *at == '\t') && strspn(at, " \t\r") < length)
+            return error_set(err, STATUS_UNAVAILABLE,
+                             "%s:%u: the line begins with a blank", path, line);
         at += length;
         at += *at == '\n';
     }
@@ -215,26 +220,63 @@ static enum status config_path(const char *folder, char **out, struct error *err
     return error_set(err, STATUS_NO_MEMORY, "%s: out of memory", folder);
 }
 
-enum status config_read(struct config *config, const char *folder, struct error *err)
+/* Put "path:line: " before the reason. */
+static enum status at_line(const char *path, unsigned line, enum status status,
+                           struct error *err)
 {
-    char *path = NULL, *text = NULL;
-    size_t size = 0;
-    int line;
-    enum status status = config_path(folder, &path, err);
-    struct reading reading = {.config = config, .path = path, .err = err};
+    struct error reason = *err;
 
-    if (status == STATUS_OK)
-        status = load(path, &text, &size, err);
+    return error_set(err, status, "%s:%u: %s", path, line, reason.text);
+}
+
+static enum status parse(struct config *config, const char *path, char *text,
+                         struct error *err)
+{
+    struct reading reading = {.config = config, .err = err};
+    enum status status = config_tables_find(&config->rules, text, err);
+    struct error reason = *err;
+    int line;
+
+    if (status != STATUS_OK)
+        return error_set(err, status, "%s:%s", path, reason.text);
+    line = ini_parse_string(text, read_line, &reading);
+    if (line > 0 && reading.status == STATUS_OK)
+        reading.status = error_set(err, STATUS_UNAVAILABLE, "not a line of name = value");
+    if (reading.status != STATUS_OK)
+        return at_line(path, line > 0 ? (unsigned)line : 0, reading.status, err);
+    return line == 0 ? STATUS_OK
+                     : error_set(err, STATUS_NO_MEMORY, "%s: out of memory", path);
+}
+
+static enum status read_file(struct config *config, const char *path, bool must_be,
+                             struct error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    enum status status = load(path, &text, &size, err);
+
+    if (status == STATUS_OK && text == NULL && must_be)
+        status = error_set(err, STATUS_UNAVAILABLE, "%s: %s", path, strerror(ENOENT));
     if (status == STATUS_OK && text != NULL)
         status = check_lines(path, text, size, err);
-    if (status == STATUS_OK && text != NULL) {
-        line = ini_parse_string(text, read_line, &reading);
-        status = reading.status;
-        if (status == STATUS_OK && line != 0)
-            status = error_set(err, STATUS_UNAVAILABLE,
-                               "%s:%d: not a line of name = value", path, line);
-    }
+    if (status == STATUS_OK && text != NULL)
+        status = parse(config, path, text, err);
     free(text);
+    return status;
+}
+
+enum status config_read_file(struct config *config, const char *path, struct error *err)
+{
+    return read_file(config, path, true, err);
+}
+
+enum status config_read(struct config *config, const char *folder, struct error *err)
+{
+    char *path = NULL;
+    enum status status = config_path(folder, &path, err);
+
+    if (status == STATUS_OK)
+        status = read_file(config, path, false, err);
     free(path);
     return status;
 }
@@ -278,9 +320,9 @@ static void write_lines(FILE *file, const struct config *config)
     if (config->database != NULL && fits_line("database", config->database))
         (void)fprintf(file, "# The database, should it move.\ndatabase = %s\n\n",
                       config->database);
-    if (config->tables != NULL) {
+    if (config->rules.only != NULL) {
         (void)fputs("# Only these tables. Several lines add up.\n", file);
-        write_tables(file, config->tables);
+        write_tables(file, config->rules.only);
         (void)fputc('\n', file);
     }
     (void)fprintf(
@@ -300,11 +342,7 @@ static void write_lines(FILE *file, const struct config *config)
         "# How far ahead of this machine's clock an entry may be (s, m, h, d).\n"
         "max_skew = %llus\n",
         (unsigned long long)(config->max_skew_us / 1000000));
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+    config_tables_write(file, &config->rules);
 }
 
 /* What was written must be what will be read. */
@@ -317,12 +355,12 @@ static enum status read_back(const struct config *config, const char *folder,
     config_init(&again);
     status = config_read(&again, folder, err);
     if (status != STATUS_NO_MEMORY &&
-        (status != STATUS_OK || !same_text(again.tables, config->tables))) {
+        (status != STATUS_OK || !config_tables_same(&again.rules, &config->rules))) {
         status =
             error_set(err, STATUS_USAGE,
                       "--tables \"%s\": not a list of names with commas between that "
                       "a line of rowferry.ini can hold",
-                      config->tables != NULL ? config->tables : "");
+                      config->rules.only != NULL ? config->rules.only : "");
     }
     config_release(&again);
     return status;

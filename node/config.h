@@ -1,4 +1,5 @@
-/* rowferry.ini: what a node's owner may set, one `name = value` a line. */
+/* rowferry.ini: what a node's owner may set, one `name = value` a line, and of a table in
+ * a section of its own. */
 #ifndef NODE_CONFIG_H
 #define NODE_CONFIG_H
 
@@ -10,8 +11,8 @@ enum { CONFIG_LINE_MAX = 190 }; /* inih would cut a longer line in silence */
 enum foreign_keys { FOREIGN_KEYS_UNSAID, FOREIGN_KEYS_ON, FOREIGN_KEYS_OFF };
 
 struct config {
-    char *database; /* URL; NULL: as the store remembers it */
-    char *tables;   /* comma-separated; NULL: all */
+    char *database;           /* URL; NULL: as the store remembers it */
+    struct table_rules rules; /* its only: tables */
     enum foreign_keys foreign_keys;
     enum trigger_mode triggers;
     uint64_t max_skew_us;
@@ -25,6 +26,9 @@ void config_release(struct config *config);
  * UNAVAILABLE: unreadable, a line too long, an unknown name or value, with its line. */
 MUST_CHECK enum status config_read(struct config *config, const char *folder,
                                    struct error *err);
+/* The same for a file of any name, which must be there. */
+MUST_CHECK enum status config_read_file(struct config *config, const char *path,
+                                        struct error *err);
 
 /* Write folder/rowferry.ini with comments; durable on return. A database whose URL does
  * not survive such a line is left out: the store remembers it. USAGE: tables do not

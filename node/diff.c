@@ -6,6 +6,7 @@
 
 #include "engine/sqlite_settle.h"
 #include "log/log_reader.h"
+#include "log/plan.h"
 #include "log/rows.h"
 #include "node/shown.h"
 #include "node/table_rows.h"
@@ -31,15 +32,21 @@ struct diff {
 
 /* ---- the store's side */
 
+/* What the store knows beside the rows. */
+struct standing {
+    uint64_t applied;
+    struct bytes out; /* tables of which the database takes nothing; a view */
+};
+
 /* The row as the database is to hold it, unless a constraint hides it: the winner when
  * the database has taken it, else what it held before. held: what it holds, when that is
  * not the winner, or NULL. */
 static const struct row *row_that_counts(const struct row *winner, const struct row *held,
-                                         bool quarantined, uint64_t applied)
+                                         bool refused, uint64_t applied)
 {
     if (held == NULL)
         return winner;
-    if (quarantined || (!winner->local && winner->winner.seq > applied))
+    if (refused || (!winner->local && winner->winner.seq > applied))
         return held;
     /* The same write, with the columns that only this database has. */
     if (held->live && version_compare(&held->version, &winner->version) == 0)
@@ -47,10 +54,20 @@ static const struct row *row_that_counts(const struct row *winner, const struct 
     return winner;
 }
 
-static enum status load_row(struct diff *diff, struct store_txn *txn, size_t place,
-                            uint32_t table, const struct row *winner, uint64_t applied,
-                            struct error *err)
+/* Whether the database was given the row, and its table takes nothing. */
+static bool is_untaken(const struct row *winner, const struct row *held, bool out,
+                       uint64_t applied)
 {
+    return out && held != NULL && !winner->local && winner->winner.seq <= applied &&
+           (held->live != winner->live ||
+            version_compare(&held->version, &winner->version) != 0);
+}
+
+static enum status load_row(struct diff *diff, struct store_txn *txn, size_t place,
+                            uint32_t table, const struct row *winner,
+                            const struct standing *standing, struct error *err)
+{
+    bool out = plan_out_has(standing->out, table), untaken, quarantined;
     struct row held;
     struct quarantined why;
     struct parked parked;
@@ -65,9 +82,13 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
     status = quarantine_get(txn, table, winner->key, &why, err);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
-    if (status == STATUS_OK)
-        diff->counts->quarantined++;
-    row = row_that_counts(winner, has_held ? &held : NULL, status == STATUS_OK, applied);
+    quarantined = status == STATUS_OK;
+    untaken = !quarantined &&
+              is_untaken(winner, has_held ? &held : NULL, out, standing->applied);
+    diff->counts->quarantined += quarantined;
+    diff->counts->untaken += untaken;
+    row = row_that_counts(winner, has_held ? &held : NULL, quarantined || untaken,
+                          standing->applied);
     progress_add(&diff->progress, 1);
     if (!row->live)
         return STATUS_OK;
@@ -100,7 +121,7 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
 }
 
 static enum status load_table(struct diff *diff, struct store_txn *txn, size_t place,
-                              uint64_t applied, struct error *err)
+                              const struct standing *standing, struct error *err)
 {
     const char *name = diff->catalog.definitions[place]->name;
     struct row_cursor *cursor = NULL;
@@ -114,7 +135,7 @@ static enum status load_table(struct diff *diff, struct store_txn *txn, size_t p
         status = row_cursor_open(&cursor, txn, table, false, err);
     while (status == STATUS_OK &&
            (status = row_cursor_next(cursor, &row, err)) == STATUS_OK)
-        status = load_row(diff, txn, place, table, &row, applied, err);
+        status = load_row(diff, txn, place, table, &row, standing, err);
     row_cursor_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : error_wrap(err, status, name);
 }
@@ -139,7 +160,7 @@ static enum status count_waiting(struct diff *diff, struct store_txn *txn,
     status = meta_get(txn, META_SCHEMA_VERSION, &known, err);
     if (status == STATUS_OK)
         status = sqlite_target_rules(diff->database, options->foreign_keys,
-                                     options->triggers, &rules, err);
+                                     options->triggers, options->rules, &rules, err);
     diff->pending = diff->pending || known != rules;
     return status;
 }
@@ -169,7 +190,7 @@ static enum status check_state(struct diff *diff, struct store_txn *txn,
 static enum status load(struct diff *diff, struct store *store, struct error *err)
 {
     struct store_txn *txn = NULL;
-    uint64_t applied = 0;
+    struct standing standing = {0};
     enum status status = store_begin(store, TXN_READ, &txn, err);
 
     if (status != STATUS_OK)
@@ -180,11 +201,13 @@ static enum status load(struct diff *diff, struct store *store, struct error *er
     if (status == STATUS_OK && !diff->options->other)
         status = check_state(diff, txn, err);
     if (status == STATUS_OK)
-        status = meta_get(txn, META_APPLIED, &applied, err);
+        status = meta_get(txn, META_APPLIED, &standing.applied, err);
     if (status == STATUS_OK)
-        status = count_waiting(diff, txn, applied, err);
+        status = meta_get_bytes(txn, META_OUT, &standing.out, err);
     if (status == STATUS_OK)
-        status = sqlite_catalog_read(diff->database, diff->options->tables,
+        status = count_waiting(diff, txn, standing.applied, err);
+    if (status == STATUS_OK)
+        status = sqlite_catalog_read(diff->database, diff->options->rules, txn,
                                      &diff->catalog, err);
     if (status == STATUS_OK)
         status = shown_open(&diff->shown, diff->database, &diff->catalog,
@@ -192,7 +215,7 @@ static enum status load(struct diff *diff, struct store *store, struct error *er
     progress_begin(&diff->progress, diff->watcher,
                    &(struct progress_state){.step = "load", .unit = PROGRESS_ROWS});
     for (size_t i = 0; status == STATUS_OK && i < diff->catalog.count; i++)
-        status = load_table(diff, txn, i, applied, err);
+        status = load_table(diff, txn, i, &standing, err);
     store_abort(txn);
     return status;
 }

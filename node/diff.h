@@ -13,7 +13,7 @@
 struct diff_options {
     bool foreign_keys; /* whether they count */
     enum trigger_mode triggers;
-    const char *tables; /* as sqlite_catalog_read's only; NULL: all */
+    const struct table_rules *rules; /* as sqlite_catalog_read's */
     bool other; /* not the store's own database: its rowferry_state does not count */
 };
 
@@ -49,6 +49,7 @@ struct diff_counts {
                            captured here, or the rules were changed, after the last one */
     uint64_t parked;    /* live rows that the constraints keep from being shown */
     uint64_t lacking;   /* tables compared without their constraints */
+    uint64_t untaken;   /* rows of tables that take nothing: other than the log's */
     uint64_t quarantined; /* compared with what the database held when it refused them */
 };
 

@@ -51,7 +51,9 @@ void init_report_release(struct init_report *report)
 {
     sqlite_outsiders_release(&report->outsiders);
     free(report->silent);
+    free(report->rules);
     report->silent = NULL;
+    report->rules = NULL;
     free(report->broken);
     report->broken = NULL;
     sqlite_catalog_release(&report->catalog);
@@ -100,6 +102,18 @@ static enum status name_places(struct making *making, struct error *err)
     }
     making->left_id = cradle_left_id(making->place);
     return STATUS_OK;
+}
+
+static enum status read_settings(struct making *making, struct error *err)
+{
+    const struct init_options *options = making->options;
+    enum status status = STATUS_OK;
+
+    if (options->settings != NULL)
+        status = config_read_file(&making->config, options->settings, err);
+    if (status == STATUS_OK && options->tables != NULL)
+        status = table_rules_set(&making->config.rules.only, options->tables, err);
+    return status;
 }
 
 static enum status make_identity(struct making *making, struct error *err)
@@ -175,26 +189,54 @@ static enum status find_silent(struct making *making, struct error *err)
                                   making->config.triggers, report->silent, err);
 }
 
+static enum status fill_rules(struct making *making, struct error *err)
+{
+    struct init_report *report = making->report;
+    const struct sqlite_catalog *catalog = &report->catalog;
+
+    report->rules = calloc(catalog->count + 1, sizeof *report->rules);
+    if (report->rules == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "init: out of memory");
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct definition *definition = catalog->definitions[i];
+        const struct table_rule *rule =
+            table_rules_find(&making->config.rules, definition->local_name);
+
+        if (rule == NULL)
+            continue;
+        report->rules[i].direction = rule->direction;
+        report->rules[i].key = rule->key != NULL;
+    }
+    return STATUS_OK;
+}
+
 static enum status look_at_tables(struct making *making, struct error *err)
 {
     struct init_report *report = making->report;
-    const char *only = making->options->tables;
+    struct table_rules rules = making->config.rules; /* a view */
     uint64_t count;
     enum status status;
 
     if (making->database == NULL)
         return STATUS_OK;
     if (making->options->create_tables)
-        only = NULL; /* what it names comes with the first sync */
+        rules.only = NULL; /* what it names comes with the first sync */
     status = sqlite_begin_read(making->database, err);
     if (status != STATUS_OK)
         return status;
-    status = sqlite_catalog_read(making->database, only, &report->catalog, err);
+    status = sqlite_catalog_read(making->database, &rules, NULL, &report->catalog, err);
+    if (status == STATUS_OK && !making->options->create_tables)
+        status = node_say_rules(making->database, &rules, making->options->notice,
+                                making->options->notice_data, err);
     if (status == STATUS_OK)
         status = sqlite_foreign_keys_broken(making->database, &report->catalog,
                                             &report->broken, err);
+    if (status == STATUS_OK)
+        status = fill_rules(making, err);
     for (size_t i = 0; status == STATUS_OK && i < report->catalog.count; i++) {
         count = 0;
+        if (report->rules[i].direction == TABLE_IN)
+            continue; /* they stay here */
         status = node_count_rows(making->database, report->catalog.definitions[i], &count,
                                  err);
         report->rows += count;
@@ -206,7 +248,8 @@ static enum status look_at_tables(struct making *making, struct error *err)
                                        &report->outsiders, err);
     sqlite_rollback(making->database);
     report->tables = report->catalog.count;
-    if (making->options->join == NULL) /* else the first sync finds out */
+    /* Of a joiner the first sync finds out; settings may have said it. */
+    if (making->options->join == NULL && making->config.foreign_keys != FOREIGN_KEYS_OFF)
         making->config.foreign_keys =
             report->broken == NULL ? FOREIGN_KEYS_ON : FOREIGN_KEYS_OFF;
     return status;
@@ -240,15 +283,6 @@ static enum status put_meta(struct making *making, struct error *err)
                : status;
 }
 
-static enum status copy_option(char **out, const char *text, struct error *err)
-{
-    if (text == NULL)
-        return STATUS_OK;
-    *out = strdup(text);
-    return *out != NULL ? STATUS_OK
-                        : error_set(err, STATUS_NO_MEMORY, "init: out of memory");
-}
-
 static enum status make_store(struct making *making, struct error *err)
 {
     const struct wall_clock *clock = making->options->clock;
@@ -262,9 +296,7 @@ static enum status make_store(struct making *making, struct error *err)
     if (status == STATUS_OK)
         status = store_create(folder, &making->identity, err);
     if (status == STATUS_OK)
-        status = copy_option(&making->config.database, making->url, err);
-    if (status == STATUS_OK)
-        status = copy_option(&making->config.tables, making->options->tables, err);
+        status = table_rules_set(&making->config.database, making->url, err);
     if (status == STATUS_OK)
         status = config_write(&making->config, folder, err);
     if (status == STATUS_OK)
@@ -281,7 +313,7 @@ static enum status make_store(struct making *making, struct error *err)
 static enum status found_fleet(struct making *making, struct error *err)
 {
     struct sqlite_scan_options options = {
-        .tables = making->options->tables,
+        .rules = &making->config.rules,
         .rows = making->report->rows,
         .foreign_keys = making->config.foreign_keys == FOREIGN_KEYS_ON,
     };
@@ -403,6 +435,8 @@ static enum status make(struct making *making, bool *placed, struct error *err)
 {
     enum status status = name_places(making, err);
 
+    if (status == STATUS_OK)
+        status = read_settings(making, err);
     if (status == STATUS_OK && holds_files(making->place)) {
         status = find_placed(making, err);
         *placed = status == STATUS_OK;

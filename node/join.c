@@ -151,49 +151,9 @@ static enum status find_fleet_tables(struct store_txn *txn, struct fleet_tables 
     return STATUS_OK;
 }
 
-/* Whether name is in the comma-separated list; NULL lists all. */
-static bool is_wanted(const char *list, const char *name)
-{
-    size_t size = strlen(name);
-
-    if (list == NULL)
-        return true;
-    for (const char *at = list; *at != '\0'; at += *at == ',') {
-        size_t word = strcspn(at, ",");
-
-        if (word == size && memcmp(at, name, size) == 0)
-            return true;
-        at += word;
-    }
-    return false;
-}
-
-static enum status table_exists(struct sqlite_database *database, const char *name,
-                                bool *exists, struct error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int rc;
-    enum status status = sqlite_prepare(database,
-                                        "SELECT 1 FROM main.sqlite_schema WHERE "
-                                        "type IN ('table', 'view') AND name = ?1 "
-                                        "COLLATE NOCASE",
-                                        &statement, err);
-
-    if (status != STATUS_OK)
-        return status;
-    rc = sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(statement);
-    *exists = rc == SQLITE_ROW;
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        status = sqlite_failed(database, "look for a table", err);
-    (void)sqlite3_finalize(statement);
-    return status;
-}
-
 /* A table that needs what only the application has is left to it; the others are made. */
-static enum status create_table(struct node *node, const struct definition *definition,
-                                struct error *err)
+static enum status run_statements(struct node *node, const struct definition *definition,
+                                  struct error *err)
 {
     enum status status = sqlite_execute(node->database, "SAVEPOINT making", err);
 
@@ -211,6 +171,32 @@ static enum status create_table(struct node *node, const struct definition *defi
                                : status;
 }
 
+/* Make the fleet's table by its own statements, under the name that it has there, unless
+ * there is one. What the fleet calls it is a rule from now on, until it is logged. */
+static enum status create_table(struct node *node, const struct definition *definition,
+                                struct error *err)
+{
+    struct table_rules *rules = &node->config.rules;
+    const char *here = table_names_here(rules, definition->name);
+    struct table_rule *rule = NULL;
+    bool wanted = false, exists = false;
+    enum status status = table_rules_wants(rules, definition->local_name, &wanted, err);
+
+    if (status == STATUS_OK && wanted)
+        status = sqlite_has_table(node->database, here, true, &exists, err);
+    /* A rule says that another one is it. */
+    if (status != STATUS_OK || !wanted || (exists && here != definition->name))
+        return status;
+    status = sqlite_has_table(node->database, definition->local_name, true, &exists, err);
+    if (status == STATUS_OK && !exists)
+        status = run_statements(node, definition, err);
+    if (status == STATUS_OK)
+        status = table_rules_add(rules, definition->local_name, &rule, err);
+    if (status == STATUS_OK && rule->name == NULL)
+        status = table_rules_set(&rule->name, definition->name, err);
+    return status;
+}
+
 /* Parents before children, so that the DDL reads in a sensible order. */
 static enum status create_tables(struct node *node, const struct fleet_tables *tables,
                                  struct error *err)
@@ -226,13 +212,10 @@ static enum status create_tables(struct node *node, const struct fleet_tables *t
     for (uint32_t now = 0; status == STATUS_OK && now <= last; now++) {
         for (uint32_t i = 0; status == STATUS_OK && i < tables->count; i++) {
             const struct definition *definition = tables->definitions[i];
-            bool exists = false;
 
-            if (group[i] != now || !is_wanted(node->config.tables, definition->name))
+            if (group[i] != now)
                 continue;
-            status = table_exists(node->database, definition->local_name, &exists, err);
-            if (status == STATUS_OK && !exists)
-                status = create_table(node, definition, err);
+            status = create_table(node, definition, err);
             if (status != STATUS_OK)
                 status = error_wrap(err, status, definition->name);
         }

@@ -210,6 +210,10 @@ static enum status meet_tables(struct meeting *meeting, char found[FOUND_SIZE],
         uint64_t different = 0;
         int more;
 
+        /* What such a table holds is nobody else's business, and gives way. */
+        if (table_rules_direction(&meeting->node->config.rules, definition->local_name) ==
+            TABLE_IN)
+            continue;
         status = meet_table(meeting, definition, &different, err);
         if (different == 0 || used >= FOUND_SIZE - 1)
             continue;
@@ -236,12 +240,35 @@ static enum status say(struct node *node, struct bytes said, struct error *err)
     return status;
 }
 
+/* Which of the fleet's tables one is can't be left open: it would be logged as another.
+ */
+static enum status refuse_doubt(const struct sqlite_catalog *catalog, struct error *err)
+{
+    for (size_t i = 0; i < catalog->skipped_count; i++)
+        if (catalog->skipped[i].ambiguous)
+            return error_set(err, STATUS_REFUSED, "the table %s %s",
+                             catalog->skipped[i].name, catalog->skipped[i].why);
+    return STATUS_OK;
+}
+
+static enum status read_tables(struct meeting *meeting, struct error *err)
+{
+    struct node *node = meeting->node;
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(node->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_catalog_read(node->database, &node->config.rules, txn,
+                                     &meeting->catalog, err);
+    store_abort(txn);
+    return status == STATUS_OK ? refuse_doubt(&meeting->catalog, err) : status;
+}
+
 static enum status meet(struct meeting *meeting, bool again, struct bytes said,
                         struct error *err)
 {
     char found[FOUND_SIZE];
-    enum status status = sqlite_catalog_read(
-        meeting->node->database, meeting->node->config.tables, &meeting->catalog, err);
+    enum status status = read_tables(meeting, err);
 
     if (status == STATUS_OK)
         status = meet_tables(meeting, found, err);

@@ -12,7 +12,8 @@
 /* Compare, and let the store say that the database holds the equal rows. again: an
  * earlier call may have done so and then was cut off: what it said is taken back first.
  * said: meta value to be set before the first row is said to be held, so that the next
- * call knows. REFUSED: rows differ, how many in each table; nothing was changed. */
+ * call knows. REFUSED: rows differ, how many in each table; or it is not clear which of
+ * the fleet's tables one is; nothing was changed. */
 MUST_CHECK enum status meeting_hold(struct node *node, bool again, struct bytes said,
                                     struct error *err);
 

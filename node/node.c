@@ -199,11 +199,31 @@ void node_set_clock(struct node *node, const struct wall_clock *clock,
     store_set_clock(node->store, clock, max_skew_us);
 }
 
+enum status node_say_rules(struct sqlite_database *database,
+                           const struct table_rules *rules, node_notice_cb notice,
+                           void *data, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; notice != NULL && i < rules->count && status == STATUS_OK; i++) {
+        char line[800];
+        bool has = true;
+
+        status = sqlite_has_table(database, rules->list[i].table, false, &has, err);
+        (void)snprintf(line, sizeof line,
+                       "rowferry.ini: [table %s]: the database has no such table",
+                       rules->list[i].table);
+        if (status == STATUS_OK && !has)
+            notice(data, line);
+    }
+    return status;
+}
+
 /* ---- source and target, on one connection */
 
 enum status node_source(struct node *node, struct source **out, struct error *err)
 {
-    struct sqlite_scan_options options = {.tables = node->config.tables,
+    struct sqlite_scan_options options = {.rules = &node->config.rules,
                                           .foreign_keys = node->foreign_keys};
     enum status status = STATUS_OK;
 
@@ -236,7 +256,7 @@ enum status node_target(struct node *node, struct target **out, struct error *er
         .capture_data = node,
         .foreign_keys = node->foreign_keys,
         .triggers = node->config.triggers,
-        .tables = node->config.tables,
+        .rules = &node->config.rules,
     };
     struct source *source = NULL;
     enum status status = node_source(node, &source, err);
@@ -312,6 +332,9 @@ static enum status begin_half(struct node *node, bool *import, struct error *err
     if (status != STATUS_OK)
         return status;
     status = join_finish(node, err);
+    if (status == STATUS_OK)
+        status = node_say_rules(node->database, &node->config.rules, node->notice,
+                                node->notice_data, err);
     if (status != STATUS_OK)
         node_unlock(node, *import);
     return status;
@@ -354,7 +377,7 @@ enum status node_diff(struct node *node, const char *path, diff_row_cb visit, vo
     struct diff_options options = {
         .foreign_keys = node->foreign_keys,
         .triggers = node->config.triggers,
-        .tables = node->config.tables,
+        .rules = &node->config.rules,
         .other = path != NULL,
     };
     struct sqlite_database *database = node->database;

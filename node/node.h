@@ -21,12 +21,21 @@ struct init_options {
     const char *store;    /* directory to make */
     const char *name;     /* NULL: the host's name */
     const char *tables;   /* comma-separated; NULL: all */
+    const char *settings; /* a file as rowferry.ini, to begin with; NULL: none */
     const char *join;   /* token file, "-" for standard input; NULL: found a new fleet */
     bool create_tables; /* with join: make the founder's tables, and a missing file */
     bool check;         /* say what would be, change nothing */
     bool take_over;     /* the database's rowferry_state may name another store */
     const struct wall_clock *clock;  /* NULL: the system's */
     const struct progress *progress; /* who watches; NULL: nobody */
+    node_notice_cb notice;           /* may be NULL */
+    void *notice_data;
+};
+
+/* What settings say of a table. */
+struct init_rule {
+    enum table_direction direction;
+    bool key; /* its key's columns are named */
 };
 
 struct init_report {
@@ -38,6 +47,7 @@ struct init_report {
     bool joins;                    /* the fleet's rows come with the first sync */
     struct sqlite_catalog catalog; /* what is replicated and what is not, and why */
     struct sqlite_outsiders outsiders;
+    struct init_rule *rules; /* for catalog's definitions */
     bool *silent; /* catalog's definitions whose triggers stay silent when rows arrive */
     char *broken; /* owned: why foreign keys do not count; NULL: nothing is broken */
 };

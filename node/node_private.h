@@ -43,6 +43,12 @@ MUST_CHECK enum status node_check_owner(uint64_t node, const char *path,
                                         const struct sqlite_state *state,
                                         struct error *err);
 
+/* Say which rules are for tables that are not there. notice: may be NULL. */
+MUST_CHECK enum status node_say_rules(struct sqlite_database *database,
+                                      const struct table_rules *rules,
+                                      node_notice_cb notice, void *data,
+                                      struct error *err);
+
 void node_add_segments(struct segment_counts *sum, const struct segment_counts *more);
 
 /* How many rows of a table have a key without NULL, within the caller's transaction. */

@@ -40,22 +40,44 @@ static enum status refuse_name(struct store_txn *txn, const char *name, uint32_t
                      name, count == 1 ? "is" : "are", used > 0 ? names : "none");
 }
 
+/* Whether people may mean the table with this id: by the fleet's name of it, or (here) by
+ * this database's, without case. */
+static enum status is_meant(struct store_txn *txn, uint32_t id, const char *name,
+                            bool here, bool *meant, struct error *err)
+{
+    struct table own;
+    const char *known = "";
+    enum status status;
+
+    if (here) {
+        status = tables_newest(txn, store_identity(store_of(txn))->node, id, &own, err);
+        if (status == STATUS_OK)
+            known = own.definition->local_name;
+        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    } else {
+        status = tables_name(txn, id, &known, err);
+    }
+    *meant = status == STATUS_OK && strcasecmp(known, name) == 0;
+    return status;
+}
+
 enum status row_find_table(struct store_txn *txn, const char *name, struct table *out,
                            struct error *err)
 {
     uint32_t count = 0, id = 0, matches = 0;
-    const char *known;
     enum status status = tables_id(txn, name, &id, err);
 
     if (status == STATUS_OK)
         return tables_any(txn, id, out, err);
     if (status == STATUS_NOT_FOUND)
         status = tables_count(txn, &count, err);
-    for (uint32_t i = 1; status == STATUS_OK && i <= count; i++) {
-        status = tables_name(txn, i, &known, err);
-        if (status == STATUS_OK && strcasecmp(known, name) == 0) {
-            id = i;
-            matches++;
+    for (int here = 0; here <= 1 && matches == 0; here++) {
+        for (uint32_t i = 1; status == STATUS_OK && i <= count; i++) {
+            bool meant = false;
+
+            status = is_meant(txn, i, name, here != 0, &meant, err);
+            id = meant ? i : id;
+            matches += meant;
         }
     }
     if (status != STATUS_OK)

@@ -3,6 +3,7 @@
 #include "log/conflicts.h"
 #include "log/log_reader.h"
 #include "log/peers.h"
+#include "log/tables.h"
 #include "node/path.h"
 
 #include <dirent.h>
@@ -143,4 +144,17 @@ enum status lag_measure(struct lag *out, struct store_txn *txn, uint64_t peer,
         status = measure(txn, &known.ack.holds, out, err);
     peer_release(&known);
     return status;
+}
+
+enum status summary_untaken(struct store_txn *txn, size_t i, const char **name,
+                            struct error *err)
+{
+    struct bytes out = {0};
+    enum status status = meta_get_bytes(txn, META_OUT, &out, err);
+
+    if (status != STATUS_OK)
+        return status;
+    return i < out.size / 4
+               ? tables_name(txn, (uint32_t)bytes_get(out.data + 4 * i, 4), name, err)
+               : STATUS_NOT_FOUND;
 }

@@ -18,6 +18,12 @@ struct summary {
 MUST_CHECK enum status summary_read(struct summary *out, struct store_txn *txn,
                                     struct error *err);
 
+/* The fleet's name of the i-th table, from 0, of which this database takes nothing
+ * (direction = out, or left out by --tables). Lives as long as the store. NOT_FOUND, a
+ * plain answer: there are no more. */
+MUST_CHECK enum status summary_untaken(struct store_txn *txn, size_t i, const char **name,
+                                       struct error *err);
+
 /* What of this log a peer is not known to hold. */
 struct lag {
     bool heard;

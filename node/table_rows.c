@@ -100,7 +100,7 @@ static enum status take_changed(struct table_rows *rows, const struct definition
             return status;
         assert(place < rows->definition->stored_count);
         column = rows->columns[place];
-        theirs = definition_find_column(written, rows->definition->columns[column].name);
+        theirs = definition_map_column(rows->definition, column, written);
         if (theirs >= 0 && written->columns[theirs].generated == GENERATED_NO)
             rows->changed[rows->changed_count++] = column;
     }

@@ -89,6 +89,10 @@ static enum status visit(struct node *node, struct transport *transport,
         }
     }
     if (!plan.pending || status == STATUS_OK) {
+        note(&outcome,
+             node_say_rules(node->database, &node->config.rules, node->notice,
+                            node->notice_data, err),
+             err);
         status = node_apply_locked(node, &report->applied, err);
         note(&outcome, status, err);
     }

@@ -146,7 +146,8 @@ Test(scan, a_large_difference_is_one_entry_in_parts)
 
 Test(scan, only_the_tables_that_are_wanted_are_captured)
 {
-    struct sqlite_scan_options options = {.tables = "b"};
+    struct table_rules rules = {.only = (char[]){"b"}};
+    struct sqlite_scan_options options = {.rules = &rules};
     struct capture_counts counts;
 
     scan_node_open(&node, "CREATE TABLE b (i INTEGER PRIMARY KEY)");

@@ -137,6 +137,21 @@ void fleet_close(struct fleet *fleet)
     cr_assert_eq(nftw(fleet->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+void fleet_set_rules(struct fleet_node *node, const char *lines)
+{
+    char path[FLEET_PATH_MAX];
+    FILE *file;
+
+    make_path(path, node->store, "rowferry.ini", "");
+    file = fopen(path, "w");
+    cr_assert_not_null(file);
+    (void)fputs(lines, file);
+    cr_assert_eq(fclose(file), 0);
+    node_close(node->node);
+    MUST(node_open(&node->node, node->store, NODE_WITH_DATABASE, &err));
+    node_set_clock(node->node, &node->clock, CLOCK_MAX_SKEW_US_DEFAULT);
+}
+
 void fleet_pass_time(struct fleet *fleet, uint64_t us)
 {
     for (size_t i = 0; i < fleet->count; i++)

@@ -43,6 +43,9 @@ void fleet_open(struct fleet *fleet, size_t count, const char *schema,
                 const int64_t *skews_us);
 void fleet_close(struct fleet *fleet);
 
+/* Open the node anew, with these lines as its rowferry.ini. */
+void fleet_set_rules(struct fleet_node *node, const char *lines);
+
 /* Let time pass on every clock. */
 void fleet_pass_time(struct fleet *fleet, uint64_t us);
 

@@ -423,7 +423,7 @@ uint64_t scan_expect_same(struct scan_node *node)
     uint64_t rows = 0;
 
     OK(sqlite_begin_read(node->database, &err));
-    OK(sqlite_catalog_read(node->database, NULL, &catalog, &err));
+    OK(sqlite_catalog_read(node->database, NULL, NULL, &catalog, &err));
     for (size_t i = 0; i < catalog.count; i++)
         rows += expect_table(node, txn, catalog.definitions[i]);
     sqlite_catalog_release(&catalog);

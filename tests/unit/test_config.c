@@ -41,7 +41,7 @@ Test(config, has_defaults_without_a_file)
 {
     cr_assert_eq(config_read(&config, folder, &err), STATUS_OK);
     cr_expect_null(config.database);
-    cr_expect_null(config.tables);
+    cr_expect_null(config.rules.only);
     cr_expect_eq(config.foreign_keys, FOREIGN_KEYS_UNSAID);
     cr_expect_eq(config.triggers, TRIGGERS_AUTO);
     cr_expect_eq(config.max_skew_us, CLOCK_MAX_SKEW_US_DEFAULT);
@@ -56,7 +56,7 @@ Test(config, reads_back_what_it_wrote)
         (void)snprintf(names + strlen(names), sizeof names - strlen(names),
                        "%stable_%02d", i > 0 ? "," : "", i);
     config.database = strdup("sqlite:/a b/ä.db");
-    config.tables = strdup(names);
+    config.rules.only = strdup(names);
     config.foreign_keys = FOREIGN_KEYS_OFF;
     config.triggers = TRIGGERS_ON;
     config.max_skew_us = 7000000;
@@ -64,7 +64,7 @@ Test(config, reads_back_what_it_wrote)
     config_init(&again);
     cr_assert_eq(config_read(&again, folder, &err), STATUS_OK, "%s", err.text);
     cr_expect_str_eq(again.database, config.database);
-    cr_expect_str_eq(again.tables, names);
+    cr_expect_str_eq(again.rules.only, names);
     cr_expect_eq(again.foreign_keys, FOREIGN_KEYS_OFF);
     cr_expect_eq(again.triggers, TRIGGERS_ON);
     cr_expect_eq(again.max_skew_us, 7000000);
@@ -94,7 +94,7 @@ Test(config, leaves_out_a_database_that_no_line_can_hold)
 
 Test(config, refuses_tables_that_no_line_can_hold)
 {
-    config.tables = strdup("a,b ;c");
+    config.rules.only = strdup("a,b ;c");
     cr_expect_eq(config_write(&config, folder, &err), STATUS_USAGE);
 }
 
@@ -126,14 +126,22 @@ Test(config, names_the_line_that_is_wrong)
     const struct {
         const char *text, *named;
     } cases[] = {
-        {"colour = blue\n",        "colour is unknown"   },
-        {"foreign_keys = maybe\n", "foreign_keys = maybe"},
-        {"triggers = some\n",      "auto, off or on"     },
-        {"max_skew = soon\n",      "max_skew = soon"     },
-        {"max_skew = -1s\n",       "max_skew = -1s"      },
-        {"[table x]\nname = y\n",  "[table x]"           },
-        {"# fine\nwhat is this\n", ":2:"                 },
-        {too_long,                 ":2: line of"         },
+        {"colour = blue\n",                      "colour is unknown"               },
+        {"foreign_keys = maybe\n",               "foreign_keys = maybe"            },
+        {"triggers = some\n",                    "auto, off or on"                 },
+        {"max_skew = soon\n",                    "max_skew = soon"                 },
+        {"max_skew = -1s\n",                     "max_skew = -1s"                  },
+        {"[tables]\nname = y\n",                 ":1: section [tables]"            },
+        {"# fine\nwhat is this\n",               ":2:"                             },
+        {"[table]\n",                            ":1: section [table]"             },
+        {"[table ]\n",                           ":1: the section names no table"  },
+        {"\n[table x] # y\n",                    ":2: a section's line ends with ]"},
+        {"[table x]\ncolour = 1\n",              ":2: colour is unknown"           },
+        {"[table x]\nname =\n",                  ":2: name = says nothing"         },
+        {"[table x]\nkey = a\ndirection = up\n", ":3: direction = up"              },
+        {"[table x]\n  key = a\n",               ":2: the line begins with a blank"},
+        {"[table x]\ntriggers = on\n",           ":2: triggers is unknown"         },
+        {too_long,                               ":2: line of"                     },
     };
 
     memset(too_long + strlen(too_long), 'x', 190);
@@ -143,4 +151,65 @@ Test(config, names_the_line_that_is_wrong)
                   err.text);
         cr_expect(strstr(err.text, path) != NULL, "%s", err.text);
     }
+}
+
+/* inih alone would end a section's name at the first ], at a comment's ; or after 49
+ * bytes. */
+Test(config, takes_any_name_of_a_table)
+{
+    static const char *const names[] = {
+        "x",
+        "a] ;b",
+        "\"quoted\" [1]",
+        "Gr\303\266\303\237e",
+        "a name of more than fifty bytes, which is what inih has room for at most",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[300];
+        const struct table_rule *rule;
+
+        config_release(&config);
+        (void)snprintf(text, sizeof text,
+                       "[table y]\nkey = a\n[table  %s ]\nname = n\ndirection = in\n"
+                       "key = \"p,q\", r\n[table y]\ndirection = out",
+                       names[i]);
+        cr_assert_eq(read_text(text), STATUS_OK, "%s", err.text);
+        cr_expect_eq(config.rules.count, 2);
+        rule = table_rules_find(&config.rules, names[i]);
+        cr_assert_not_null(rule, "%s", names[i]);
+        cr_expect_str_eq(rule->name, "n");
+        cr_expect_str_eq(rule->key, "\"p,q\", r");
+        cr_expect_eq(rule->direction, TABLE_IN);
+        rule = table_rules_find(&config.rules, "Y");
+        cr_assert_not_null(rule);
+        cr_expect_eq(rule->direction, TABLE_OUT, "sections of one table add up");
+        cr_expect_str_eq(rule->key, "a");
+    }
+}
+
+Test(config, reads_back_the_rules_that_it_wrote)
+{
+    struct config again;
+    struct table_rule *rule;
+
+    cr_assert_eq(table_rules_add(&config.rules, "a] ;b", &rule, &err), STATUS_OK);
+    rule->name = strdup("crm.person");
+    rule->direction = TABLE_OUT;
+    cr_assert_eq(table_rules_add(&config.rules, "t", &rule, &err), STATUS_OK);
+    rule->key = strdup("a, b");
+    cr_assert_eq(config_write(&config, folder, &err), STATUS_OK, "%s", err.text);
+    config_init(&again);
+    cr_assert_eq(config_read(&again, folder, &err), STATUS_OK, "%s", err.text);
+    cr_expect_eq(table_rules_fingerprint(&again.rules),
+                 table_rules_fingerprint(&config.rules));
+    cr_expect_eq(table_rules_direction(&again.rules, "A] ;B"), TABLE_OUT);
+    cr_expect_eq(table_rules_direction(&again.rules, "t"), TABLE_BOTH);
+    config_release(&again);
+}
+
+Test(config, a_named_file_must_be_there)
+{
+    cr_expect_eq(config_read_file(&config, "/nonexistent/settings", &err),
+                 STATUS_UNAVAILABLE);
 }

@@ -133,7 +133,7 @@ Test(plan, has_nothing_of_tables_that_take_nothing)
     cr_expect_eq(plan_next(cursor, &planned, &err), STATUS_NOT_FOUND);
     plan_close(cursor);
     OK(plan_open(&cursor, txn, range, &err));
-    cr_expect_eq(plan_next_won(cursor, &planned, &err), STATUS_NOT_FOUND);
+    cr_expect_eq(plan_next_shown(cursor, &planned, &err), STATUS_NOT_FOUND);
     plan_close(cursor);
     cr_expect_eq(plan_find(txn, range, 1, buffer_view(&key), &planned, &err),
                  STATUS_NOT_FOUND);

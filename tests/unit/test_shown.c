@@ -51,7 +51,7 @@ static void begin(const char *schema, bool foreign_keys)
 {
     MUST(sqlite_execute(database, schema, &err));
     MUST(sqlite_begin_read(database, &err));
-    MUST(sqlite_catalog_read(database, NULL, &catalog, &err));
+    MUST(sqlite_catalog_read(database, NULL, NULL, &catalog, &err));
     sqlite_rollback(database);
     MUST(shown_open(&shown, database, &catalog, foreign_keys, &err));
 }

@@ -27,11 +27,12 @@ static void execute(const char *sql)
 
 static enum status read_only_some(const char *only)
 {
+    struct table_rules rules = {.only = (char *)(uintptr_t)only};
     enum status status;
 
     sqlite_catalog_release(&catalog);
     cr_assert_eq(sqlite_begin_read(database, &err), STATUS_OK);
-    status = sqlite_catalog_read(database, only, &catalog, &err);
+    status = sqlite_catalog_read(database, &rules, NULL, &catalog, &err);
     sqlite_rollback(database);
     return status;
 }
@@ -282,7 +283,7 @@ Test(sqlite_catalog, the_ddl_makes_the_same_table_elsewhere)
     cr_assert_eq(sqlite_create_table(elsewhere, find("t"), &err), STATUS_OK, "%s",
                  err.text);
     cr_assert_eq(sqlite_begin_read(elsewhere, &err), STATUS_OK);
-    cr_assert_eq(sqlite_catalog_read(elsewhere, NULL, &copy, &err), STATUS_OK, "%s",
+    cr_assert_eq(sqlite_catalog_read(elsewhere, NULL, NULL, &copy, &err), STATUS_OK, "%s",
                  err.text);
     sqlite_rollback(elsewhere);
     cr_assert_eq(copy.count, 1);

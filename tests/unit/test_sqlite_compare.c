@@ -36,8 +36,8 @@ static const struct definition *make(const char *sql)
     cr_assert_eq(sqlite_memory_open(&database, &err), STATUS_OK);
     cr_assert_eq(sqlite_execute(database, sql, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(sqlite_begin_read(database, &err), STATUS_OK);
-    cr_assert_eq(sqlite_catalog_read(database, NULL, &catalog, &err), STATUS_OK, "%s",
-                 err.text);
+    cr_assert_eq(sqlite_catalog_read(database, NULL, NULL, &catalog, &err), STATUS_OK,
+                 "%s", err.text);
     sqlite_rollback(database);
     return catalog.definitions[0];
 }

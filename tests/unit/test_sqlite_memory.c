@@ -62,7 +62,7 @@ static enum status read_and_compare(struct sqlite_database *database)
     enum status status = sqlite_begin_read(database, &err);
 
     if (status == STATUS_OK)
-        status = sqlite_catalog_read(database, NULL, &catalog, &err);
+        status = sqlite_catalog_read(database, NULL, NULL, &catalog, &err);
     if (status == STATUS_OK)
         status = foreign_key_groups((const struct definition *const *)catalog.definitions,
                                     catalog.count, group, &err);
