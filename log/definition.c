@@ -17,7 +17,9 @@ static char lower(char letter)
     static const char lowered[] = "abcdefghijklmnopqrstuvwxyz";
     const char *found = letter != '\0' ? strchr(upper, letter) : NULL;
 
-    return found != NULL ? lowered[found - upper] : letter;
+    if (found == NULL)
+        return letter;
+    return lowered[found - upper];
 }
 
 static bool same_but_case(const char *a, const char *b)

@@ -32,15 +32,17 @@ static enum status take_section(struct table_rules *rules, unsigned line, char *
 
     while (last > at && is_blank(last[-1]))
         last--;
-    if (last[-1] != ']')
+    if (last[-1] != ']') {
         return error_set(err, STATUS_UNAVAILABLE,
                          "%u: a section's line ends with ], a comment needs its own",
                          line);
+    }
     last--;
-    if (strncmp(at, word, strlen(word)) != 0 || !is_blank(*name))
+    if (strncmp(at, word, strlen(word)) != 0 || !is_blank(*name)) {
         return error_set(err, STATUS_UNAVAILABLE,
                          "%u: section %.*s is unknown; there is [table NAME]", line,
                          (int)(end - at), at);
+    }
     while (name < last && is_blank(*name))
         name++;
     while (name < last && is_blank(last[-1]))

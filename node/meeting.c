@@ -244,10 +244,14 @@ static enum status say(struct node *node, struct bytes said, struct error *err)
  */
 static enum status refuse_doubt(const struct sqlite_catalog *catalog, struct error *err)
 {
-    for (size_t i = 0; i < catalog->skipped_count; i++)
-        if (catalog->skipped[i].ambiguous)
-            return error_set(err, STATUS_REFUSED, "the table %s %s",
-                             catalog->skipped[i].name, catalog->skipped[i].why);
+    for (size_t i = 0; i < catalog->skipped_count; i++) {
+        const struct catalog_skipped *skipped = &catalog->skipped[i];
+
+        if (skipped->ambiguous) {
+            return error_set(err, STATUS_REFUSED, "the table %s %s", skipped->name,
+                             skipped->why);
+        }
+    }
     return STATUS_OK;
 }
 
