@@ -326,8 +326,10 @@ static enum status find_shown(struct plan_cursor *cursor, const struct log_chang
         .table = cursor->table,
         .place = {change->seq, change->index},
         .key = change->change.key,
-        .is_winner = local || seq <= cursor->range.to
+        .is_winner = seq <= cursor->range.to,
     };
+    if (local) /* not the batch's doing, and maybe parked long since */
+        return STATUS_OK;
     *shown = out->is_winner;
     if (*shown)
         return STATUS_OK;

@@ -402,6 +402,30 @@ Test(intent_fold, what_a_row_was_when_it_was_parked_stays_while_it_is_parked)
     buffer_release(&key);
 }
 
+/* Parked before the batch, it is not freed by a change that it has won over. */
+Test(intent_fold, a_local_row_stays_parked)
+{
+    uint64_t from = log_last(two);
+    struct intent intent = range_of(from, from + 2);
+    struct parked parked = {.kind = PARKED_UNIQUE};
+    struct buffer key = {0};
+    struct store_txn *txn;
+
+    put(1, "x");
+    log_carry(one, two, 0);
+    two->now_us = one->now_us + 1000000;
+    (void)log_write(two, 1, "local", NULL);
+    item_key(&key, 1);
+    parked.key = buffer_view(&key);
+    OK(store_begin(two->store, TXN_WRITE, &txn, &err));
+    OK(parked_put(txn, 1, &parked, &err));
+    OK(store_commit(txn, &err));
+    write_intent(&intent, NULL);
+    OK(intent_fold(two->store, NULL, 0, &err));
+    cr_expect(has("parked"));
+    buffer_release(&key);
+}
+
 Test(intent_fold, a_quarantined_row_stays_held_as_it_was)
 {
     struct intent_item item = {.kind = INTENT_QUARANTINED,
