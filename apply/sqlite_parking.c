@@ -10,9 +10,10 @@
  *
  * Placed rows are in the user's table and nowhere else, so its own unique indexes are the
  * claims. A row can only lose its place to one born earlier, so one ascending pass is
- * exact; all rows that were parked are in the queue again, so whatever became free is
- * found. What step 3 hides has been placed, and has evicted, like any other. Step 3 takes
- * orphans away until there are none: what is left is the largest set without any. */
+ * exact. Rows that were parked are in the queue again, but for those whose blocker is as
+ * it was; when a row loses its place, all of them: so whatever became free is found. What
+ * step 3 hides has been placed, and has evicted, like any other. Step 3 takes orphans
+ * away until there are none: what is left is the largest set without any. */
 #include "apply/sqlite_mend.h"
 #include "apply/sqlite_parking_private.h"
 
@@ -41,6 +42,21 @@ static enum status suspect_orphans(struct sqlite_batch *batch,
     if (status != STATUS_NOT_FOUND)
         return status;
     return all ? STATUS_OK : sqlite_foreign_forget_gone(foreign, err);
+}
+
+/* Whether parents outside of the group have gone, or changed what is referred to. */
+static bool lost_parents(const struct sqlite_batch *batch, uint32_t group)
+{
+    const struct sqlite_schema *schema = batch->schema;
+
+    for (uint32_t i = schema->group_start[group]; i < schema->group_start[group + 1];
+         i++) {
+        for (const struct sqlite_foreign *at = schema->by_group[i]->as_child; at != NULL;
+             at = at->next_of_child)
+            if (!at->inner && at->gone > 0)
+                return true;
+    }
+    return false;
 }
 
 static enum status suspect_children(struct sqlite_batch *batch, uint32_t group,
@@ -102,6 +118,7 @@ static enum status drop_candidates(struct sqlite_batch *batch, uint32_t group,
 
 struct loading {
     struct sqlite_batch *batch;
+    bool whole;
     enum status status;
     struct error *err;
 };
@@ -159,6 +176,31 @@ static enum status still_lacks(struct sqlite_batch *batch, struct sqlite_table *
     return status;
 }
 
+/* Whether what blocks a parked row is as it was before the batch, so that the row is,
+ * too: the holder of its unique value neither written nor moved, or its parent neither
+ * come nor brought back. Not asked of a hidden row, whose values are its own. */
+static enum status is_blocked_still(struct sqlite_batch *batch,
+                                    const struct parked *parked, bool *still,
+                                    struct error *err)
+{
+    struct moved_row moved;
+    struct row row;
+    enum status status;
+
+    *still = false;
+    if (parked->kind == PARKED_PARENT_INNER || parked->blocker_table == 0 ||
+        parked->blocker_key.size == 0)
+        return STATUS_OK;
+    status = sqlite_moved_find(batch->moved, parked->blocker_table, parked->blocker_key,
+                               &moved, err);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    status = rows_get(batch->txn, parked->blocker_table, parked->blocker_key, &row, err);
+    *still = status == STATUS_NOT_FOUND ||
+             (status == STATUS_OK && (row.local || row.winner.seq <= batch->range.from));
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 static enum status load_parked(struct sqlite_batch *batch, struct sqlite_table *table,
                                const struct parked *parked, struct error *err)
 {
@@ -205,17 +247,23 @@ static enum status load_parked(struct sqlite_batch *batch, struct sqlite_table *
 static bool visit_parked(void *data, uint32_t table, const struct parked *parked)
 {
     struct loading *loading = data;
+    bool still = false;
 
+    loading->status = STATUS_OK;
+    if (!loading->whole)
+        loading->status = is_blocked_still(loading->batch, parked, &still, loading->err);
+    if (loading->status != STATUS_OK || still)
+        return loading->status == STATUS_OK;
     loading->status =
         load_parked(loading->batch, sqlite_schema_find(loading->batch->schema, table),
                     parked, loading->err);
     return loading->status == STATUS_OK;
 }
 
-static enum status load_group(struct sqlite_batch *batch, uint32_t group,
-                              struct error *err)
+enum status parking_load_group(struct sqlite_batch *batch, uint32_t group, bool whole,
+                               struct error *err)
 {
-    struct loading loading = {batch, STATUS_OK, err};
+    struct loading loading = {batch, whole, STATUS_OK, err};
     struct sqlite_schema *schema = batch->schema;
     enum status status = STATUS_OK;
 
@@ -301,14 +349,17 @@ static bool is_touched(const struct sqlite_batch *batch, uint32_t group)
 static enum status resolve_group(struct sqlite_batch *batch, uint32_t group,
                                  bool any_parked, struct error *err)
 {
+    bool whole = batch->all || lost_parents(batch, group);
     enum status status = suspect_children(batch, group, false, err);
 
+    batch->displaced = false;
     if (status == STATUS_OK)
         status = drop_candidates(batch, group, err);
+    whole = whole || batch->displaced;
     if (status == STATUS_OK && any_parked)
-        status = load_group(batch, group, err);
+        status = parking_load_group(batch, group, whole, err);
     if (status == STATUS_OK)
-        status = parking_run_queue(batch, group, err);
+        status = parking_run_queue(batch, group, any_parked && !whole, err);
     return status == STATUS_OK ? hide_orphans(batch, group, err) : status;
 }
 

@@ -13,6 +13,7 @@ struct decision {
     struct version born;
     enum moved_was was;
     enum moved_origin origin;
+    bool claimed; /* it was hidden, and yet its values were its own */
 };
 
 /* Put a row of the user's table at the writer's hand, by its key. */
@@ -43,8 +44,14 @@ MUST_CHECK enum status parking_lacks_parent(struct sqlite_batch *batch,
 struct bytes parking_name_foreign(struct sqlite_batch *batch,
                                   const struct sqlite_foreign *foreign);
 
-/* Step 2: decide the group's queue. */
+/* Queue the group's parked rows: all of them (whole), or those that may not be what they
+ * were: of which what blocked them was touched. None is queued twice. */
+MUST_CHECK enum status parking_load_group(struct sqlite_batch *batch, uint32_t group,
+                                          bool whole, struct error *err);
+
+/* Step 2: decide the group's queue. partly: parked rows wait that were left out; when a
+ * row loses its place they join. */
 MUST_CHECK enum status parking_run_queue(struct sqlite_batch *batch, uint32_t group,
-                                         struct error *err);
+                                         bool partly, struct error *err);
 
 #endif

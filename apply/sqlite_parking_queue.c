@@ -39,6 +39,7 @@ enum status parking_take_out(struct sqlite_batch *batch, struct sqlite_table *ta
     if (status == STATUS_OK)
         status = sqlite_batch_remove(batch, table, err);
     batch->changed[table->group] = true;
+    batch->displaced = true;
     return status;
 }
 
@@ -101,6 +102,7 @@ struct bytes parking_name_foreign(struct sqlite_batch *batch,
 static enum status park(struct sqlite_batch *batch, const struct decision *decision,
                         const struct parked *parked, struct error *err)
 {
+    batch->displaced = batch->displaced || decision->claimed;
     return sqlite_moved_set(batch->moved, decision->id, MOVED_PARKED, parked, err);
 }
 
@@ -123,6 +125,7 @@ static enum status refuse(struct sqlite_batch *batch, const struct decision *dec
         status = sqlite_moved_set(batch->moved, decision->id, MOVED_REFUSED, NULL, err);
     if (status != STATUS_OK)
         return status;
+    batch->displaced = batch->displaced || decision->claimed;
     *err = message;
     return sqlite_batch_note_refused(batch, decision->table->id, decision->key,
                                      &row.version, decision->origin != MOVED_PLANNED,
@@ -289,7 +292,7 @@ static enum status decide(struct sqlite_batch *batch, const struct decision *dec
     return status == STATUS_OK ? place(batch, decision, err) : status;
 }
 
-enum status parking_run_queue(struct sqlite_batch *batch, uint32_t group,
+enum status parking_run_queue(struct sqlite_batch *batch, uint32_t group, bool partly,
                               struct error *err)
 {
     struct moved_row row;
@@ -303,6 +306,7 @@ enum status parking_run_queue(struct sqlite_batch *batch, uint32_t group,
             .born = row.born,
             .was = row.was,
             .origin = row.origin,
+            .claimed = row.was == WAS_PARKED && row.before.kind == PARKED_PARENT_INNER,
         };
 
         buffer_clear(&key);
@@ -311,6 +315,11 @@ enum status parking_run_queue(struct sqlite_batch *batch, uint32_t group,
         status = buffer_check(&key, err);
         if (status == STATUS_OK)
             status = decide(batch, &decision, err);
+        /* Who waited for the displaced row was born after this one: still to come. */
+        if (status == STATUS_OK && partly && batch->displaced) {
+            partly = false;
+            status = parking_load_group(batch, group, true, err);
+        }
         if (status != STATUS_OK)
             break;
     }

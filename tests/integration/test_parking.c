@@ -123,7 +123,8 @@ static unsigned number_from(const char *name, unsigned otherwise)
     return text == NULL ? otherwise : (unsigned)strtoul(text, NULL, 10);
 }
 
-static void one_step(struct apply_node *target, struct apply_node *sources)
+/* writes: the target's application writes too, so that its batches look everywhere. */
+static void one_step(struct apply_node *target, struct apply_node *sources, bool writes)
 {
     struct apply_node *source = &sources[pick(2)];
 
@@ -142,8 +143,11 @@ static void one_step(struct apply_node *target, struct apply_node *sources)
         break;
     case 3:
     case 4:
-        write_somewhere(target, pick(2) == 0);
-        break;
+        if (writes) {
+            write_somewhere(target, pick(2) == 0);
+            break;
+        }
+        /* Fall through. */
     default:
         write_somewhere(source, false);
         (void)scan_capture(&source->scan);
@@ -170,7 +174,7 @@ static struct apply_counts run_world(uint64_t seed, unsigned steps)
             apply_node_restart(&target);
             target.options.batch_changes_max = 1 + pick(6);
         }
-        one_step(&target, sources);
+        one_step(&target, sources, seed % 2 == 0);
         if (pick(3) > 0)
             continue;
         /* With something to apply, local writes are captured under the lock. */

@@ -357,3 +357,84 @@ Test(parking_named, a_constraint_that_was_dropped_frees_what_it_blocked)
     cr_expect_eq(y.counts.released, 1);
     apply_expect_quiet(&y);
 }
+
+/* ---- whom a lost place frees */
+
+static struct apply_node early;
+
+#define TREE(unique) \
+    "CREATE TABLE t (id INTEGER PRIMARY KEY, up REFERENCES t, a" unique ", b" unique ")"
+
+static void open_tree(void)
+{
+    apply_node_open(&early, TREE(""), false);
+    apply_node_open(&x, TREE(""), false);
+    apply_node_open(&y, TREE(" UNIQUE"), true);
+}
+
+static void close_tree(void)
+{
+    apply_node_close(&early);
+    close_two();
+}
+
+TestSuite(parking_tree, .init = open_tree, .fini = close_tree);
+
+static void bring(struct apply_node *from)
+{
+    (void)apply_carry(from, &y, 0);
+    apply_run(&y);
+    apply_expect_quiet(&y);
+}
+
+/* Row 1 was there first, but is the last to arrive. */
+static void write_first(const char *row)
+{
+    apply_write(&early, row);
+    x.scan.now_us = early.scan.now_us + 1000000;
+}
+
+Test(parking_tree, a_hidden_row_that_loses_one_value_gives_the_other_free)
+{
+    write_first("INSERT INTO t VALUES (1, NULL, 'a', 'x')");
+    apply_write(&x, "INSERT INTO t VALUES (4, 99, 'a', 'b')");
+    apply_write(&x, "INSERT INTO t VALUES (3, NULL, 'c', 'b')");
+    bring(&x);
+    apply_expect(&y, "SELECT id FROM t", "");
+    bring(&early);
+    apply_expect(&y, "SELECT id FROM t ORDER BY id", "1;3");
+    cr_expect_str_eq(apply_parked(&y), "t(4) unique UNIQUE (a) of t(1)");
+}
+
+Test(parking_tree, an_evicted_row_gives_its_other_value_free)
+{
+    write_first("INSERT INTO t VALUES (1, NULL, 'a', 'x')");
+    apply_write(&x, "INSERT INTO t VALUES (2, NULL, 'a', 'b')");
+    apply_write(&x, "INSERT INTO t VALUES (3, NULL, 'c', 'b')");
+    bring(&x);
+    apply_expect(&y, "SELECT id FROM t", "2");
+    bring(&early);
+    apply_expect(&y, "SELECT id FROM t ORDER BY id", "1;3");
+}
+
+Test(parking_groups, a_blocked_row_that_loses_its_parent_too_says_so, .fini = close_two)
+{
+    apply_node_open(&x,
+                    "CREATE TABLE p (id INTEGER PRIMARY KEY);"
+                    "CREATE TABLE t (id INTEGER PRIMARY KEY, p REFERENCES p, a)",
+                    false);
+    apply_node_open(&y,
+                    "CREATE TABLE p (id INTEGER PRIMARY KEY);"
+                    "CREATE TABLE t (id INTEGER PRIMARY KEY, p REFERENCES p, a UNIQUE)",
+                    true);
+    apply_write(&x, "INSERT INTO p VALUES (1); INSERT INTO t VALUES (1, NULL, 'a')");
+    apply_write(&x, "INSERT INTO t VALUES (2, 1, 'a')");
+    bring(&x);
+    cr_expect_str_eq(apply_parked(&y), "t(2) unique UNIQUE (a) of t(1)");
+    apply_write(&x, "DELETE FROM p");
+    bring(&x);
+    cr_expect_str_eq(apply_parked(&y), "t(2) outer p REFERENCES p of p(1)");
+    apply_write(&x, "DELETE FROM t WHERE id = 1; INSERT INTO p VALUES (1)");
+    bring(&x);
+    cr_expect_str_eq(apply_parked(&y), "");
+}
