@@ -166,27 +166,12 @@ static enum status walk_some(struct gone_walk *walk, struct error *err)
 
 static enum status add_delete(struct gone_walk *walk, struct bytes key, struct error *err)
 {
-    struct scan_run *run = walk->run;
-    const struct definition *definition = NULL;
     struct store_txn *txn;
     struct row holding;
-    bool from_held;
-    enum status status = appender_txn(run->appender, &txn, err);
+    enum status status = scan_holding(walk->table, walk->run, key, &txn, &holding, err);
 
     if (status == STATUS_OK)
-        status = rows_holding(txn, walk->table->table.id, key, &holding, &from_held, err);
-    if (status == STATUS_OK)
-        status = scan_held_definition(walk->table, txn, &holding, &definition, err);
-    if (status == STATUS_OK)
-        status = sqlite_compare_gone(walk->table->comparer, key, holding.image,
-                                     definition, &run->before, err);
-    if (status == STATUS_OK) {
-        struct change change = {
-            .op = CHANGE_DELETE, .key = key, .before = buffer_view(&run->before)};
-
-        assert(holding.live);
-        status = scan_add(walk->table, run, txn, &change, &holding, err);
-    }
+        status = scan_add_delete(walk->table, walk->run, txn, key, &holding, err);
     return status;
 }
 

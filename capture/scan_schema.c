@@ -2,12 +2,15 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void close_tables(struct scan_schema *schema)
 {
     for (size_t i = 0; i < schema->count; i++)
         scan_table_close(schema->tables[i]);
     free((void *)schema->tables);
+    free(schema->reshaped);
+    schema->reshaped = NULL;
     schema->tables = NULL;
     schema->count = 0;
     schema->known = false;
@@ -56,6 +59,8 @@ static enum status log_definitions(struct scan_schema *schema, struct appender *
         }
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             break;
+        schema->reshaped[i] = status == STATUS_NOT_FOUND ||
+                              !definition_same_image(definition, logged.definition);
         definition->number = ++highest;
         status = appender_add_definition(appender, definition, err);
     }
@@ -75,17 +80,23 @@ enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database 
         status = appender_txn(appender, &txn, err);
     if (status == STATUS_OK)
         status = tables_generation(txn, &generation, err);
-    if (status != STATUS_OK ||
-        (schema->known && schema->catalog.schema_version == version &&
-         schema->generation == generation))
+    if (status != STATUS_OK)
         return status;
+    if (schema->known && schema->catalog.schema_version == version &&
+        schema->generation == generation) {
+        memset(schema->reshaped, 0, schema->count * sizeof *schema->reshaped);
+        return STATUS_OK;
+    }
     scan_schema_release(schema);
     schema->generation = generation;
     status = sqlite_catalog_read(database, rules, txn, &schema->catalog, err);
     sqlite_catalog_count_foreign_keys(&schema->catalog, foreign_keys);
-    if (status == STATUS_OK)
-        status = log_definitions(schema, appender, err);
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    schema->reshaped = calloc(schema->catalog.count + 1, sizeof *schema->reshaped);
+    if (schema->reshaped == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
+    return log_definitions(schema, appender, err);
 }
 
 enum status scan_schema_open(struct scan_schema *schema, struct sqlite_database *database,

@@ -10,6 +10,8 @@ struct scan_schema {
     struct sqlite_catalog catalog;
     struct scan_table **tables; /* one a definition of the catalog; NULL: sends nothing */
     size_t count;
+    bool *reshaped; /* by definition: its columns were others at the last capture, or it
+                       is new */
     uint64_t generation; /* of the store's definitions, when it was read */
     bool known;          /* tables are those of catalog, as it is logged */
 };

@@ -245,6 +245,23 @@ static enum status find_unseen(struct scan_run *run, struct store_txn *txn,
     return status;
 }
 
+enum status scan_holding(struct scan_table *table, struct scan_run *run, struct bytes key,
+                         struct store_txn **txn, struct row *out, struct error *err)
+{
+    bool from_held = false;
+    enum status status = appender_txn(run->appender, txn, err);
+
+    if (status == STATUS_OK && run->pending != NULL) {
+        status = pending_get(run->pending, table->table.id, key, out, err);
+        if (status != STATUS_NOT_FOUND)
+            return status;
+        status = STATUS_OK;
+    }
+    if (status == STATUS_OK)
+        status = rows_holding(*txn, table->table.id, key, out, &from_held, err);
+    return status;
+}
+
 enum status scan_add(struct scan_table *table, struct scan_run *run,
                      struct store_txn *txn, struct change *change,
                      const struct row *holding, struct error *err)
@@ -254,45 +271,138 @@ enum status scan_add(struct scan_table *table, struct scan_run *run,
     if (status != STATUS_OK)
         return status;
     change->definition = table->table.definition->number;
-    if (holding->live) {
+    /* A row that this very entry made has no version yet to be born of. */
+    if (holding->live && holding->born.origin_seq != 0) {
         change->has_born = true;
         change->born = holding->born;
     }
-    return appender_add_change(run->appender, change, err);
+    if (change->op == CHANGE_UPDATE && !change->has_born) {
+        change->op = CHANGE_INSERT;
+        change->before = (struct bytes){NULL, 0};
+    }
+    status = appender_add_change(run->appender, change, err);
+    if (status == STATUS_OK && run->pending != NULL)
+        status = pending_put(run->pending, &table->table, change, err);
+    return status;
 }
 
-/* Compare the row in table->values, whose key is in run->key, with its holding. */
-static enum status compare_one(struct scan_table *table, struct scan_run *run,
-                               struct error *err)
+enum status scan_add_delete(struct scan_table *table, struct scan_run *run,
+                            struct store_txn *txn, struct bytes key,
+                            const struct row *holding, struct error *err)
+{
+    struct change change = {.op = CHANGE_DELETE, .key = key};
+    const struct definition *definition = NULL;
+    enum status status = scan_held_definition(table, txn, holding, &definition, err);
+
+    assert(holding->live);
+    if (status == STATUS_OK)
+        status = sqlite_compare_gone(table->comparer, key, holding->image, definition,
+                                     &run->before, err);
+    change.before = buffer_view(&run->before);
+    if (status == STATUS_OK)
+        status = scan_add(table, run, txn, &change, holding, err);
+    return status;
+}
+
+/* Whether a changeset did not tell all of the row. */
+static bool is_partial(const struct scan_table *table)
+{
+    for (uint32_t i = 0; i < table->table.definition->stored_count; i++)
+        if (table->values[i].type == VALUE_ABSENT)
+            return true;
+    return false;
+}
+
+static enum status fill_row(struct scan_table *table, struct bytes key,
+                            struct bytes image, const struct definition *definition,
+                            struct error *err)
+{
+    if (!is_partial(table))
+        return STATUS_OK;
+    return sqlite_compare_fill(table->comparer, key, image, definition, table->values,
+                               err);
+}
+
+/* Compare the row in table->values with its holding, both of the key in run->key. */
+static enum status compare_with(struct scan_table *table, struct scan_run *run,
+                                struct store_txn *txn, const struct row *holding,
+                                struct error *err)
 {
     const struct definition *definition = NULL;
     struct bytes key = buffer_view(&run->key);
-    struct store_txn *txn;
-    struct row holding = {0};
-    bool from_held = false;
+    struct bytes image = holding->live ? holding->image : (struct bytes){NULL, 0};
     bool changed = false;
-    enum status status = appender_txn(run->appender, &txn, err);
+    enum status status = STATUS_OK;
 
-    if (status == STATUS_OK)
-        status = rows_holding(txn, table->table.id, key, &holding, &from_held, err);
-    if (status == STATUS_OK && holding.live)
-        status = scan_held_definition(table, txn, &holding, &definition, err);
+    if (holding->live)
+        status = scan_held_definition(table, txn, holding, &definition, err);
+    if (status == STATUS_OK && holding->live)
+        status = fill_row(table, key, image, definition, err);
     if (status == STATUS_OK) {
-        status = sqlite_compare_row(
-            table->comparer, key, holding.live ? holding.image : (struct bytes){NULL, 0},
-            definition, table->values, &changed, &run->image, &run->before, err);
+        status =
+            sqlite_compare_row(table->comparer, key, image, definition, table->values,
+                               &changed, &run->image, &run->before, err);
     }
-    table->matched += holding.live;
     if (status == STATUS_OK && changed) {
         struct change change = {
-            .op = holding.live ? CHANGE_UPDATE : CHANGE_INSERT,
+            .op = holding->live ? CHANGE_UPDATE : CHANGE_INSERT,
             .key = key,
             .image = buffer_view(&run->image),
             .before = buffer_view(&run->before),
         };
 
-        status = scan_add(table, run, txn, &change, &holding, err);
+        status = scan_add(table, run, txn, &change, holding, err);
     }
+    return status;
+}
+
+static enum status put_key(struct scan_table *table, struct scan_run *run,
+                           struct error *err)
+{
+    enum status status;
+
+    buffer_clear(&run->key);
+    status = image_key(&run->key, table->values, table->table.definition, err);
+    return status == STATUS_OK ? buffer_check(&run->key, err) : status;
+}
+
+const struct definition *scan_table_definition(const struct scan_table *table)
+{
+    return table->table.definition;
+}
+
+struct value *scan_table_values(struct scan_table *table)
+{
+    return table->values;
+}
+
+enum status scan_table_put(struct scan_table *table, struct scan_run *run,
+                           struct error *err)
+{
+    struct store_txn *txn;
+    struct row holding;
+    enum status status = put_key(table, run, err);
+
+    if (status == STATUS_OK)
+        status = scan_holding(table, run, buffer_view(&run->key), &txn, &holding, err);
+    if (status == STATUS_OK && !holding.live && is_partial(table))
+        return STATUS_NOT_FOUND;
+    if (status == STATUS_OK)
+        status = compare_with(table, run, txn, &holding, err);
+    return status;
+}
+
+enum status scan_table_delete(struct scan_table *table, struct scan_run *run,
+                              struct error *err)
+{
+    struct store_txn *txn;
+    struct row holding;
+    enum status status = put_key(table, run, err);
+
+    if (status == STATUS_OK)
+        status = scan_holding(table, run, buffer_view(&run->key), &txn, &holding, err);
+    if (status == STATUS_OK && holding.live)
+        status = scan_add_delete(table, run, txn, buffer_view(&run->key), &holding, err);
     return status;
 }
 
@@ -311,6 +421,21 @@ static enum status take_row(struct scan_table *table, bool *whole, struct error 
     return status;
 }
 
+static enum status scan_row(struct scan_table *table, struct scan_run *run,
+                            struct error *err)
+{
+    struct store_txn *txn;
+    struct row holding;
+    enum status status = put_key(table, run, err);
+
+    if (status == STATUS_OK)
+        status = scan_holding(table, run, buffer_view(&run->key), &txn, &holding, err);
+    if (status != STATUS_OK)
+        return status;
+    table->matched += holding.live;
+    return compare_with(table, run, txn, &holding, err);
+}
+
 static enum status scan_rows(struct scan_table *table, struct scan_run *run,
                              struct error *err)
 {
@@ -324,14 +449,8 @@ static enum status scan_rows(struct scan_table *table, struct scan_run *run,
 
         progress_add(&run->progress, 1);
         status = take_row(table, &whole, err);
-        if (status != STATUS_OK || !whole)
-            continue;
-        buffer_clear(&run->key);
-        status = image_key(&run->key, table->values, table->table.definition, err);
-        if (status == STATUS_OK)
-            status = buffer_check(&run->key, err);
-        if (status == STATUS_OK)
-            status = compare_one(table, run, err);
+        if (status == STATUS_OK && whole)
+            status = scan_row(table, run, err);
     }
     if (status == STATUS_OK && rc != SQLITE_DONE)
         status = sqlite_failed(run->database, "scan", err);

@@ -2,6 +2,7 @@
 #ifndef CAPTURE_SCAN_TABLE_H
 #define CAPTURE_SCAN_TABLE_H
 
+#include "capture/pending.h"
 #include "engine/sqlite_row.h"
 #include "log/appender.h"
 
@@ -14,8 +15,9 @@ struct scan_run {
     struct buffer key;
     struct buffer image;
     struct buffer before;
-    struct buffer gone;  /* keys of rows that are gone, each with its size */
-    struct buffer after; /* key where a walk stands */
+    struct buffer gone;      /* keys of rows that are gone, each with its size */
+    struct buffer after;     /* key where a walk stands */
+    struct pending *pending; /* rows of the entry being made; NULL: no row comes twice */
 };
 
 void scan_run_release(struct scan_run *run);
@@ -28,6 +30,22 @@ MUST_CHECK enum status scan_table_open(struct scan_table **out,
                                        struct sqlite_database *database,
                                        const struct table *table, struct error *err);
 void scan_table_close(struct scan_table *table);
+
+const struct definition *scan_table_definition(const struct scan_table *table);
+
+/* Room for one row: a value for each stored column. */
+struct value *scan_table_values(struct scan_table *table);
+
+/* Add a change for the row in the values, if it differs from what the store says. Where
+ * they are absent the row has what it had. NOT_FOUND, a plain answer: it is not known
+ * what that is; nothing was added. */
+MUST_CHECK enum status scan_table_put(struct scan_table *table, struct scan_run *run,
+                                      struct error *err);
+
+/* Add a delete of the row whose key is in the values, if the store says that it is there.
+ */
+MUST_CHECK enum status scan_table_delete(struct scan_table *table, struct scan_run *run,
+                                         struct error *err);
 
 /* Add a change to the appender's entry for each row that differs. */
 MUST_CHECK enum status scan_table_run(struct scan_table *table, struct scan_run *run,

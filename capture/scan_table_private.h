@@ -31,6 +31,16 @@ MUST_CHECK enum status scan_held_definition(struct scan_table *table,
                                             const struct definition **out,
                                             struct error *err);
 
+/* What the database held of a row before the change that is to be added. */
+MUST_CHECK enum status scan_holding(struct scan_table *table, struct scan_run *run,
+                                    struct bytes key, struct store_txn **txn,
+                                    struct row *out, struct error *err);
+
+/* Add the delete of a row whose live holding this is. */
+MUST_CHECK enum status scan_add_delete(struct scan_table *table, struct scan_run *run,
+                                       struct store_txn *txn, struct bytes key,
+                                       const struct row *holding, struct error *err);
+
 /* Add a change, with what its row's holding says of it. */
 MUST_CHECK enum status scan_add(struct scan_table *table, struct scan_run *run,
                                 struct store_txn *txn, struct change *change,

@@ -1,6 +1,7 @@
 #include "capture/sqlite_scan.h"
 
 #include "capture/scan_schema.h"
+#include "capture/sqlite_outbox.h"
 #include "engine/sqlite_own_write.h"
 #include "engine/sqlite_settle.h"
 
@@ -17,7 +18,8 @@ struct sqlite_scan {
     bool foreign_keys;
     struct scan_schema schema;
     struct scan_run run;
-    bool complete; /* a scan ended with everything logged, at data_version */
+    uint64_t taken; /* of the outbox: id of the last row that is in the log */
+    bool complete;  /* a scan ended with everything logged, at data_version */
     int64_t data_version;
 };
 
@@ -37,14 +39,17 @@ static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *
                              enum entry_kind kind, uint64_t written_us,
                              struct capture_counts *counts, struct error *err)
 {
-    struct meta_update seen = {META_SEEN, order->counter};
+    struct meta_update seen[2] = {
+        {META_SEEN,   order->counter},
+        {META_OUTBOX, scan->taken   }
+    };
     bool base = order->base && kind == ENTRY_CHANGES;
     struct local_entry entry = {
         .kind = kind,
         .flags = base ? ENTRY_BASE : 0,
         .commit_us = base ? 0 : written_us,
-        .updates = &seen,
-        .update_count = order->base ? 0 : 1,
+        .updates = order->base ? seen + 1 : seen,
+        .update_count = kind == ENTRY_TABLES ? !order->base : 2 - order->base,
     };
     uint32_t items = appender_item_count(scan->run.appender);
     uint64_t seq;
@@ -60,6 +65,22 @@ static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *
     counts->entries++;
     counts->changes += kind == ENTRY_CHANGES ? items : 0;
     return STATUS_OK;
+}
+
+/* A first snapshot has what the outbox tells. */
+static enum status take_outbox(struct sqlite_scan *scan, const struct scan_order *order,
+                               struct capture_counts *counts, struct error *err)
+{
+    struct sqlite_outbox_order outbox = {order->counter,
+                                         scan->schema.catalog.schema_version};
+    struct sqlite_outbox_result result = {0};
+    enum status status = order->base
+                             ? sqlite_outbox_newest(scan->database, &result.taken, err)
+                             : sqlite_outbox_drain(&scan->schema, &scan->run, &outbox,
+                                                   &result, counts, err);
+
+    scan->taken = result.taken;
+    return status;
 }
 
 static enum status scan_tables(struct sqlite_scan *scan, struct error *err)
@@ -102,6 +123,8 @@ static enum status scan_within(struct sqlite_scan *scan, const struct scan_order
         status = scan_schema_open(&scan->schema, scan->database, scan->rules,
                                   run->appender, err);
     if (status == STATUS_OK)
+        status = take_outbox(scan, order, counts, err);
+    if (status == STATUS_OK)
         status = scan_tables(scan, err);
     if (status == STATUS_OK)
         status = end_entry(scan, order, ENTRY_CHANGES, written_us, counts, err);
@@ -143,6 +166,8 @@ static enum status raise_within(struct sqlite_scan *scan, struct sqlite_state st
         status = sqlite_own_write_before(scan->database, txn, &own, err);
     store_abort(txn);
     state.counter++;
+    if (status == STATUS_OK)
+        status = sqlite_outbox_forget(scan->database, scan->taken, err);
     if (status == STATUS_OK)
         status = sqlite_state_write(scan->database, &state, err);
     if (status == STATUS_OK)
@@ -252,6 +277,8 @@ enum status sqlite_scan_locked(struct source *source, bool *logged, struct error
     status = scan_if_written(scan, &(struct scan_order){.counter = state.counter},
                              &counts, err);
     *logged = counts.entries > 0;
+    if (status == STATUS_OK && *logged)
+        status = sqlite_outbox_forget(scan->database, scan->taken, err);
     return status;
 }
 

@@ -219,6 +219,31 @@ enum status sqlite_compare_row(struct sqlite_comparer *comparer, struct bytes ke
     return status == STATUS_OK ? buffer_check(before, err) : status;
 }
 
+enum status sqlite_compare_fill(struct sqlite_comparer *comparer, struct bytes key,
+                                struct bytes held,
+                                const struct definition *held_definition,
+                                struct value *row, struct error *err)
+{
+    const struct definition *own = comparer->definition;
+    const struct mapping *mapping = NULL;
+    enum status status = find_mapping(comparer, held_definition, &mapping, err);
+
+    if (status == STATUS_OK)
+        status = image_decode(&comparer->image, held, held_definition, key, err);
+    for (uint32_t i = 0; i < own->stored_count && status == STATUS_OK; i++) {
+        const struct value *was =
+            mapping->places[i] < 0 ? NULL : &comparer->image.values[mapping->places[i]];
+
+        if (row[i].type != VALUE_ABSENT)
+            continue;
+        if (was == NULL || was->type == VALUE_ABSENT)
+            status = sqlite_stored_default(comparer->stored, i, &row[i], err);
+        else
+            row[i] = *was;
+    }
+    return status;
+}
+
 enum status sqlite_compare_gone(struct sqlite_comparer *comparer, struct bytes key,
                                 struct bytes held,
                                 const struct definition *held_definition,

@@ -41,6 +41,36 @@ enum status sqlite_column_value(sqlite3_stmt *statement, int column, struct valu
     return error_set(err, STATUS_NO_MEMORY, "read a value: out of memory");
 }
 
+void sqlite_value_take(sqlite3_value *value, struct value *out)
+{
+    *out = (struct value){.type = VALUE_ABSENT};
+    if (value == NULL)
+        return;
+    switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+        out->type = VALUE_INTEGER;
+        out->integer = sqlite3_value_int64(value);
+        break;
+    case SQLITE_FLOAT:
+        out->type = VALUE_REAL;
+        out->real = sqlite3_value_double(value);
+        break;
+    case SQLITE_TEXT:
+        out->type = VALUE_TEXT;
+        out->bytes.data = sqlite3_value_text(value);
+        out->bytes.size = (size_t)sqlite3_value_bytes(value);
+        break;
+    case SQLITE_BLOB:
+        out->type = VALUE_BLOB;
+        out->bytes.data = sqlite3_value_blob(value);
+        out->bytes.size = (size_t)sqlite3_value_bytes(value);
+        break;
+    default:
+        out->type = VALUE_NULL;
+        break;
+    }
+}
+
 enum status sqlite_bind_value(struct sqlite_database *database, sqlite3_stmt *statement,
                               int parameter, const struct value *value, struct error *err)
 {

@@ -10,6 +10,10 @@
 MUST_CHECK enum status sqlite_column_value(sqlite3_stmt *statement, int column,
                                            struct value *out, struct error *err);
 
+/* The same of a changeset's value. Views live as long as it. NULL, for a column that the
+ * changeset does not tell: absent. */
+void sqlite_value_take(sqlite3_value *value, struct value *out);
+
 /* Bind (SQLITE_STATIC: the value outlives the step). ABSENT binds NULL; typed text binds
  * as text. */
 MUST_CHECK enum status sqlite_bind_value(struct sqlite_database *database,
@@ -39,6 +43,15 @@ MUST_CHECK enum status sqlite_compare_row(struct sqlite_comparer *comparer,
                                           const struct value *row, bool *changed,
                                           struct buffer *image, struct buffer *before,
                                           struct error *err);
+
+/* Fill the absent values of a row that a changeset tells only in part: with what held
+ * has, or the column's default where it has nothing. Key columns are all told. Views live
+ * as long as held's bytes and the comparer. NOT_FOUND, a plain answer: neither says what
+ * the database has in a column. */
+MUST_CHECK enum status sqlite_compare_fill(struct sqlite_comparer *comparer,
+                                           struct bytes key, struct bytes held,
+                                           const struct definition *held_definition,
+                                           struct value *row, struct error *err);
 
 /* The row is gone: before gets what held had of the own definition's columns. */
 MUST_CHECK enum status sqlite_compare_gone(struct sqlite_comparer *comparer,

@@ -112,6 +112,7 @@ enum meta_key {
     META_NEXT_CONFLICT = 10,
     META_APPLIED_VECTOR = 11, /* bytes: vector of the entries up to META_APPLIED */
     META_VECTOR = 12,         /* bytes: vector of the whole log */
+    META_OUTBOX = 13, /* id of the last row of rowferry_outbox that is in the log */
     META_NEXT_SEGMENT = 14,
     META_JOIN = 15, /* bytes: what init --join remembers; empty: joined or founder */
     META_SCHEMA_VERSION = 16, /* made of the PRAGMA schema_version and the options that

@@ -1,0 +1,121 @@
+#include "capture/changeset.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct changeset {
+    changeset_piece_cb piece;
+    void *data;
+    struct bytes rest; /* of the current piece */
+    bool ended;
+    sqlite3_changeset_iter *iterator;
+    struct changeset_row row;
+    enum status status; /* of piece */
+    struct error *err;  /* where it goes: the caller's of the moment */
+};
+
+enum status changeset_open(struct changeset **out, changeset_piece_cb piece, void *data,
+                           struct error *err)
+{
+    struct changeset *changeset = calloc(1, sizeof *changeset);
+
+    *out = NULL;
+    if (changeset == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "changeset: out of memory");
+    changeset->piece = piece;
+    changeset->data = data;
+    *out = changeset;
+    return STATUS_OK;
+}
+
+void changeset_close(struct changeset *changeset)
+{
+    if (changeset == NULL)
+        return;
+    (void)sqlite3changeset_finalize(changeset->iterator);
+    free(changeset);
+}
+
+/* SQLite asks for *size bytes at most; 0 tells the end. */
+static int read_some(void *data, void *out, int *size)
+{
+    struct changeset *changeset = data;
+    size_t wanted = (size_t)*size;
+
+    if (changeset->rest.size == 0 && !changeset->ended) {
+        changeset->status =
+            changeset->piece(changeset->data, &changeset->rest, changeset->err);
+        if (changeset->status != STATUS_OK)
+            return SQLITE_ABORT;
+        changeset->ended = changeset->rest.size == 0;
+    }
+    if (wanted > changeset->rest.size)
+        wanted = changeset->rest.size;
+    if (wanted > 0)
+        memcpy(out, changeset->rest.data, wanted);
+    changeset->rest.data += wanted;
+    changeset->rest.size -= wanted;
+    *size = (int)wanted;
+    return SQLITE_OK;
+}
+
+static enum status from_changeset(struct changeset *changeset, int rc, struct error *err)
+{
+    if (changeset->status != STATUS_OK)
+        return changeset->status;
+    if ((rc & 0xff) == SQLITE_NOMEM)
+        return error_set(err, STATUS_NO_MEMORY, "changeset: out of memory");
+    return error_set(err, STATUS_CORRUPT, "it is cut, or not a changeset");
+}
+
+/* One that fits into one piece is read where it is. */
+static enum status start(struct changeset *changeset, struct error *err)
+{
+    int rc = sqlite3changeset_start_strm(&changeset->iterator, read_some, changeset);
+
+    return rc == SQLITE_OK ? STATUS_OK : from_changeset(changeset, rc, err);
+}
+
+enum status changeset_next(struct changeset *changeset, struct changeset_row *row,
+                           struct error *err)
+{
+    enum status status = STATUS_OK;
+    unsigned char *key = NULL;
+    int indirect;
+    int rc;
+
+    changeset->err = err;
+    if (changeset->iterator == NULL)
+        status = start(changeset, err);
+    if (status != STATUS_OK)
+        return status;
+    rc = sqlite3changeset_next(changeset->iterator);
+    if (rc == SQLITE_DONE)
+        return changeset->status == STATUS_OK ? STATUS_NOT_FOUND : changeset->status;
+    if (rc == SQLITE_ROW)
+        rc = sqlite3changeset_op(changeset->iterator, &row->table, &row->column_count,
+                                 &row->op, &indirect);
+    if (rc == SQLITE_OK)
+        rc = sqlite3changeset_pk(changeset->iterator, &key, NULL);
+    if (rc != SQLITE_OK)
+        return from_changeset(changeset, rc, err);
+    row->key = key;
+    changeset->row = *row;
+    return STATUS_OK;
+}
+
+sqlite3_value *changeset_value(struct changeset *changeset, int column)
+{
+    const struct changeset_row *row = &changeset->row;
+    sqlite3_value *value = NULL;
+    int rc;
+
+    assert(column < row->column_count);
+    if (row->op == SQLITE_DELETE || (row->op == SQLITE_UPDATE && row->key[column] != 0))
+        rc = sqlite3changeset_old(changeset->iterator, column, &value);
+    else
+        rc = sqlite3changeset_new(changeset->iterator, column, &value);
+    assert(rc == SQLITE_OK);
+    return value;
+}

@@ -1,0 +1,41 @@
+/* A changeset or patchset of SQLite's session extension, read in pieces. The format is
+ * SQLite's own; its library reads it. */
+#ifndef CAPTURE_CHANGESET_H
+#define CAPTURE_CHANGESET_H
+
+#include "log/bytes.h"
+#include "log/error.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+/* Give the next piece; an empty one ends the changeset. The view lives until the next
+ * call. Anything else: final. */
+typedef enum status (*changeset_piece_cb)(void *data, struct bytes *piece,
+                                          struct error *err);
+
+struct changeset;
+
+/* Nothing is read yet. On success the caller closes it. */
+MUST_CHECK enum status changeset_open(struct changeset **out, changeset_piece_cb piece,
+                                      void *data, struct error *err);
+void changeset_close(struct changeset *changeset);
+
+/* The row that comes next. Views live until the next call. */
+struct changeset_row {
+    const char *table;
+    const unsigned char *key; /* for each column: 0 when it is not in the primary key */
+    int column_count;
+    int op; /* SQLITE_INSERT, SQLITE_UPDATE, SQLITE_DELETE */
+};
+
+/* NOT_FOUND, a plain answer: the changeset has ended. CORRUPT: it is cut, or not a
+ * changeset. Otherwise what piece returned. */
+MUST_CHECK enum status changeset_next(struct changeset *changeset,
+                                      struct changeset_row *row, struct error *err);
+
+/* A column of the current row: after the change; of a delete, and of an update's key,
+ * before it. NULL: an update that leaves the column alone. */
+sqlite3_value *changeset_value(struct changeset *changeset, int column);
+
+#endif

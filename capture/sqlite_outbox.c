@@ -1,0 +1,408 @@
+/* Happy path: the rows of one transaction follow each other, the first says so; their
+ * changesets are read piece by piece, each row becomes a change, and where the next
+ * transaction begins the entry ends.
+ *
+ * A host that calls rowferry_commit() more than once in a transaction makes several
+ * changesets, and a row may be in each: when the second one is met, the entry is dropped
+ * and begun again with a memory of its rows (capture/pending.h). */
+#include "capture/sqlite_outbox.h"
+
+#include "capture/changeset.h"
+#include "engine/sqlite_outbox.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum outbox_column {
+    OUTBOX_ID,
+    OUTBOX_FORMAT,
+    OUTBOX_FIRST,
+    OUTBOX_LAST,
+    OUTBOX_SCAN,
+    OUTBOX_POSITION,
+    OUTBOX_STAMP,
+    OUTBOX_SCHEMA,
+    OUTBOX_NOTE,
+    OUTBOX_USER,
+    OUTBOX_CHANGES,
+};
+
+struct drain {
+    struct scan_schema *schema;
+    struct scan_run *run;
+    const struct sqlite_outbox_order *order;
+    struct sqlite_outbox_result *result;
+    struct capture_counts *counts;
+    sqlite3_stmt *rows;
+    struct buffer fields; /* of the entry being made */
+    struct buffer note;   /* its parts': the newest that is one */
+    struct buffer user;
+    uint64_t stamp_us;
+    uint64_t taken;  /* id of the transaction's last row */
+    bool same_shape; /* recorded under the schema of now */
+    size_t table;    /* of the last change, among schema's */
+    bool have_row;   /* rows stands on one */
+    bool beyond;     /* rows has left the transaction already */
+    bool given;      /* its piece was read */
+    bool whole;      /* so far the transaction is what a recorder writes */
+};
+
+static int64_t column(const struct drain *drain, enum outbox_column which)
+{
+    return sqlite3_column_int64(drain->rows, (int)which);
+}
+
+static enum status step(struct drain *drain, struct error *err)
+{
+    int rc = sqlite3_step(drain->rows);
+
+    drain->have_row = rc == SQLITE_ROW;
+    drain->given = false;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return sqlite_failed(drain->run->database, "rowferry_outbox", err);
+    return STATUS_OK;
+}
+
+/* Whether rows stands on a further row of the transaction. */
+static bool goes_on(const struct drain *drain)
+{
+    return drain->have_row && column(drain, OUTBOX_FIRST) == 0;
+}
+
+/* ---- rows to changes */
+
+static struct scan_table *find_table(struct drain *drain, const char *name)
+{
+    const struct scan_schema *schema = drain->schema;
+
+    for (size_t i = 0; i < schema->count; i++) {
+        size_t at = (drain->table + i) % schema->count;
+
+        if (schema->tables[at] != NULL &&
+            strcmp(scan_table_definition(schema->tables[at])->local_name, name) == 0) {
+            drain->table = at;
+            return schema->tables[at];
+        }
+    }
+    return NULL;
+}
+
+/* Whether a recorded row has the columns that the table has now. */
+static bool fits(const struct drain *drain, const struct definition *definition,
+                 const struct changeset_row *row)
+{
+    if (!drain->same_shape && drain->schema->reshaped[drain->table])
+        return false;
+    if ((uint32_t)row->column_count != definition->column_count ||
+        definition->stored_count != definition->column_count)
+        return false;
+    for (uint32_t i = 0; i < definition->column_count; i++)
+        if ((row->key[i] != 0) != (definition->columns[i].key_position > 0))
+            return false;
+    return true;
+}
+
+static enum status add_row(struct drain *drain, struct changeset *changeset,
+                           const struct changeset_row *row, struct error *err)
+{
+    struct scan_table *table = find_table(drain, row->table);
+    struct value *values;
+    enum status status;
+
+    if (table == NULL)
+        return STATUS_OK; /* not replicated */
+    if (!fits(drain, scan_table_definition(table), row)) {
+        drain->result->scan = true;
+        return STATUS_OK;
+    }
+    values = scan_table_values(table);
+    for (int i = 0; i < row->column_count; i++)
+        sqlite_value_take(changeset_value(changeset, i), &values[i]);
+    if (row->op == SQLITE_DELETE)
+        status = scan_table_delete(table, drain->run, err);
+    else
+        status = scan_table_put(table, drain->run, err);
+    if (status == STATUS_NOT_FOUND) {
+        drain->result->scan = true;
+        status = STATUS_OK;
+    }
+    return status == STATUS_OK ? status : error_wrap(err, status, row->table);
+}
+
+/* The next piece of the changeset that rows stands in. */
+static enum status next_piece(void *data, struct bytes *piece, struct error *err)
+{
+    struct drain *drain = data;
+    enum status status = STATUS_OK;
+
+    *piece = (struct bytes){NULL, 0};
+    if (drain->given && column(drain, OUTBOX_LAST) != 0)
+        return STATUS_OK;
+    if (drain->given) {
+        status = step(drain, err);
+        drain->beyond = !goes_on(drain);
+        drain->whole = drain->whole && !drain->beyond;
+        if (status != STATUS_OK || drain->beyond)
+            return status;
+        drain->taken = (uint64_t)column(drain, OUTBOX_ID);
+    }
+    drain->given = true;
+    piece->data = sqlite3_column_blob(drain->rows, OUTBOX_CHANGES);
+    piece->size = (size_t)sqlite3_column_bytes(drain->rows, OUTBOX_CHANGES);
+    return STATUS_OK;
+}
+
+/* Add the changeset that begins with this row; leave rows at its last one. */
+static enum status add_changeset(struct drain *drain, struct error *err)
+{
+    struct changeset *changeset = NULL;
+    struct changeset_row row;
+    enum status status = changeset_open(&changeset, next_piece, drain, err);
+
+    while (status == STATUS_OK) {
+        status = changeset_next(changeset, &row, err);
+        if (status == STATUS_OK)
+            status = add_row(drain, changeset, &row, err);
+    }
+    if (status == STATUS_CORRUPT)
+        drain->whole =
+            false; /* of what the log holds nothing can be: it was read before */
+    changeset_close(changeset);
+    return status == STATUS_NOT_FOUND || status == STATUS_CORRUPT ? STATUS_OK : status;
+}
+
+/* ---- transactions */
+
+/* What a later part says of the transaction counts more. */
+static void take_text(struct drain *drain, struct buffer *out, enum outbox_column which)
+{
+    struct bytes text = {sqlite3_column_text(drain->rows, (int)which), 0};
+
+    text.size = (size_t)sqlite3_column_bytes(drain->rows, (int)which);
+    if (text.data == NULL || text.size == 0)
+        return;
+    buffer_clear(out);
+    buffer_put_bytes(out, text);
+}
+
+static void take_texts(struct drain *drain)
+{
+    take_text(drain, &drain->note, OUTBOX_NOTE);
+    take_text(drain, &drain->user, OUTBOX_USER);
+}
+
+static enum status put_fields(struct drain *drain, struct error *err)
+{
+    enum status status = buffer_check(&drain->note, err);
+
+    if (status == STATUS_OK)
+        status = buffer_check(&drain->user, err);
+    buffer_clear(&drain->fields);
+    if (status == STATUS_OK && drain->note.size > 0)
+        entry_field_put(&drain->fields, FIELD_NOTE, buffer_view(&drain->note));
+    if (status == STATUS_OK && drain->user.size > 0)
+        entry_field_put(&drain->fields, FIELD_USER, buffer_view(&drain->user));
+    return status == STATUS_OK ? buffer_check(&drain->fields, err) : status;
+}
+
+/* Look at the first row of a transaction. A position that the database has left behind is
+ * not the context that its entry would get. */
+static void begin_transaction(struct drain *drain)
+{
+    drain->beyond = false;
+    buffer_clear(&drain->note);
+    buffer_clear(&drain->user);
+    drain->stamp_us = (uint64_t)column(drain, OUTBOX_STAMP);
+    drain->same_shape = column(drain, OUTBOX_SCHEMA) == drain->order->schema_version;
+    drain->whole = column(drain, OUTBOX_FIRST) == 1 &&
+                   column(drain, OUTBOX_FORMAT) == SQLITE_OUTBOX_FORMAT &&
+                   (uint64_t)column(drain, OUTBOX_POSITION) == drain->run->applied;
+}
+
+static enum status end_transaction(struct drain *drain, struct error *err)
+{
+    struct meta_update updates[] = {
+        {META_SEEN,   drain->order->counter},
+        {META_OUTBOX, drain->taken         }
+    };
+    struct local_entry entry = {
+        .kind = ENTRY_CHANGES,
+        .commit_us = drain->stamp_us,
+        .updates = updates,
+        .update_count = 2,
+    };
+    struct appender *appender = drain->run->appender;
+    uint32_t changes = appender_item_count(appender);
+    uint64_t seq;
+    enum status status = put_fields(drain, err);
+
+    drain->result->taken = drain->taken;
+    if (status != STATUS_OK || changes == 0)
+        return status;
+    entry.fields = buffer_view(&drain->fields);
+    status = appender_end_local(appender, &entry, &seq, err);
+    if (status == STATUS_OK) {
+        drain->counts->entries++;
+        drain->counts->changes += changes;
+    }
+    return status;
+}
+
+/* Add the transaction that begins with this row; leave rows at the next one's first.
+ * *again: a second changeset was met, and no memory was kept. */
+static enum status add_transaction(struct drain *drain, bool *again, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    *again = false;
+    begin_transaction(drain);
+    do {
+        drain->taken = (uint64_t)column(drain, OUTBOX_ID);
+        take_texts(drain);
+        if (column(drain, OUTBOX_SCAN) != 0)
+            drain->result->scan = true;
+        if (drain->whole && sqlite3_column_bytes(drain->rows, OUTBOX_CHANGES) > 0)
+            status = add_changeset(drain, err);
+        if (status == STATUS_OK && !drain->beyond)
+            status = step(drain, err);
+        *again = drain->whole && goes_on(drain) && drain->run->pending == NULL;
+    } while (status == STATUS_OK && !*again && goes_on(drain));
+    if (status == STATUS_OK && !drain->whole)
+        drain->result->scan = true;
+    if (status != STATUS_OK || *again || !drain->whole)
+        appender_drop(drain->run->appender);
+    return status == STATUS_OK && !*again ? end_transaction(drain, err) : status;
+}
+
+static enum status seek(struct drain *drain, uint64_t id, struct error *err)
+{
+    (void)sqlite3_reset(drain->rows);
+    (void)sqlite3_bind_int64(drain->rows, 1, (sqlite3_int64)id);
+    return step(drain, err);
+}
+
+/* The same with a memory, from the same row. */
+static enum status add_transaction_again(struct drain *drain, uint64_t first,
+                                         struct error *err)
+{
+    struct store_txn *txn;
+    uint64_t node = 0;
+    bool again = false;
+    enum status status = appender_txn(drain->run->appender, &txn, err);
+
+    if (status == STATUS_OK) {
+        node = store_identity(store_of(txn))->node;
+        status = pending_open(&drain->run->pending, drain->run->database, node, err);
+    }
+    if (status == STATUS_OK)
+        status = seek(drain, first - 1, err);
+    if (status == STATUS_OK)
+        status = add_transaction(drain, &again, err);
+    assert(!again);
+    pending_close(drain->run->pending);
+    drain->run->pending = NULL;
+    return status;
+}
+
+static enum status drain_rows(struct drain *drain, struct error *err)
+{
+    enum status status = seek(drain, drain->result->taken, err);
+
+    while (status == STATUS_OK && drain->have_row) {
+        uint64_t first = (uint64_t)column(drain, OUTBOX_ID);
+        bool again = false;
+
+        status = add_transaction(drain, &again, err);
+        if (status == STATUS_OK && again)
+            status = add_transaction_again(drain, first, err);
+    }
+    if (status == STATUS_OK)
+        status = appender_commit(drain->run->appender, err);
+    return status;
+}
+
+static enum status exists(struct sqlite_database *database, bool *yes, struct error *err)
+{
+    int64_t count = 0;
+    enum status status = sqlite_number(
+        database,
+        "SELECT count(*) FROM main.sqlite_schema WHERE name = 'rowferry_outbox'", &count,
+        err);
+
+    *yes = count > 0;
+    return status;
+}
+
+enum status sqlite_outbox_drain(struct scan_schema *schema, struct scan_run *run,
+                                const struct sqlite_outbox_order *order,
+                                struct sqlite_outbox_result *result,
+                                struct capture_counts *counts, struct error *err)
+{
+    struct drain drain = {
+        .schema = schema, .run = run, .order = order, .result = result, .counts = counts};
+    struct store_txn *txn;
+    uint64_t newest = 0;
+    enum status status = sqlite_outbox_newest(run->database, &newest, err);
+
+    *result = (struct sqlite_outbox_result){0};
+    if (status == STATUS_OK)
+        status = appender_txn(run->appender, &txn, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_OUTBOX, &result->taken, err);
+    if (status != STATUS_OK || newest == result->taken)
+        return status;
+    if (newest < result->taken) { /* somebody emptied it */
+        *result = (struct sqlite_outbox_result){.taken = newest, .scan = true};
+        return STATUS_OK;
+    }
+    status = sqlite_prepare(run->database,
+                            "SELECT id, \"format\", \"first\", \"last\", scan, position,"
+                            " stamp_us, \"schema\", note, user, changes"
+                            " FROM main.rowferry_outbox WHERE id > ?1 ORDER BY id",
+                            &drain.rows, err);
+    if (status == STATUS_OK)
+        status = drain_rows(&drain, err);
+    (void)sqlite3_finalize(drain.rows);
+    buffer_release(&drain.fields);
+    buffer_release(&drain.note);
+    buffer_release(&drain.user);
+    return status;
+}
+
+enum status sqlite_outbox_newest(struct sqlite_database *database, uint64_t *id,
+                                 struct error *err)
+{
+    int64_t newest = 0;
+    bool there = false;
+    enum status status = exists(database, &there, err);
+
+    if (status == STATUS_OK && there) {
+        status = sqlite_number(database,
+                               "SELECT coalesce(max(id), 0) FROM main.rowferry_outbox",
+                               &newest, err);
+    }
+    *id = (uint64_t)newest;
+    return status;
+}
+
+enum status sqlite_outbox_forget(struct sqlite_database *database, uint64_t id,
+                                 struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool there = false;
+    enum status status = exists(database, &there, err);
+
+    if (status != STATUS_OK || !there)
+        return status;
+    status = sqlite_prepare(database,
+                            "DELETE FROM main.rowferry_outbox WHERE id <= ?1 AND"
+                            " id < (SELECT max(id) FROM main.rowferry_outbox)",
+                            &statement, err);
+    if (status != STATUS_OK)
+        return status;
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)id);
+    if (sqlite3_step(statement) != SQLITE_DONE)
+        status = sqlite_failed(database, "rowferry_outbox", err);
+    (void)sqlite3_finalize(statement);
+    return status;
+}
