@@ -1,5 +1,6 @@
 #include "log/piece_marks.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { MARKS_MAX = 64, STRIDE_MIN = 64, PIECES_MAX = 512 };
@@ -92,6 +93,7 @@ enum status piece_marks_seek(struct store_txn *txn, uint64_t name, uint32_t nth,
         status = mark_piece(*slot, name, *items, *notes, err);
     if (status != STATUS_OK)
         return status;
+    assert((*slot)->stride > 0);
     mark = nth / (*slot)->stride;
     if (mark >= (*slot)->count)
         mark = (*slot)->count - 1;
