@@ -47,10 +47,10 @@ static bool is_asked(struct listing *listing, const struct log_entry *entry)
         return false;
     if (listing->table != 0 && entry->header.kind != ENTRY_CHANGES)
         return false;
-    if (listing->has_since && !listing->since.is_seq && time_us < listing->since.time_us)
+    if (listing->has_since && !listing->since.is_seq && time_us < listing->since.since_us)
         return false;
     return !(listing->has_until && !listing->until.is_seq &&
-             time_us > listing->until.time_us);
+             time_us > listing->until.until_us);
 }
 
 /* ---- the first line of an entry */
@@ -403,9 +403,9 @@ const struct command command_log = {
     .summary = "Print the log: every transaction and what it changed",
     .about =
         "A local write is in it after the next capture or sync. SEQ is the first number\n"
-        "of a line. A time is 2026-11-23 or \"2026-11-23 14:30\" (UTC), or how long "
-        "ago:\n"
-        "90s, 15m, 2h, 3d.",
+        "of a line. A time is 2026-11-23, \"2026-11-23 14:30\" or 2026-11-23T14:30:08.5, "
+        "in\nUTC, or with a zone behind it (+01:00); or how long ago: 90s, 15m, 2h, 3d.\n"
+        "--until takes in all of the day, minute or second that it names.",
     .parameters = {{"since", "SEQ|TIME", "only what came after SEQ, or is not older",
                     false},
                    {"until", "SEQ|TIME", "only up to SEQ, or what is not newer", false},

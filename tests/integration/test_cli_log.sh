@@ -46,6 +46,9 @@ run 0 log --json --table PERSON
 equal "tables" "$(json '{c["table"] for e in o for c in e["changes"]}')" "{'person'}"
 run 0 log --json --origin office --since 1h
 equal "seqs" "$(json '[e["seq"] for e in o]')" "[1, 2, 3, 4, 5]"
+run 0 log --json --since 4
+run 0 log --json --since 4 --until "$(json 'o[-1]["time"]')"
+equal "seqs" "$(json '[e["seq"] for e in o]')" "[5]"
 run 0 log --since 2001-01-01 --until "2001-01-02 10:00"
 equal "lines" "$(wc -l <out)" 0
 run 1 log --table people
