@@ -3,6 +3,7 @@
 
 #include "cli/change_view.h"
 #include "cli/commands.h"
+#include "cli/entry_view.h"
 #include "cli/json.h"
 #include "cli/print.h"
 #include "node/row_find.h"
@@ -28,6 +29,7 @@ static enum status step_json(struct view *view, const struct history_step *step,
     view_put_origin(view, object, step->entry->header.origin);
     json_put_time(object, "time", step->entry->header.stamp_us);
     json_put_time(object, "arrived", step->entry->arrived_us);
+    entry_put_note(object, &step->entry->header);
     json_put_bool(object, "current", step->current);
     if (step->beaten) {
         beater = json_make_object();
@@ -63,6 +65,7 @@ static enum status step_text(struct view *view, const struct history_step *step,
     print_plain(view->out,
                 bytes_of_text(view_node_name(view, step->entry->header.origin)));
     (void)fprintf(view->out, "  %s\n", time_text(step->entry->header.stamp_us, time));
+    entry_print_note(view->out, &step->entry->header, 4);
     status = change_print(view, step->change, 4, note != NULL ? note : "", err);
     free(note);
     return status;

@@ -2,9 +2,9 @@
  * a snapshot of its own. */
 #include "cli/change_view.h"
 #include "cli/commands.h"
+#include "cli/entry_view.h"
 #include "cli/json.h"
 #include "cli/moment.h"
-#include "cli/print.h"
 #include "node/row_find.h"
 
 #include <inttypes.h>
@@ -14,12 +14,6 @@
 /* Places in the table of parameters at the end. */
 enum { SINCE, UNTIL, TABLE, ORIGIN, FORMAT };
 enum { PAGE_CHANGES = 1000, PAGE_BYTES = 1 << 18 };
-
-static const char *const kind_words[] = {
-    [ENTRY_CHANGES] = "changes",
-    [ENTRY_TABLES] = "tables",
-    [ENTRY_MEMBER] = "member",
-};
 
 struct listing {
     struct view view;
@@ -53,84 +47,23 @@ static bool is_asked(struct listing *listing, const struct log_entry *entry)
              time_us > listing->until.until_us);
 }
 
-/* ---- the first line of an entry */
-
-/* All but the closing brace, to which its list is added as it is read. */
-static void begin_json(struct listing *listing, const struct log_entry *entry)
-{
-    const struct entry_header *header = &entry->header;
-    json_t *object = json_make_object();
-    struct bytes text;
-
-    json_put_number(object, "seq", entry->seq);
-    view_put_origin(&listing->view, object, header->origin);
-    json_put_number(object, "origin_seq", header->origin_seq);
-    json_put_text(object, "kind", kind_words[header->kind]);
-    json_put_time(object, "time", header->stamp_us);
-    json_put_number(object, "stamp_us", header->stamp_us);
-    if (header->commit_us != 0)
-        json_put_time(object, "committed", header->commit_us);
-    json_put_time(object, "arrived", entry->arrived_us);
-    json_put_bool(object, "local", entry->local);
-    json_put_bool(object, "base", (header->flags & ENTRY_BASE) != 0);
-    if (entry_field_find(header->fields, FIELD_NOTE, &text))
-        json_put(object, "note", json_text(text));
-    if (entry_field_find(header->fields, FIELD_USER, &text))
-        json_put(object, "user", json_text(text));
-    json_put_number(object, "count", header->item_count);
-    json_print(listing->view.out, object);
-    (void)fseeko(listing->view.out, -1, SEEK_CUR);
-    (void)fprintf(listing->view.out, ",\"%s\":[", kind_words[header->kind]);
-}
-
-static void begin_text(struct listing *listing, const struct log_entry *entry)
-{
-    const struct entry_header *header = &entry->header;
-    FILE *out = listing->view.out;
-    char time[TIME_TEXT_SIZE];
-    struct bytes note;
-
-    (void)fprintf(out, "%" PRIu64 "  ", entry->seq);
-    print_plain(out, bytes_of_text(view_node_name(&listing->view, header->origin)));
-    (void)fprintf(out, "  %s  ", time_text(header->stamp_us, time));
-    if (header->kind == ENTRY_MEMBER)
-        (void)fputs("member", out);
-    else if (header->kind == ENTRY_TABLES) {
-        (void)fprintf(out, "%" PRIu32 " table%s", header->item_count,
-                      plural(header->item_count));
-    } else {
-        (void)fprintf(out, "%" PRIu32 " %s%s", header->item_count,
-                      (header->flags & ENTRY_BASE) != 0 ? "row" : "change",
-                      plural(header->item_count));
-    }
-    if (entry_field_find(header->fields, FIELD_NOTE, &note)) {
-        (void)fputs("  ", out);
-        print_plain(out, note);
-    }
-    (void)fputc('\n', out);
-}
+/* ---- an entry and its changes */
 
 static void begin_entry(struct listing *listing, const struct log_entry *entry)
 {
-    if (listing->begun)
-        return;
+    if (!listing->begun)
+        entry_begin(&listing->view, entry);
     listing->begun = true;
-    if (listing->view.json)
-        begin_json(listing, entry);
-    else
-        begin_text(listing, entry);
 }
 
 static void end_entry(struct listing *listing)
 {
-    if (listing->begun && listing->view.json)
-        (void)fputs("]}\n", listing->view.out);
+    if (listing->begun)
+        entry_end(&listing->view);
     listing->begun = false;
     listing->index = 0;
     listing->seq++;
 }
-
-/* ---- its items */
 
 /* items: how many of this entry are on the page already. */
 static enum status print_change(struct listing *listing, const struct log_entry *entry,
@@ -190,105 +123,6 @@ static enum status print_changes(struct listing *listing, const struct log_entry
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static json_t *definition_json(const struct definition *definition)
-{
-    json_t *object = json_make_object(), *columns = json_make_array();
-
-    json_put_text(object, "table", definition->name);
-    json_put_number(object, "number", definition->number);
-    for (uint32_t i = 0; i < definition->column_count; i++) {
-        const struct column *column = &definition->columns[i];
-        json_t *entry = json_make_object();
-
-        json_put_text(entry, "name", column->name);
-        json_put_text(entry, "type", column->declared_type);
-        json_put_bool(entry, "not_null", column->not_null);
-        json_put_bool(entry, "generated", column->generated != GENERATED_NO);
-        json_put_number(entry, "key", column->key_position);
-        json_append(columns, entry);
-    }
-    json_put(object, "columns", columns);
-    json_put_text(object, "ddl", definition->ddl);
-    return object;
-}
-
-static enum status print_definition(struct listing *listing, struct bytes item,
-                                    bool first, struct wrap *wrap, struct error *err)
-{
-    struct definition *definition = NULL;
-    enum status status = definition_decode(item, &definition, err);
-
-    if (status != STATUS_OK)
-        return status;
-    if (listing->view.json) {
-        if (!first)
-            (void)fputc(',', listing->view.out);
-        json_print(listing->view.out, definition_json(definition));
-    } else {
-        wrap_item(wrap, definition->name);
-    }
-    definition_close(definition);
-    return STATUS_OK;
-}
-
-static enum status print_member(struct listing *listing, struct bytes item,
-                                struct error *err)
-{
-    struct member member;
-    char id[NODE_ID_TEXT_SIZE];
-    const char *event;
-    json_t *object;
-    enum status status = member_decode(item, &member, err);
-
-    if (status != STATUS_OK)
-        return status;
-    event = member.event == MEMBER_JOINED ? "joined" : "forgotten";
-    node_id_text(member.node, id);
-    if (listing->view.json) {
-        object = json_make_object();
-        json_put_text(object, "event", event);
-        json_put_text(object, "node", id);
-        json_put(object, "name", json_text(member.name));
-        json_put_text(object, "engine",
-                      member.engine == MEMBER_POSTGRES ? "postgres" : "sqlite");
-        json_print(listing->view.out, object);
-        return STATUS_OK;
-    }
-    (void)fputs("    ", listing->view.out);
-    print_plain(listing->view.out, member.name);
-    (void)fprintf(listing->view.out, " (%s) %s\n", id, event);
-    return STATUS_OK;
-}
-
-/* Definitions and members: few, and on one page. */
-static enum status print_items(struct listing *listing, const struct log_entry *entry,
-                               struct error *err)
-{
-    struct wrap wrap = {listing->view.out, 4, 0};
-    struct bytes piece, item;
-    uint32_t next = 0;
-    bool first = true;
-    enum status status = STATUS_OK;
-
-    begin_entry(listing, entry);
-    while (status == STATUS_OK) {
-        status = log_body_piece(listing->view.txn, entry, &next, &piece, err);
-        while (status == STATUS_OK && piece.size > 0) {
-            if (!bytes_take_sized(&piece, &item)) {
-                status = error_set(err, STATUS_CORRUPT, "entry %" PRIu64 ": body is cut",
-                                   entry->seq);
-            } else if (entry->header.kind == ENTRY_TABLES) {
-                status = print_definition(listing, item, first, &wrap, err);
-            } else {
-                status = print_member(listing, item, err);
-            }
-            first = false;
-        }
-    }
-    wrap_end(&wrap);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
 /* ---- pages */
 
 static enum status print_page(struct listing *listing, struct error *err)
@@ -311,7 +145,8 @@ static enum status print_page(struct listing *listing, struct error *err)
         } else if (status == STATUS_OK && entry.header.kind == ENTRY_CHANGES) {
             status = print_changes(listing, &entry, &read, &ended, err);
         } else if (status == STATUS_OK) {
-            status = print_items(listing, &entry, err);
+            begin_entry(listing, &entry);
+            status = entry_print_items(&listing->view, &entry, err);
             ended = true;
         }
         if (status == STATUS_OK && ended)

@@ -267,3 +267,25 @@ void wrap_end(struct wrap *wrap)
         (void)fputc('\n', wrap->out);
     wrap->column = 0;
 }
+
+void print_words(FILE *out, int indent, const char *text)
+{
+    int column = 0;
+
+    while (*text != '\0') {
+        int size = (int)strcspn(text, " "), width = 0;
+
+        for (int i = 0; i < size; i++)
+            width += ((unsigned char)text[i] & 0xc0) != 0x80;
+        if (column > indent && column + 1 + width > PRINT_COLUMNS - 1) {
+            (void)fputc('\n', out);
+            column = 0;
+        }
+        column += fprintf(out, "%*s", column == 0 ? indent : 1, "") + width;
+        (void)fwrite(text, 1, (size_t)size, out);
+        text += size;
+        text += *text == ' ';
+    }
+    if (column > 0)
+        (void)fputc('\n', out);
+}

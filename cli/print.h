@@ -50,6 +50,10 @@ struct wrap {
 void wrap_item(struct wrap *wrap, const char *item);
 void wrap_end(struct wrap *wrap);
 
+/* Words of a text that print_plain() made, in lines before the 80th column; a longer word
+ * stays whole. */
+void print_words(FILE *out, int indent, const char *text);
+
 /* How many columns of a terminal a text takes: code points. */
 size_t text_width(const char *text);
 
