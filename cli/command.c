@@ -100,6 +100,7 @@ enum status invocation_parse(struct invocation *out, const struct command *comma
                              struct error *err)
 {
     struct option options[PARAMETERS_MAX + COMMON_COUNT + 1];
+    const char letters[] = {':', 'h', command->letter.letter, '\0'};
     enum status status = STATUS_OK;
     int code;
 
@@ -110,7 +111,9 @@ enum status invocation_parse(struct invocation *out, const struct command *comma
     opterr = 0;
     optind = 0; /* glibc: begin anew */
     while (status == STATUS_OK &&
-           (code = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+           (code = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+        if (code == command->letter.letter)
+            code = CODE_FIRST + (int)command->letter.place;
         if (code == '?' || code == ':')
             status = refuse_option(command->name, code, argv, err);
         else
@@ -138,7 +141,12 @@ void command_print_help(const struct command *command)
         (void)printf("\n%s\n", command->about);
     (void)printf("\noptions:\n");
     for (const struct parameter *at = command->parameters; at->name != NULL; at++) {
-        (void)snprintf(left, sizeof left, "--%s%s%s", at->name,
+        char letter[] = {'-', command->letter.letter, ',', ' ', '\0'};
+
+        if (command->letter.place != (size_t)(at - command->parameters) ||
+            command->letter.letter == '\0')
+            letter[0] = '\0';
+        (void)snprintf(left, sizeof left, "%s--%s%s%s", letter, at->name,
                        at->value != NULL ? " " : "", at->value != NULL ? at->value : "");
         (void)printf("  %-18s  %s\n", left, at->help);
     }

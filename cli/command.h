@@ -19,12 +19,19 @@ struct parameter {
 
 struct invocation;
 
+/* One of a command's flags may have a letter, too. */
+struct short_option {
+    char letter;  /* 0: none */
+    size_t place; /* in the table of parameters */
+};
+
 struct command {
     const char *name;
     const char *operands;                        /* for the help; "" when none */
     const char *summary;                         /* one line */
     const char *about;                           /* more, for --help; may be NULL */
     struct parameter parameters[PARAMETERS_MAX]; /* ended by one without a name */
+    struct short_option letter;
     size_t operands_min;
     size_t operands_max;
     enum status (*run)(const struct invocation *invocation, struct error *err);

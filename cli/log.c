@@ -1,29 +1,34 @@
 /* rowferry log: entries in the order in which they came, page after page, each page with
- * a snapshot of its own. */
+ * a snapshot of its own; then, with -f, those that come. */
 #include "cli/change_view.h"
 #include "cli/commands.h"
 #include "cli/entry_view.h"
 #include "cli/json.h"
 #include "cli/moment.h"
+#include "cli/store_watch.h"
 #include "node/row_find.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Places in the table of parameters at the end. */
-enum { SINCE, UNTIL, TABLE, ORIGIN, FORMAT };
+enum { SINCE, UNTIL, TABLE, ORIGIN, LIMIT, FOLLOW, FORMAT };
 enum { PAGE_CHANGES = 1000, PAGE_BYTES = 1 << 18 };
 
 struct listing {
     struct view view;
     struct moment since, until; /* when given */
     bool has_since, has_until;
-    uint32_t table;  /* 0: every table */
-    uint64_t origin; /* 0: every origin */
-    uint64_t seq;    /* of the entry that the next page begins with, */
-    uint32_t index;  /* and the change in it */
-    bool begun;      /* its first line is printed already */
+    uint32_t tables[REPEATS_MAX];
+    size_t table_count; /* 0: every table */
+    uint64_t origin;    /* 0: every origin */
+    bool has_limit;
+    uint64_t limit; /* the last so many */
+    uint64_t seq;   /* of the entry that the next page begins with, */
+    uint32_t index; /* and the change in it */
+    bool begun;     /* its first line is printed already */
     bool done;
 };
 
@@ -39,7 +44,7 @@ static bool is_asked(struct listing *listing, const struct log_entry *entry)
 
     if (listing->origin != 0 && entry->header.origin != listing->origin)
         return false;
-    if (listing->table != 0 && entry->header.kind != ENTRY_CHANGES)
+    if (listing->table_count != 0 && entry->header.kind != ENTRY_CHANGES)
         return false;
     if (listing->has_since && !listing->since.is_seq && time_us < listing->since.since_us)
         return false;
@@ -65,21 +70,33 @@ static void end_entry(struct listing *listing)
     listing->seq++;
 }
 
-/* items: how many of this entry are on the page already. */
+/* Whether a change is of a table that was asked for. */
+static enum status is_of_table(struct listing *listing, const struct log_change *change,
+                               bool *asked, struct error *err)
+{
+    struct table table;
+    enum status status;
+
+    *asked = listing->table_count == 0;
+    if (*asked)
+        return STATUS_OK;
+    status = tables_find(listing->view.txn, change->version.origin,
+                         change->change.definition, &table, err);
+    for (size_t i = 0; status == STATUS_OK && !*asked && i < listing->table_count; i++)
+        *asked = table.id == listing->tables[i];
+    return status;
+}
+
 static enum status print_change(struct listing *listing, const struct log_entry *entry,
                                 const struct log_change *change, struct error *err)
 {
     bool first = !listing->begun;
-    struct table table;
+    bool asked;
     json_t *object;
-    enum status status;
+    enum status status = is_of_table(listing, change, &asked, err);
 
-    if (listing->table != 0) {
-        status = tables_find(listing->view.txn, entry->header.origin,
-                             change->change.definition, &table, err);
-        if (status != STATUS_OK || table.id != listing->table)
-            return status;
-    }
+    if (status != STATUS_OK || !asked)
+        return status;
     begin_entry(listing, entry);
     if (!listing->view.json)
         return change_print(&listing->view, change, 4, "", err);
@@ -125,16 +142,23 @@ static enum status print_changes(struct listing *listing, const struct log_entry
 
 /* ---- pages */
 
+static enum status last_asked(struct listing *listing, uint64_t *last, struct error *err)
+{
+    enum status status = meta_get(listing->view.txn, META_LAST_SEQ, last, err);
+
+    if (listing->has_until && listing->until.is_seq && listing->until.seq < *last)
+        *last = listing->until.seq;
+    return status;
+}
+
 static enum status print_page(struct listing *listing, struct error *err)
 {
     struct log_entry entry;
     uint64_t last = 0;
     unsigned read = 0;
     bool ended = true;
-    enum status status = meta_get(listing->view.txn, META_LAST_SEQ, &last, err);
+    enum status status = last_asked(listing, &last, err);
 
-    if (listing->has_until && listing->until.is_seq && listing->until.seq < last)
-        last = listing->until.seq;
     while (status == STATUS_OK && listing->seq <= last && !page_is_full(listing, read)) {
         status = log_get(listing->view.txn, listing->seq, &entry, err);
         if (status == STATUS_NOT_FOUND ||
@@ -155,6 +179,74 @@ static enum status print_page(struct listing *listing, struct error *err)
     listing->done = listing->seq > last;
     return status;
 }
+
+/* ---- the last so many */
+
+static bool next_step(struct listing *listing, unsigned *read, enum status *status,
+                      struct error *err)
+{
+    if (*status != STATUS_OK || ++*read < PAGE_CHANGES)
+        return *status == STATUS_OK;
+    *read = 0;
+    store_abort(listing->view.txn);
+    listing->view.txn = NULL;
+    *status = view_begin(&listing->view, err);
+    return *status == STATUS_OK;
+}
+
+/* Whether an entry has a change of a table that was asked for. */
+static enum status has_table(struct listing *listing, uint64_t seq, unsigned *read,
+                             bool *found, struct error *err)
+{
+    struct change_cursor *cursor = NULL;
+    struct log_change change;
+    enum status status = STATUS_OK;
+
+    *found = listing->table_count == 0;
+    if (*found)
+        return STATUS_OK;
+    status = change_cursor_open(&cursor, listing->view.txn, err);
+    if (status == STATUS_OK)
+        status = change_cursor_start(cursor, seq, 0, err);
+    while (status == STATUS_OK && !*found) {
+        status = change_cursor_next(cursor, &change, err);
+        if (status == STATUS_OK)
+            status = is_of_table(listing, &change, found, err);
+        (*read)++;
+    }
+    change_cursor_close(cursor);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* Go back from the end to the first entry of the last so many that are asked for. */
+static enum status seek_back(struct listing *listing, struct error *err)
+{
+    struct log_entry entry;
+    uint64_t last = 0, first = listing->seq;
+    unsigned read = 0;
+    bool found;
+    enum status status = last_asked(listing, &last, err);
+
+    if (last < UINT64_MAX && last + 1 > first)
+        listing->seq = last + 1;
+    for (uint64_t seq = last, left = listing->limit; left > 0 && seq >= first; seq--) {
+        if (!next_step(listing, &read, &status, err))
+            break;
+        status = log_get(listing->view.txn, seq, &entry, err);
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+        else if (status == STATUS_OK && is_asked(listing, &entry)) {
+            status = has_table(listing, seq, &read, &found, err);
+            if (status == STATUS_OK && found) {
+                listing->seq = seq;
+                left--;
+            }
+        }
+    }
+    return status;
+}
+
+/* ---- what is asked for */
 
 /* What needs no store, so that wrong usage is told before anything else. */
 static enum status read_moments(struct listing *listing,
@@ -185,10 +277,10 @@ static enum status read_names(struct listing *listing,
     if (values[ORIGIN] != NULL)
         status = members_find(&listing->view.members, "--origin", values[ORIGIN],
                               &listing->origin, err);
-    if (status == STATUS_OK && values[TABLE] != NULL) {
-        status = row_find_table(listing->view.txn, values[TABLE], &table, err);
+    for (size_t i = 0; status == STATUS_OK && i < invocation->repeat_count; i++) {
+        status = row_find_table(listing->view.txn, invocation->repeats[i], &table, err);
         if (status == STATUS_OK)
-            listing->table = table.id;
+            listing->tables[listing->table_count++] = table.id;
     }
     return status;
 }
@@ -207,27 +299,83 @@ static enum status read_format(const struct invocation *invocation, bool *json,
     return STATUS_OK;
 }
 
+static enum status read_limit(struct listing *listing,
+                              const struct invocation *invocation, struct error *err)
+{
+    const char *text = invocation->values[LIMIT];
+    char *end = NULL;
+
+    listing->has_limit = text != NULL;
+    if (text == NULL)
+        return STATUS_OK;
+    errno = 0;
+    listing->limit = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0)
+        return error_set(err, STATUS_USAGE, "--limit %s: give how many entries", text);
+    return STATUS_OK;
+}
+
+static enum status print_pages(struct listing *listing, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    listing->done = false;
+    while (status == STATUS_OK && !listing->done) {
+        if (listing->view.txn == NULL)
+            status = view_begin(&listing->view, err);
+        if (status == STATUS_OK)
+            status = print_page(listing, err);
+        if (status == STATUS_OK)
+            status = view_flush(&listing->view, err);
+    }
+    return status;
+}
+
+/* What is there, then what comes, until the end is asked for. */
+static enum status follow(struct listing *listing, struct error *err)
+{
+    struct store_watch *watch = NULL;
+    enum status status = store_watch_open(&watch, store_folder(listing->view.store), err);
+
+    if (status != STATUS_OK)
+        return status;
+    while (status == STATUS_OK && !store_watch_is_over(watch)) {
+        if (listing->view.txn == NULL)
+            status = view_begin_anew(&listing->view, err);
+        if (status == STATUS_OK)
+            status = print_page(listing, err);
+        if (status == STATUS_OK)
+            status = view_flush(&listing->view, err);
+        status = store_watch_finish(watch, status, err);
+        if (status == STATUS_OK && listing->done)
+            status = store_watch_wait(watch, err);
+    }
+    store_watch_close(watch);
+    return status;
+}
+
 static enum status run_log(const struct invocation *invocation, struct error *err)
 {
     struct listing listing = {0};
     struct invocation asked = *invocation;
+    bool follows = invocation->values[FOLLOW] != NULL;
     enum status status = read_format(invocation, &asked.json, err);
 
     if (status == STATUS_OK)
         status = read_moments(&listing, invocation, err);
+    if (status == STATUS_OK)
+        status = read_limit(&listing, invocation, err);
+    if (status == STATUS_OK && follows && listing.has_until)
+        status = error_set(err, STATUS_USAGE, "--until has an end, --follow has none");
     if (status != STATUS_OK)
         return status;
     status = view_open(&listing.view, &asked, err);
     if (status == STATUS_OK)
         status = read_names(&listing, invocation, err);
-    while (status == STATUS_OK && !listing.done) {
-        if (listing.view.txn == NULL)
-            status = view_begin(&listing.view, err);
-        if (status == STATUS_OK)
-            status = print_page(&listing, err);
-        if (status == STATUS_OK)
-            status = view_flush(&listing.view, err);
-    }
+    if (status == STATUS_OK && listing.has_limit)
+        status = seek_back(&listing, err);
+    if (status == STATUS_OK)
+        status = follows ? follow(&listing, err) : print_pages(&listing, err);
     view_close(&listing.view);
     return status;
 }
@@ -244,8 +392,12 @@ const struct command command_log = {
     .parameters = {{"since", "SEQ|TIME", "only what came after SEQ, or is not older",
                     false},
                    {"until", "SEQ|TIME", "only up to SEQ, or what is not newer", false},
-                   {"table", "NAME", "only changes of this table", false},
+                   {"table", "NAME", "only changes of this table; may be given again",
+                    true},
                    {"origin", "NODE", "only what this member wrote (name or id)", false},
+                   {"limit", "N", "only the last N of them", false},
+                   {"follow", NULL, "then print what comes, until interrupted", false},
                    {"format", "FORMAT", "text or json", false}},
+    .letter = {'f', FOLLOW                    },
     .run = run_log,
 };

@@ -63,6 +63,16 @@ enum status view_begin(struct view *view, struct error *err)
     return store_begin(view->store, TXN_READ, &view->txn, err);
 }
 
+enum status view_begin_anew(struct view *view, struct error *err)
+{
+    enum status status = view_begin(view, err);
+
+    if (status != STATUS_OK)
+        return status;
+    members_release(&view->members);
+    return members_read(&view->members, view->txn, err);
+}
+
 const char *view_node_name(const struct view *view, uint64_t node)
 {
     static char id[NODE_ID_TEXT_SIZE];

@@ -33,6 +33,9 @@ void view_close(struct view *view);
 MUST_CHECK enum status view_flush(struct view *view, struct error *err);
 MUST_CHECK enum status view_begin(struct view *view, struct error *err);
 
+/* Begin, with the members as they now are. */
+MUST_CHECK enum status view_begin_anew(struct view *view, struct error *err);
+
 /* Bytes on the page. */
 size_t view_page_size(const struct view *view);
 

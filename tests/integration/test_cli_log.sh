@@ -44,6 +44,17 @@ run 0 log --json --until 2
 equal "seqs" "$(json '[e["seq"] for e in o]')" "[1, 2]"
 run 0 log --json --table PERSON
 equal "tables" "$(json '{c["table"] for e in o for c in e["changes"]}')" "{'person'}"
+run 0 log --json --table person --limit 2
+equal "the last two of a table" "$(json '[e["seq"] for e in o]')" "[4, 5]"
+run 0 log --json --table person --table 'odd "table' --until 3
+equal "two tables" "$(json 'sorted({c["table"] for e in o for c in e["changes"]})')" \
+    "['odd \"table', 'person']"
+run 0 log --json --table 'odd "table' --limit 1
+equal "seqs" "$(json '[e["seq"] for e in o]')" "[3]"
+run 0 log --json --since 2 --limit 9
+equal "no more than there are" "$(json '[e["seq"] for e in o]')" "[3, 4, 5]"
+run 0 log --limit 0
+equal "lines" "$(wc -l <out)" 0
 run 0 log --json --origin office --since 1h
 equal "seqs" "$(json '[e["seq"] for e in o]')" "[1, 2, 3, 4, 5]"
 run 0 log --json --since 4
