@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/print.h"
+#include "cli/redraw.h"
 #include "cli/view.h"
 #include "node/foreign_keys.h"
 #include "node/summary.h"
@@ -10,6 +11,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { WATCH }; /* in the table of parameters */
 
 /* ---- peers */
 
@@ -219,39 +222,49 @@ static void print_status(struct view *view, const struct summary *summary)
                   summary->conflicts, summary->parked, summary->quarantined);
 }
 
-static enum status run_status(const struct invocation *invocation, struct error *err)
+static enum status show_status(struct view *view, struct error *err)
 {
-    struct view view;
     struct summary summary = {0};
     json_t *object = NULL, *peers = NULL, *elsewhere = NULL, *untaken = NULL;
-    enum status status = view_open(&view, invocation, err);
+    enum status status = summary_read(&summary, view->txn, err);
 
-    if (status == STATUS_OK)
-        status = summary_read(&summary, view.txn, err);
-    if (status == STATUS_OK && view.json) {
+    if (status == STATUS_OK && view->json) {
         object = json_make_object();
         peers = json_make_array();
         elsewhere = json_make_array();
         untaken = json_make_array();
-        fill_status(&view, &summary, object);
+        fill_status(view, &summary, object);
         json_put(object, "foreign_keys_elsewhere", elsewhere);
         json_put(object, "not_taken", untaken);
         json_put(object, "peers", peers);
     } else if (status == STATUS_OK) {
-        print_status(&view, &summary);
+        print_status(view, &summary);
     }
     if (status == STATUS_OK)
-        status = list_elsewhere(&view, elsewhere, err);
+        status = list_elsewhere(view, elsewhere, err);
     if (status == STATUS_OK)
-        status = list_untaken(&view, untaken, err);
-    if (status == STATUS_OK && !view.json && view.members.count > 1)
-        (void)fputs("peers\n", view.out);
+        status = list_untaken(view, untaken, err);
+    if (status == STATUS_OK && !view->json && view->members.count > 1)
+        (void)fputs("peers\n", view->out);
     if (status == STATUS_OK)
-        status = list_peers(&view, false, peers, err);
+        status = list_peers(view, false, peers, err);
     if (status == STATUS_OK && object != NULL)
-        json_print_line(view.out, object);
+        json_print_line(view->out, object);
     else
         json_decref(object);
+    return status;
+}
+
+static enum status run_status(const struct invocation *invocation, struct error *err)
+{
+    struct view view;
+    enum status status;
+
+    if (invocation->values[WATCH] != NULL)
+        return redraw(invocation, show_status, err);
+    status = view_open(&view, invocation, err);
+    if (status == STATUS_OK)
+        status = show_status(&view, err);
     if (status == STATUS_OK)
         status = view_flush(&view, err);
     view_close(&view);
@@ -262,6 +275,8 @@ const struct command command_status = {
     .name = "status",
     .operands = "",
     .summary = "Print where this node stands: positions, what waits, its peers",
+    .parameters = {{"watch", NULL, "draw it again as it changes, until interrupted",
+                    false}},
     .run = run_status,
 };
 

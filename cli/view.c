@@ -42,17 +42,28 @@ size_t view_page_size(const struct view *view)
     return size < 0 ? 0 : (size_t)size;
 }
 
-enum status view_flush(struct view *view, struct error *err)
+enum status view_end_page(struct view *view, struct bytes *page, struct error *err)
 {
     size_t size = view_page_size(view);
 
     store_abort(view->txn);
     view->txn = NULL;
-    if (fflush(view->out) != 0 || ferror(view->out))
-        return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    errno = 0;
-    if (fwrite(view->page, 1, size, stdout) != size ||
+    if (fflush(view->out) != 0 || ferror(view->out) ||
         fseeko(view->out, 0, SEEK_SET) != 0)
+        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    *page = (struct bytes){(const uint8_t *)view->page, size};
+    return STATUS_OK;
+}
+
+enum status view_flush(struct view *view, struct error *err)
+{
+    struct bytes page;
+    enum status status = view_end_page(view, &page, err);
+
+    if (status != STATUS_OK)
+        return status;
+    errno = 0;
+    if (fwrite(page.data, 1, page.size, stdout) != page.size)
         return error_set(err, errno == ENOSPC ? STATUS_FULL : STATUS_IO,
                          "standard output: %s", strerror(errno));
     return STATUS_OK;

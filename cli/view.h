@@ -29,6 +29,10 @@ MUST_CHECK enum status view_open(struct view *view, const struct invocation *inv
                                  struct error *err);
 void view_close(struct view *view);
 
+/* End the snapshot and give the page, which lives until the next print to it. */
+MUST_CHECK enum status view_end_page(struct view *view, struct bytes *page,
+                                     struct error *err);
+
 /* End the snapshot and write the page; begin a new one; both. */
 MUST_CHECK enum status view_flush(struct view *view, struct error *err);
 MUST_CHECK enum status view_begin(struct view *view, struct error *err);

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""log -f prints what other processes log, as it comes, and ends when it is told to or when
-nobody reads it any more."""
+"""log -f and status --watch show what other processes do, as it comes, and end when they are
+told to or when nobody reads them any more."""
 
 import contextlib
 import fcntl
 import json
 import os
 import pathlib
+import pty
 import select
 import shutil
 import signal
@@ -159,11 +160,62 @@ def test_says_that_the_store_is_gone(folder):
         expect("data.mdb: the store was removed" in follower.end(code=3), "why it ended")
 
 
+def test_status_prints_each_change_once(folder):
+    node = make_node(folder)
+    with following(node, "status", "--watch", "--json") as follower:
+        lines = [follower.line()]
+        expect_equal(json.loads(lines[0])["last_seq"], 2, "at once")
+        for n in range(1, 4):
+            write(node, f"INSERT INTO item VALUES ({n}, 'x')")
+            while json.loads(lines[-1])["last_seq"] < n + 2:
+                lines.append(follower.line())
+        expect_equal(len(set(lines)), len(lines), "no line twice")
+        follower.end(signal.SIGTERM)
+
+
+def screen_of(read, wanted):
+    """Read a terminal until it shows the wanted text, without what else is drawn; False when
+    it ended before."""
+    said = b""
+    while wanted.encode() not in said:
+        ready, _, _ = select.select([read], [], [], PATIENCE)
+        expect(ready, f"no '{wanted}' in {said!r}")
+        said += os.read(read, 1 << 16)
+    return said.decode()
+
+
+def test_status_draws_itself_again(folder):
+    node = make_node(folder)
+    here, there = pty.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 8, 80, 0, 0))
+    process = subprocess.Popen([BINARY, "--store", node.store, "status", "--watch"],
+                               stdin=there, stdout=there, stderr=there,
+                               start_new_session=True,
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    try:
+        first = screen_of(here, "\x1b[J")
+        expect(first.startswith("\x1b[?7l\x1b[H\x1b[2J"), repr(first))
+        expect("log          2 entries\x1b[K\r\n" in first, repr(first))
+        expect("… 3 more lines" in first, f"eight lines, seven to draw on: {first!r}")
+        write(node, "INSERT INTO item VALUES (1, 'x')")
+        later = screen_of(here, "log          3 entries")
+        expect("\x1b[2J" not in later, f"it does not flicker: {later!r}")
+        os.write(here, b"\x03")  # as the key
+        expect_equal(process.wait(PATIENCE), 0, "Ctrl-C ends it")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(here)
+        os.close(there)
+
+
 def test_wrong_usage(folder):
     node = make_node(folder)
     node.refuse(2, "--until has an end", "log", "-f", "--until", "9")
     node.refuse(2, "--limit many", "log", "--limit", "many")
     node.refuse(2, "--limit -1", "log", "--limit", "-1")
+    node.refuse(2, "--watch draws on a terminal", "status", "--watch")
     node.refuse(2, "unknown option -f", "history", "-f", "item", "1")
     expect("  -f, --follow " in node.run("log", "--help").output, "the help has the letter")
 
@@ -171,4 +223,5 @@ def test_wrong_usage(folder):
 if __name__ == "__main__":
     main([test_prints_what_is_there_and_then_what_comes, test_knows_who_joined_meanwhile,
           test_ends_when_nobody_reads_it, test_a_full_pipe_does_not_keep_it,
-          test_says_that_the_store_is_gone, test_wrong_usage])
+          test_says_that_the_store_is_gone, test_status_prints_each_change_once,
+          test_status_draws_itself_again, test_wrong_usage])
