@@ -15,6 +15,7 @@ extern const struct command command_import;
 extern const struct command command_status;
 extern const struct command command_log;
 extern const struct command command_history;
+extern const struct command command_blame;
 extern const struct command command_conflicts;
 extern const struct command command_quarantine;
 extern const struct command command_peers;

@@ -20,7 +20,7 @@ kept = pathlib.Path(ready.name) / "kept"
 
 WRITING = (["capture"], ["apply"], ["sync", "{}/shared"], ["run", "--once"], ["resync"])
 READING = (["status"], ["log"], ["verify"], ["diff"], ["peers"], ["conflicts"],
-           ["history", "item", "1"], ["quarantine", "list"])
+           ["history", "item", "1"], ["blame", "item", "1"], ["quarantine", "list"])
 
 
 def fleet(folder):

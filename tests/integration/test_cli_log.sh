@@ -85,7 +85,7 @@ run 1 history people 1
 
 # What only reads writes nothing.
 before=$(print_of a.db .rowferry)
-for command in status log conflicts "quarantine list" peers verify diff "history person 1"; do
+for command in status log conflicts "quarantine list" peers verify diff "history person 1" "blame person 1"; do
     # shellcheck disable=SC2086 # words
     run 0 $command
     # shellcheck disable=SC2086 # words

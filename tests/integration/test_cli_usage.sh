@@ -2,7 +2,7 @@
 # Wrong usage: exit 2, one line that says what and where to read on. --help of everything.
 . "$(dirname "$0")/cli.sh"
 
-commands="init token sync run capture apply export import status log history conflicts
+commands="init token sync run capture apply export import status log history blame conflicts
     quarantine peers diff verify resync"
 
 run 0 --help
@@ -83,7 +83,7 @@ says err "not a SQLite database"
 
 # Each command without a store: exit 3, and what to do.
 for command in token capture apply "sync ." "run --once" "export f" "import f" status log \
-    "history t 1" conflicts quarantine peers diff verify resync; do
+    "history t 1" "blame t 1" conflicts quarantine peers diff verify resync; do
     # shellcheck disable=SC2086 # words
     run 3 --store nowhere $command
     says err "nowhere"

@@ -217,7 +217,8 @@ def commands(folder):
     yield Command(folder / "done", "b", "token", "{}/token")
     for prefer in ("log", "database"):
         yield Command(folder / "resync", "b", "resync", "--prefer", prefer)
-    for words in (["status"], ["log"], ["history", "item", "1"], ["conflicts"], ["quarantine"],
+    for words in (["status"], ["log"], ["history", "item", "1"],
+                  ["blame", "item", "1"], ["conflicts"], ["quarantine"],
                   ["peers"], ["diff"], ["verify"]):
         yield Command(folder / "done", "b", *words, reads=True)
         yield Command(folder / "done", "b", *words, "--json", reads=True)
