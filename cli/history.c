@@ -47,14 +47,16 @@ static enum status step_text(struct view *view, const struct history_step *step,
                              struct error *err)
 {
     char time[TIME_TEXT_SIZE], *note = NULL;
+    /* The change itself says so only when it lost as it came. */
+    const char *lost = step->change->won ? ", lost" : "";
     enum status status;
     int size = 0;
 
     if (step->conflict != 0) {
-        size = asprintf(&note, " to %s (conflict %" PRIu64 ")",
+        size = asprintf(&note, "%s to %s (conflict %" PRIu64 ")", lost,
                         view_node_name(view, step->beater.origin), step->conflict);
     } else if (step->beaten) {
-        size = asprintf(&note, " to %s, no conflict: the same, or seen by it",
+        size = asprintf(&note, "%s to %s (the same, or seen by it)", lost,
                         view_node_name(view, step->beater.origin));
     } else if (step->current) {
         size = asprintf(&note, " (current)");

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""blame names the entry that set each column's present value, whoever lost in between."""
+"""blame names the entry that set each column's present value, whoever lost in between;
+history names the losers."""
 
 import os
 import pathlib
@@ -115,6 +116,19 @@ def test_a_loser_that_the_winner_carries_did(folder):
                      [("b", "first"), ("b", "third")], node.name)
 
 
+def test_history_says_who_lost(folder):
+    a, b = make_pair(folder, SCHEMA)
+    a.write("UPDATE person SET name = 'lost' WHERE id = 1")
+    a.run("capture")
+    b.write("UPDATE person SET town = 'won' WHERE id = 1")
+    settle([a, b], folder / "shared")
+    for node in (a, b):  # there it won at first, here it never did
+        said = node.run("history", "person", 1).output
+        expect("    update person (1), lost to b (conflict 1)\n" in said, said)
+        expect("    update person (1) (current)\n" in said, said)
+        expect_equal(said.count("lost"), 2, "a word, and a value")
+
+
 def test_lines_for_people(folder):
     a, _ = make_pair(folder, SCHEMA)
     a.write(f"UPDATE person SET name = '{'long ' * 40}', town = x'{'00ff' * 20}' WHERE id = 1")
@@ -174,5 +188,6 @@ def test_says_what_is_not_shown(folder):
 if __name__ == "__main__":
     main([test_random_writes_are_each_their_writers,
           test_a_loser_that_was_not_seen_set_nothing,
-          test_a_loser_that_the_winner_carries_did, test_lines_for_people,
+          test_a_loser_that_the_winner_carries_did, test_history_says_who_lost,
+          test_lines_for_people,
           test_a_new_column_and_a_new_life, test_says_what_is_not_shown])
