@@ -145,10 +145,12 @@ enum status sqlite_mend_all(struct sqlite_batch *batch, struct error *err)
     struct sqlite_schema *schema = batch->schema;
     enum status status = STATUS_OK;
 
-    for (size_t i = 0; i < schema->count && status == STATUS_OK; i++)
-        if (schema->tables[i].direction == TABLE_IN && schema->tables[i].id != 0 &&
-            schema->tables[i].lacks == NULL)
-            status = sqlite_mend_table(batch, &schema->tables[i], err);
+    for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
+        struct sqlite_table *table = &schema->tables[i];
+
+        if (table->direction == TABLE_IN && table->id != 0 && table->lacks == NULL)
+            status = sqlite_mend_table(batch, table, err);
+    }
     return status;
 }
 

@@ -197,10 +197,10 @@ enum status sqlite_uniques_read(struct sqlite_database *database, struct arena *
         if (status != STATUS_OK)
             break;
         origin = (const char *)sqlite3_column_text(statement, 1);
-        if (origin == NULL)
+        if (origin == NULL) {
             status = sqlite_failed(database, "read the schema", err);
-        if (status != STATUS_OK)
             break;
+        }
         index.is_primary = strcmp(origin, "pk") == 0;
         index.is_automatic = strcmp(origin, "c") != 0;
         status = read_unique(database, arena, &index, chosen, definition, err);
