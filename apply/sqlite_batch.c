@@ -416,7 +416,8 @@ enum status sqlite_batch_try(struct sqlite_batch *batch, uint32_t table, struct 
     status = plan_row_at(batch->txn, batch->range.to, table, key, &at, &is_winner, err);
     if (status == STATUS_NOT_FOUND ||
         (status == STATUS_OK &&
-         (at.local || version_compare(&at.version, &planned.holding.version) <= 0)))
+         ((at.local && brought) || /* refused by a resync, if it was */
+          version_compare(&at.version, &planned.holding.version) <= 0)))
         return STATUS_OK;
     if (status == STATUS_OK)
         status =

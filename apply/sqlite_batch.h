@@ -111,6 +111,13 @@ MUST_CHECK enum status sqlite_batch_note_refused(struct sqlite_batch *batch,
                                                  bool beyond, bool absent,
                                                  struct error *err);
 
+/* The same of a winner that a repair could not write, while the database has this image
+ * (its definition and bytes) of the row. */
+MUST_CHECK enum status sqlite_batch_note_stays(struct sqlite_batch *batch, uint32_t table,
+                                               const struct row *winner,
+                                               const struct row *stays,
+                                               struct error *err);
+
 /* The row's statement has ended the transaction; err holds the message. Always
  * CONSTRAINT, or what else went wrong. */
 enum status sqlite_batch_end(struct sqlite_batch *batch, uint32_t table, struct bytes key,

@@ -75,6 +75,27 @@ enum status sqlite_batch_note_refused(struct sqlite_batch *batch, uint32_t table
     return sqlite_items_put(batch->items, &item, beyond, err);
 }
 
+enum status sqlite_batch_note_stays(struct sqlite_batch *batch, uint32_t table,
+                                    const struct row *winner, const struct row *stays,
+                                    struct error *err)
+{
+    struct error message = *err;
+    struct intent_item item = {
+        .kind = INTENT_QUARANTINED,
+        .table = table,
+        .key = winner->key,
+        .quarantined = {.version = winner->version,
+                        .since_us = batch->now_us,
+                        .message = bytes_of_text(message.text)},
+        .image = stays->image,
+        .definition = stays->definition,
+        .definition_origin = stays->definition_origin,
+    };
+
+    batch->counts->quarantined++;
+    return sqlite_items_put(batch->items, &item, false, err);
+}
+
 /* ---- columns that only this table has */
 
 enum status sqlite_batch_carry_parked(struct sqlite_batch *batch,

@@ -17,7 +17,7 @@ static const char make_sql[] =
     "INTEGER,"
     " beyond INTEGER, absent INTEGER, version BLOB, since INTEGER, message BLOB, image "
     "BLOB,"
-    " definition INTEGER, PRIMARY KEY (tbl, \"key\")) WITHOUT ROWID";
+    " definition INTEGER, origin INTEGER, PRIMARY KEY (tbl, \"key\")) WITHOUT ROWID";
 
 enum status sqlite_items_open(struct sqlite_items **out, struct sqlite_database *database,
                               struct error *err)
@@ -33,7 +33,7 @@ enum status sqlite_items_open(struct sqlite_items **out, struct sqlite_database 
     if (status == STATUS_OK) {
         status = sqlite_prepare(database,
                                 "INSERT OR REPLACE INTO temp.rowferry_item VALUES"
-                                " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                                 &items->put, err);
     }
     if (status == STATUS_OK) {
@@ -54,7 +54,7 @@ enum status sqlite_items_open(struct sqlite_items **out, struct sqlite_database 
         status =
             sqlite_prepare(database,
                            "SELECT tbl, \"key\", kind, absent, version, since, message,"
-                           " image, definition FROM temp.rowferry_item",
+                           " image, definition, origin FROM temp.rowferry_item",
                            &items->all, err);
     }
     if (status == STATUS_OK)
@@ -117,6 +117,7 @@ enum status sqlite_items_put(struct sqlite_items *items, const struct intent_ite
     sql_bind_bytes(items->put, 8, item->quarantined.message);
     sql_bind_bytes(items->put, 9, item->image);
     (void)sqlite3_bind_int64(items->put, 10, item->definition);
+    (void)sqlite3_bind_int64(items->put, 11, (sqlite3_int64)item->definition_origin);
     items->any = true;
     return sql_run(items->database, items->put, "note a row", err);
 }
@@ -161,6 +162,7 @@ static enum status take(sqlite3_stmt *all, struct intent_item *out, struct error
         .absent = sqlite3_column_int(all, 3) != 0,
         .image = sql_column_bytes(all, 7),
         .definition = (uint32_t)sqlite3_column_int64(all, 8),
+        .definition_origin = (uint64_t)sqlite3_column_int64(all, 9),
         .quarantined = {.since_us = (uint64_t)sqlite3_column_int64(all, 5),
                         .message = sql_column_bytes(all, 6)},
     };

@@ -27,32 +27,25 @@ static enum status is_stranger(struct rewrite *rewrite, struct bytes key, bool *
 
 /* ---- winners */
 
-/* The old row of one that is refused goes: the store could not say what it was. */
-static enum status drop_refused(struct rewrite *rewrite, const struct batch_row *row,
-                                struct error *err)
+/* What was refused waits, and the row stays as it was: the store learns what that is. */
+static enum status keep_refused(struct rewrite *rewrite, uint32_t id,
+                                const struct row *winner, struct error *err)
 {
     struct sqlite_batch *batch = rewrite->batch;
-    struct error message;
     enum intent_item_kind kind;
-    enum write_result result;
     bool beyond;
     enum status status =
-        sqlite_items_find(batch->items, row->table_id, row->key, &kind, &beyond, err);
+        sqlite_items_find(batch->items, id, winner->key, &kind, &beyond, err);
 
     if (status == STATUS_NOT_FOUND || (status == STATUS_OK && kind != INTENT_QUARANTINED))
         return STATUS_OK;
-    message = *err;
-    if (status == STATUS_OK && row->table != NULL && row->holding->live) {
-        status = sqlite_writer_key(row->table->writer, NULL, row->key, &result, err);
-        if (status == STATUS_OK)
-            status = sqlite_batch_remove(batch, row->table, err);
-    }
     if (status != STATUS_OK)
         return status;
-    *err = message;
     batch->counts->quarantined--;
-    return sqlite_batch_note_refused(batch, row->table_id, row->key, &row->version, false,
-                                     true, err);
+    return rewrite->table != NULL
+               ? rewrite_stays(rewrite, winner, err)
+               : sqlite_batch_note_refused(batch, id, winner->key, &winner->version,
+                                           false, true, err);
 }
 
 static enum status write_winner(struct rewrite *rewrite, uint32_t id,
@@ -83,6 +76,11 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
         status = sqlite_compare_row(rewrite->comparer, winner->key, winner->image,
                                     defined.definition, rewrite->image.values, &changed,
                                     &rewrite->changed, &rewrite->before, err);
+        /* A value for a column that is not here: to be refused, as it is by a batch. */
+        if (status == STATUS_OK && !changed)
+            status = sqlite_compare_lacking(rewrite->comparer, winner->key, winner->image,
+                                            defined.definition, NULL, &changed,
+                                            &rewrite->changed, err);
         holding.live = true;
         holding.definition_origin = store_identity(rewrite->batch->store)->node;
         holding.definition = row.table->number;
@@ -96,10 +94,8 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
     }
     if (status != STATUS_OK || !changed)
         return status;
-    if (row.table != NULL && row.table->lacks != NULL)
-        return rewrite_refuse(row.table, err);
     status = sqlite_batch_write(rewrite->batch, &row, err);
-    return status == STATUS_OK ? drop_refused(rewrite, &row, err) : status;
+    return status == STATUS_OK ? keep_refused(rewrite, id, winner, err) : status;
 }
 
 static enum status write_winners(struct rewrite *rewrite, uint32_t id, struct error *err)
@@ -133,6 +129,8 @@ static enum status rewrite_table(struct sqlite_batch *batch, uint32_t id, bool r
     if (rewrite.table != NULL)
         batch->changed[rewrite.table->group] = true;
     if (takes_nothing && (rewrite.table == NULL || !remove))
+        return STATUS_OK;
+    if (takes_nothing && rewrite.table->lacks != NULL)
         return STATUS_OK;
     if (takes_nothing)
         return sqlite_mend_table(batch, rewrite.table, err);

@@ -19,16 +19,17 @@ struct rewrite {
 MUST_CHECK enum status rewrite_init(struct rewrite *rewrite, struct error *err);
 void rewrite_release(struct rewrite *rewrite);
 
-/* A row must change, of a table that can't be written as it should be (table->lacks).
- * Always REFUSED. */
-enum status rewrite_refuse(const struct sqlite_table *table, struct error *err);
-
 /* Count the rows of the table under what is done with them. */
 void rewrite_watch(struct rewrite *rewrite, const char *step);
 
 /* Read the database's row: *there, its values and bytes under the own definition. */
 MUST_CHECK enum status rewrite_read(struct rewrite *rewrite, struct bytes key,
                                     bool *there, struct error *err);
+
+/* The winner (or tombstone) was refused; err holds the message. What the database has of
+ * the row stays, and the store learns what that is. */
+MUST_CHECK enum status rewrite_stays(struct rewrite *rewrite, const struct row *winner,
+                                     struct error *err);
 
 /* Whether the database's row with this key has to go. */
 typedef enum status (*rewrite_goes_cb)(struct rewrite *rewrite, struct bytes key,

@@ -1,14 +1,5 @@
 #include "apply/sqlite_rewrite_private.h"
 
-enum status rewrite_refuse(const struct sqlite_table *table, struct error *err)
-{
-    return error_set(
-        err, STATUS_REFUSED,
-        "rows of %s are not as the log has them, and can't be rewritten here "
-        "(%s): take resync --prefer database",
-        table->definition->local_name, table->lacks);
-}
-
 void rewrite_watch(struct rewrite *rewrite, const char *step)
 {
     struct sqlite_batch *batch = rewrite->batch;
@@ -104,6 +95,112 @@ static enum status note(struct rewrite *rewrite, rewrite_goes_cb goes, struct er
     return status;
 }
 
+/* What the database has of the row at hand, under the own definition; or, when that is
+ * not logged yet, under the winner's, without what only this table has. */
+static enum status take_present(struct rewrite *rewrite, const struct row *winner,
+                                struct row *present, struct error *err)
+{
+    const struct sqlite_table *table = rewrite->table;
+    struct table defined;
+    bool lacking;
+    enum status status;
+
+    if (table->number != 0 || !winner->live) {
+        present->definition_origin = store_identity(rewrite->batch->store)->node;
+        present->definition = table->number;
+        present->image = buffer_view(&rewrite->present);
+        return STATUS_OK;
+    }
+    status = tables_find(rewrite->batch->txn, winner->definition_origin,
+                         winner->definition, &defined, err);
+    if (status == STATUS_OK)
+        status = sqlite_compare_lacking(rewrite->comparer, winner->key, winner->image,
+                                        defined.definition, rewrite->image.values,
+                                        &lacking, &rewrite->changed, err);
+    present->definition_origin = winner->definition_origin;
+    present->definition = winner->definition;
+    present->image = buffer_view(&rewrite->changed);
+    return status;
+}
+
+/* *is_held: the store says already that the database has this row. */
+static enum status compare_held(struct rewrite *rewrite, struct bytes key, bool *is_held,
+                                struct error *err)
+{
+    struct sqlite_batch *batch = rewrite->batch;
+    struct row held;
+    struct table defined;
+    bool changed = true, lacking = false;
+    enum status status = held_get(batch->txn, rewrite->table->id, key, &held, err);
+
+    *is_held = false;
+    if (status != STATUS_OK || !held.live)
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    status =
+        tables_find(batch->txn, held.definition_origin, held.definition, &defined, err);
+    if (status == STATUS_OK)
+        status = sqlite_compare_row(rewrite->comparer, key, held.image,
+                                    defined.definition, rewrite->image.values, &changed,
+                                    &rewrite->changed, &rewrite->before, err);
+    if (status == STATUS_OK && !changed)
+        status =
+            sqlite_compare_lacking(rewrite->comparer, key, held.image, defined.definition,
+                                   NULL, &lacking, &rewrite->changed, err);
+    *is_held = status == STATUS_OK && !changed && !lacking;
+    return status;
+}
+
+enum status rewrite_stays(struct rewrite *rewrite, const struct row *winner,
+                          struct error *err)
+{
+    struct error message = *err;
+    struct row stays = {.key = winner->key};
+    bool there = false, is_held = false;
+    enum status status = rewrite_read(rewrite, winner->key, &there, err);
+
+    if (status == STATUS_OK && there)
+        status = compare_held(rewrite, winner->key, &is_held, err);
+    if (status == STATUS_OK && there && !is_held)
+        status = take_present(rewrite, winner, &stays, err);
+    if (status != STATUS_OK)
+        return status;
+    *err = message;
+    return there ? sqlite_batch_note_stays(rewrite->batch, rewrite->table->id, winner,
+                                           &stays, err)
+                 : sqlite_batch_note_refused(rewrite->batch, rewrite->table->id,
+                                             winner->key, &winner->version, false, true,
+                                             err);
+}
+
+/* A row without a winner, of a table that may not be writable here (table->lacks): one
+ * that the log knows as deleted waits, any other is a write of this node that capture
+ * will find. */
+static enum status remove_or_keep(struct rewrite *rewrite, struct bytes key,
+                                  struct error *err)
+{
+    struct sqlite_batch *batch = rewrite->batch;
+    enum write_result result;
+    struct error message;
+    struct row row;
+    enum status status;
+
+    sqlite_schema_fire(batch->schema, false);
+    status = sqlite_writer_delete(rewrite->table->writer, &result, err);
+    if (status != STATUS_OK || result == WRITE_DONE) {
+        batch->counts->rows += status == STATUS_OK;
+        return status;
+    }
+    message = *err;
+    status = rows_get(batch->txn, rewrite->table->id, key, &row, err);
+    if (status == STATUS_NOT_FOUND ||
+        (status == STATUS_OK && rewrite->table->number == 0))
+        return STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
+    *err = message;
+    return rewrite_stays(rewrite, &row, err);
+}
+
 enum status rewrite_remove(struct rewrite *rewrite, rewrite_goes_cb goes,
                            struct error *err)
 {
@@ -118,8 +215,6 @@ enum status rewrite_remove(struct rewrite *rewrite, rewrite_goes_cb goes,
 
         status =
             sqlite_suspects_after(batch->moved, table->group, &first, &stranger, err);
-        if (status == STATUS_OK && table->lacks != NULL)
-            status = rewrite_refuse(table, err);
         if (status != STATUS_OK)
             break;
         buffer_clear(&batch->key);
@@ -128,6 +223,10 @@ enum status rewrite_remove(struct rewrite *rewrite, rewrite_goes_cb goes,
         status = sqlite_suspects_remove(batch->moved, table->group, &stranger, err);
         if (status == STATUS_OK)
             status = sqlite_writer_key(table->writer, NULL, stranger.key, &result, err);
+        if (status == STATUS_OK && table->lacks != NULL) {
+            status = remove_or_keep(rewrite, stranger.key, err);
+            continue;
+        }
         if (status == STATUS_OK)
             status = sqlite_batch_remove(batch, table, err);
         batch->counts->rows++;

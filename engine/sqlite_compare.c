@@ -10,6 +10,7 @@ struct mapping {
     const struct definition *held;
     bool same;       /* images are comparable as bytes */
     bool same_key;   /* the same columns in the same order */
+    bool more;       /* held has columns that the own definition lacks */
     int32_t *places; /* by own image place; -1: held has no such column */
 };
 
@@ -92,6 +93,10 @@ static enum status make_mapping(struct sqlite_comparer *comparer,
         out->places[place++] =
             column < 0 ? -1 : definition_image_place(held, (uint32_t)column);
     }
+    for (uint32_t i = 0; i < held->column_count; i++)
+        if (held->columns[i].generated == GENERATED_NO &&
+            definition_map_column(held, i, own) < 0)
+            out->more = true;
     return STATUS_OK;
 }
 
@@ -276,4 +281,42 @@ enum status sqlite_compare_gone(struct sqlite_comparer *comparer, struct bytes k
         place++;
     }
     return buffer_check(before, err);
+}
+
+enum status sqlite_compare_lacking(struct sqlite_comparer *comparer, struct bytes key,
+                                   struct bytes image,
+                                   const struct definition *definition,
+                                   const struct value *row, bool *lacking,
+                                   struct buffer *rest, struct error *err)
+{
+    const struct definition *own = comparer->definition;
+    const struct mapping *mapping = NULL;
+    uint32_t place = 0;
+    enum status status = find_mapping(comparer, definition, &mapping, err);
+
+    *lacking = false;
+    buffer_clear(rest);
+    if (status != STATUS_OK || (!mapping->more && row == NULL))
+        return status;
+    status = image_decode(&comparer->image, image, definition, key, err);
+    for (uint32_t i = 0; i < definition->column_count && status == STATUS_OK; i++) {
+        struct value *value = &comparer->image.values[place];
+        int32_t here = definition_map_column(definition, i, own);
+
+        if (definition->columns[i].generated != GENERATED_NO)
+            continue;
+        place++;
+        if (definition->columns[i].key_position > 0)
+            continue;
+        if (here >= 0 && row != NULL && own->columns[here].generated == GENERATED_NO)
+            *value = row[definition_image_place(own, (uint32_t)here)];
+        if (here >= 0 || value->type == VALUE_ABSENT)
+            continue;
+        *lacking = *lacking || value->type != VALUE_NULL;
+        *value = (struct value){.type = VALUE_ABSENT};
+    }
+    if (status != STATUS_OK || (!*lacking && row == NULL))
+        return status;
+    image_encode(rest, comparer->image.values, definition);
+    return buffer_check(rest, err);
 }

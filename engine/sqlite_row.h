@@ -59,4 +59,14 @@ MUST_CHECK enum status sqlite_compare_gone(struct sqlite_comparer *comparer,
                                            const struct definition *held_definition,
                                            struct buffer *before, struct error *err);
 
+/* *lacking: whether an image under a definition has a value, and not NULL, for a column
+ * that the own definition lacks, so that no row here can be the image's. Then rest gets
+ * the image without such values (absent): what a row here that is equal can be. With row
+ * rest gets the values of that row instead, in any case. */
+MUST_CHECK enum status sqlite_compare_lacking(struct sqlite_comparer *comparer,
+                                              struct bytes key, struct bytes image,
+                                              const struct definition *definition,
+                                              const struct value *row, bool *lacking,
+                                              struct buffer *rest, struct error *err);
+
 #endif

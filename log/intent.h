@@ -29,8 +29,10 @@ struct intent_item {
     struct quarantined quarantined; /* QUARANTINED; its key is not used */
     bool absent;                    /* QUARANTINED: the batch took the old row away: held
                                        becomes absent */
-    struct bytes image;             /* KEPT */
-    uint32_t definition;            /* KEPT: our own number */
+    struct bytes image;         /* KEPT; QUARANTINED, unless empty: held becomes it, of
+                                   no version */
+    uint32_t definition;        /* of the image. KEPT: our own number */
+    uint64_t definition_origin; /* QUARANTINED with an image: whose number that is */
 };
 
 struct intent {

@@ -15,7 +15,9 @@
  *
  *  parked       the fields of log/parked_record.c
  *  shown        nothing
- *  quarantined  flags 1 (bit 0 absent), version, since_us 8, message sized
+ *  quarantined  flags 1 (bit 0 absent, bit 1 image; not both), version, since_us 8,
+ *               message sized; with bit 1 the image's definition: origin 8, number
+ *               varint; image sized, not empty
  *  kept         definition varint, image sized
  */
 #include "log/intent_record.h"
@@ -26,6 +28,7 @@
 #include <string.h>
 
 enum { INTENT_REPAIR = 1, INTENT_OUT = 2, INTENT_FLAGS = INTENT_REPAIR | INTENT_OUT };
+enum { QUARANTINED_ABSENT = 1, QUARANTINED_IMAGE = 2 };
 
 static bool is_ascending(struct bytes out)
 {
@@ -82,6 +85,23 @@ enum status intent_decode(struct bytes record, struct intent *out, struct error 
     return STATUS_OK;
 }
 
+static void put_quarantined(struct buffer *out, const struct intent_item *item)
+{
+    unsigned flags = (item->absent ? QUARANTINED_ABSENT : 0U) |
+                     (item->image.size > 0 ? QUARANTINED_IMAGE : 0U);
+
+    assert(flags <= QUARANTINED_IMAGE);
+    buffer_put(out, flags, 1);
+    version_put(out, &item->quarantined.version);
+    buffer_put(out, item->quarantined.since_us, 8);
+    buffer_put_sized(out, item->quarantined.message);
+    if (item->image.size == 0)
+        return;
+    buffer_put(out, item->definition_origin, 8);
+    buffer_put_varint(out, item->definition);
+    buffer_put_sized(out, item->image);
+}
+
 void intent_item_encode(struct buffer *out, const struct intent_item *item)
 {
     assert(item->key.size > 0);
@@ -96,10 +116,7 @@ void intent_item_encode(struct buffer *out, const struct intent_item *item)
     case INTENT_SHOWN:
         break;
     case INTENT_QUARANTINED:
-        buffer_put(out, item->absent ? 1 : 0, 1);
-        version_put(out, &item->quarantined.version);
-        buffer_put(out, item->quarantined.since_us, 8);
-        buffer_put_sized(out, item->quarantined.message);
+        put_quarantined(out, item);
         break;
     case INTENT_KEPT:
         assert(item->image.size > 0);
@@ -110,20 +127,7 @@ void intent_item_encode(struct buffer *out, const struct intent_item *item)
     record_seal(out);
 }
 
-static bool take_quarantined(struct bytes *in, struct intent_item *out)
-{
-    uint64_t flags;
-
-    if (!bytes_take(in, 1, &flags) || flags > 1 ||
-        !version_take(in, &out->quarantined.version) ||
-        !bytes_take(in, 8, &out->quarantined.since_us) ||
-        !bytes_take_sized(in, &out->quarantined.message))
-        return false;
-    out->absent = flags == 1;
-    return true;
-}
-
-static bool take_kept(struct bytes *in, struct intent_item *out)
+static bool take_image(struct bytes *in, struct intent_item *out)
 {
     uint64_t definition;
 
@@ -132,6 +136,20 @@ static bool take_kept(struct bytes *in, struct intent_item *out)
         return false;
     out->definition = (uint32_t)definition;
     return true;
+}
+
+static bool take_quarantined(struct bytes *in, struct intent_item *out)
+{
+    uint64_t flags;
+
+    if (!bytes_take(in, 1, &flags) || flags > QUARANTINED_IMAGE ||
+        !version_take(in, &out->quarantined.version) ||
+        !bytes_take(in, 8, &out->quarantined.since_us) ||
+        !bytes_take_sized(in, &out->quarantined.message))
+        return false;
+    out->absent = flags == QUARANTINED_ABSENT;
+    return flags != QUARANTINED_IMAGE ||
+           (bytes_take(in, 8, &out->definition_origin) && take_image(in, out));
 }
 
 enum status intent_item_decode(struct bytes record, struct intent_item *out,
@@ -162,7 +180,7 @@ enum status intent_item_decode(struct bytes record, struct intent_item *out,
         item.quarantined.key = item.key;
         break;
     case INTENT_KEPT:
-        whole = take_kept(&record, &item);
+        whole = take_image(&record, &item);
         break;
     default:
         break;

@@ -103,6 +103,29 @@ static enum status fold_parked(const struct intent_fold_txn *fold,
                                : status;
 }
 
+/* The database has this, whatever version it was: of none, as above. The row goes on with
+ * the life that the log knows. */
+static enum status hold_image(const struct intent_fold_txn *fold,
+                              const struct intent_item *item, struct error *err)
+{
+    struct row row;
+    enum status status = rows_get(fold->txn, item->table, item->key, &row, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_CORRUPT, "the intent names a row that is not known");
+    if (status != STATUS_OK)
+        return status;
+    row = (struct row){
+        .born = row.live ? row.born : row.version,
+        .live = true,
+        .definition_origin = item->definition_origin,
+        .definition = item->definition,
+        .image = item->image,
+        .key = item->key,
+    };
+    return held_put(fold->txn, item->table, &row, err);
+}
+
 static enum status fold_quarantined(const struct intent_fold_txn *fold,
                                     const struct intent_item *item, struct error *err)
 {
@@ -113,6 +136,8 @@ static enum status fold_quarantined(const struct intent_fold_txn *fold,
     if (item->absent)
         status = put_absent(fold->txn, item->table, item->key, &nothing,
                             (struct place){0, 0}, err);
+    else if (item->image.size > 0)
+        status = hold_image(fold, item, err);
     if (status == STATUS_OK)
         status = parked_delete(fold->txn, item->table, item->key, err);
     return status == STATUS_OK
