@@ -17,7 +17,9 @@ struct meeting {
     struct store_txn *txn; /* reading */
     bool hold;             /* second pass: say that equal rows are held */
     uint64_t equal;
-    struct buffer keys; /* of rows to be changed in the store */
+    struct buffer keys; /* of rows to be changed in the store, each with what is held of
+                           it where that is neither the winner nor nothing */
+    struct buffer rest;
     uint32_t key_count;
     struct progress_step progress;
 };
@@ -29,24 +31,56 @@ static bool is_full(const struct meeting *meeting)
     return meeting->key_count >= STEP_CHANGES || meeting->keys.size >= RUN_BYTES;
 }
 
-static enum status note_key(struct meeting *meeting, struct bytes key, struct error *err)
+static enum status note_key(struct meeting *meeting, struct bytes key, struct bytes rest,
+                            struct error *err)
 {
     buffer_put_sized(&meeting->keys, key);
+    buffer_put_sized(&meeting->keys, rest);
     meeting->key_count++;
     return buffer_check(&meeting->keys, err);
 }
 
-/* One transaction: these rows are held as their winners, or not at all. */
+/* The winner has values for columns that are not here. What the database has is of no
+ * version, so that the first batch finds the winner newer, and refuses it or not. */
+static enum status hold_rest(struct store_txn *txn, uint32_t table, struct bytes key,
+                             struct bytes rest, struct error *err)
+{
+    struct row row;
+    enum status status = rows_get(txn, table, key, &row, err);
+
+    if (status != STATUS_OK)
+        return status;
+    row = (struct row){
+        .born = row.born,
+        .live = true,
+        .definition_origin = row.definition_origin,
+        .definition = row.definition,
+        .image = rest,
+        .key = key,
+    };
+    return held_put(txn, table, &row, err);
+}
+
+static enum status write_key(struct store_txn *txn, uint32_t table, struct bytes key,
+                             struct bytes rest, bool held, struct error *err)
+{
+    if (rest.size > 0)
+        return hold_rest(txn, table, key, rest, err);
+    return held ? held_delete(txn, table, key, err)
+                : held_put(txn, table, &(struct row){.key = key}, err);
+}
+
+/* One transaction: these rows are held as their winners, as noted, or not at all. */
 static enum status write_keys(struct meeting *meeting, uint32_t table, bool held,
                               struct error *err)
 {
-    struct bytes keys = buffer_view(&meeting->keys), key;
+    struct bytes keys = buffer_view(&meeting->keys), key, rest;
     struct store_txn *txn = NULL;
     enum status status = store_begin(meeting->node->store, TXN_WRITE, &txn, err);
 
-    while (status == STATUS_OK && bytes_take_sized(&keys, &key))
-        status = held ? held_delete(txn, table, key, err)
-                      : held_put(txn, table, &(struct row){.key = key}, err);
+    while (status == STATUS_OK && bytes_take_sized(&keys, &key) &&
+           bytes_take_sized(&keys, &rest))
+        status = write_key(txn, table, key, rest, held, err);
     buffer_clear(&meeting->keys);
     meeting->key_count = 0;
     if (status == STATUS_OK)
@@ -74,7 +108,7 @@ static enum status read_keys(struct meeting *meeting, uint32_t table,
             break;
         buffer_clear(after);
         buffer_put_bytes(after, row.key);
-        status = note_key(meeting, row.key, err);
+        status = note_key(meeting, row.key, (struct bytes){0}, err);
     }
     row_cursor_close(cursor);
     store_abort(txn);
@@ -131,11 +165,17 @@ static enum status meet_row(struct meeting *meeting, struct table_rows *rows,
     }
     if (status == STATUS_OK)
         status = table_rows_compare(rows, winner.image, written.definition, err);
+    buffer_clear(&meeting->rest);
+    if (status == STATUS_OK && rows->changed_count == 0)
+        status = table_rows_lacking(rows, winner.image, written.definition,
+                                    &meeting->rest, err);
     if (status != STATUS_OK)
         return status;
     *differs = rows->changed_count > 0;
     meeting->equal += !*differs;
-    return meeting->hold && !*differs ? note_key(meeting, key, err) : STATUS_OK;
+    return meeting->hold && !*differs
+               ? note_key(meeting, key, buffer_view(&meeting->rest), err)
+               : STATUS_OK;
 }
 
 /* One thread has one transaction: reading ends for as long as the store is written. */
@@ -301,5 +341,6 @@ enum status meeting_hold(struct node *node, bool again, struct bytes said,
 
     sqlite_catalog_release(&meeting.catalog);
     buffer_release(&meeting.keys);
+    buffer_release(&meeting.rest);
     return status;
 }

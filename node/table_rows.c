@@ -120,3 +120,13 @@ enum status table_rows_compare(struct table_rows *rows, struct bytes image,
                                 rows->values, &changed, &rows->image, &rows->before, err);
     return status == STATUS_OK && changed ? take_changed(rows, written, err) : status;
 }
+
+enum status table_rows_lacking(struct table_rows *rows, struct bytes image,
+                               const struct definition *written, struct buffer *rest,
+                               struct error *err)
+{
+    bool lacking;
+
+    return sqlite_compare_lacking(rows->comparer, buffer_view(&rows->key), image, written,
+                                  NULL, &lacking, rest, err);
+}

@@ -37,4 +37,10 @@ MUST_CHECK enum status table_rows_compare(struct table_rows *rows, struct bytes 
                                           const struct definition *written,
                                           struct error *err);
 
+/* rest: of an image that has values for columns which are not here, what a row here can
+ * be; else empty. */
+MUST_CHECK enum status table_rows_lacking(struct table_rows *rows, struct bytes image,
+                                          const struct definition *written,
+                                          struct buffer *rest, struct error *err);
+
 #endif

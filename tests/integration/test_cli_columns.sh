@@ -77,3 +77,18 @@ sync b a b
 equal "b" "$(rows b)" "1|1|5 2|22|6 "
 equal "a" "$(rows a)" "1|1|5 2|22|6 "
 waits b 0
+
+# So does who joins with rows of its own.
+pair
+sqlite3 a.db 'ALTER TABLE p ADD COLUMN extra; UPDATE p SET extra = 5 WHERE id = 1'
+run 0 --store a sync folder
+sqlite3 c.db 'CREATE TABLE p (id INTEGER PRIMARY KEY, v); INSERT INTO p VALUES (1, 1), (2, 2)'
+run 0 --store c init sqlite:c.db --name c --join token
+sync c a
+waits c 1
+equal "a" "$(rows a)" "1|1|5 2|2| "
+sqlite3 c.db 'ALTER TABLE p ADD COLUMN extra'
+sync c a c
+equal "c" "$(rows c)" "1|1|5 2|2| "
+equal "a" "$(rows a)" "1|1|5 2|2| "
+waits c 0
