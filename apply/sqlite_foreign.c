@@ -390,19 +390,45 @@ enum status sqlite_foreign_next_orphan(struct sqlite_foreign *foreign, bool all,
     return status == STATUS_OK ? STATUS_NOT_FOUND : status;
 }
 
+/* " AND NOT (…)": not counted for the child's other key already. */
+static void put_not_of(struct buffer *sql, const struct sqlite_foreign *other)
+{
+    sql_put(sql, " AND NOT (");
+    put_refers(sql, other);
+    put_no_parent(sql, other);
+    for (uint32_t i = 0; i < other->key->column_count; i++) {
+        sql_put(sql, i == 0 ? " AND (+" : ", +");
+        sql_put_column(sql, "c", other->key->columns[i]);
+        sql_put(sql, " COLLATE ");
+        sqlite_put_quoted(
+            sql, find_column(parent_of(other), other->key->parent_columns[i])->collation);
+    }
+    sql_put(sql, ") IN (SELECT ");
+    put_gone_columns(sql, other, false);
+    sql_put(sql, " FROM temp.");
+    put_gone(sql, other);
+    sql_put(sql, "))");
+}
+
 enum status sqlite_foreign_count_orphans(struct sqlite_foreign *foreign, uint64_t *count,
                                          struct error *err)
 {
     enum status status = STATUS_OK;
 
     assert(foreign->gone_made);
-    if (foreign->orphans == NULL) {
+    for (struct sqlite_foreign *at = foreign->next_of_child;
+         at != NULL && status == STATUS_OK; at = at->next_of_child)
+        status = at->gone_made ? STATUS_OK : make_gone(at, err);
+    if (status == STATUS_OK && foreign->orphans == NULL) {
         struct buffer sql = {0};
 
         sql_put(&sql, "SELECT count(*) FROM ");
         put_of_gone(&sql, foreign, true);
         put_refers(&sql, foreign);
         put_no_parent(&sql, foreign);
+        for (const struct sqlite_foreign *at = foreign->next_of_child; at != NULL;
+             at = at->next_of_child)
+            put_not_of(&sql, at);
         status = prepare(foreign, &sql, &foreign->orphans, err);
     }
     if (status != STATUS_OK)

@@ -60,7 +60,7 @@ MUST_CHECK enum status sqlite_foreign_forget_gone(struct sqlite_foreign *foreign
                                                   struct error *err);
 
 /* Add to *count the child's rows that referred to a parent noted as gone and have none
- * now. */
+ * now, but for those that count for a key behind this one in next_of_child. */
 MUST_CHECK enum status sqlite_foreign_count_orphans(struct sqlite_foreign *foreign,
                                                     uint64_t *count, struct error *err);
 

@@ -16,6 +16,7 @@ static enum status add(struct sqlite_schema *schema, struct sqlite_table *child,
 {
     struct sqlite_foreign *foreign = &schema->outer[schema->outer_count];
     struct sqlite_table *parent = find_parent(schema, key->parent);
+    enum status status;
 
     if (parent == NULL)
         return STATUS_OK;
@@ -24,11 +25,19 @@ static enum status add(struct sqlite_schema *schema, struct sqlite_table *child,
         .key = key,
         .child = child,
         .parent = parent,
-        .number = schema->foreign_count + schema->outer_count++,
+        .number = schema->foreign_count + schema->outer_count,
+        .next_of_child = child->as_child,
         .next_of_parent = parent->as_parent,
     };
+    status = sqlite_foreign_open(foreign, err);
+    if (status != STATUS_OK) {
+        sqlite_foreign_release(foreign);
+        return status == STATUS_CORRUPT ? STATUS_OK : status; /* no such column */
+    }
+    schema->outer_count++;
+    child->as_child = foreign;
     parent->as_parent = foreign;
-    return sqlite_foreign_open(foreign, err);
+    return STATUS_OK;
 }
 
 enum status sqlite_outsiders_open(struct sqlite_schema *schema, struct error *err)
@@ -67,17 +76,32 @@ void sqlite_outsiders_close(struct sqlite_schema *schema)
     sqlite_outsiders_release(&schema->outsiders);
 }
 
+/* A table that is nobody's business here may need a function or collation that only its
+ * application has, or hold what a function of its columns refuses: then its rows are not
+ * counted, and nothing else suffers. */
+static enum status count_one(struct sqlite_batch *batch, struct sqlite_foreign *foreign,
+                             struct error *err)
+{
+    enum status status =
+        sqlite_foreign_count_orphans(foreign, &batch->counts->orphaned, err);
+
+    if (status == STATUS_IO &&
+        (sqlite3_errcode(sqlite_database_handle(batch->database)) & 0xff) == SQLITE_ERROR)
+        return STATUS_OK;
+    return status;
+}
+
 enum status sqlite_outsiders_count(struct sqlite_batch *batch, struct error *err)
 {
     struct sqlite_schema *schema = batch->schema;
     enum status status = STATUS_OK;
 
     for (uint32_t i = 0; i < schema->outer_count && status == STATUS_OK; i++) {
-        if (schema->outer[i].gone == 0)
-            continue;
-        status = sqlite_foreign_count_orphans(&schema->outer[i], &batch->counts->orphaned,
-                                              err);
-        if (status == STATUS_OK)
+        if (schema->outer[i].gone > 0)
+            status = count_one(batch, &schema->outer[i], err);
+    }
+    for (uint32_t i = 0; i < schema->outer_count && status == STATUS_OK; i++) {
+        if (schema->outer[i].gone > 0)
             status = sqlite_foreign_forget_gone(&schema->outer[i], err);
     }
     return status;

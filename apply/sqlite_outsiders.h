@@ -11,7 +11,8 @@ MUST_CHECK enum status sqlite_outsiders_open(struct sqlite_schema *schema,
                                              struct error *err);
 void sqlite_outsiders_close(struct sqlite_schema *schema);
 
-/* At a batch's end: how many of their rows have lost a parent in it. */
+/* At a batch's end: how many of their rows have lost a parent in it, each counted once.
+ * Tables that can't be read without their application's functions count nothing. */
 MUST_CHECK enum status sqlite_outsiders_count(struct sqlite_batch *batch,
                                               struct error *err);
 

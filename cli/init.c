@@ -90,6 +90,15 @@ static void print_mapping(const struct init_report *report)
     }
 }
 
+/* Whether an earlier foreign key of the table names the same parent. */
+static bool is_said(const struct definition *table, uint32_t key)
+{
+    for (uint32_t i = 0; i < key; i++)
+        if (strcmp(table->foreign_keys[i].parent, table->foreign_keys[key].parent) == 0)
+            return true;
+    return false;
+}
+
 static void print_json(const struct init_report *report,
                        const struct init_options *options)
 {
@@ -139,8 +148,11 @@ static void print_json(const struct init_report *report,
         const struct definition *table = &report->outsiders.tables[i];
 
         for (uint32_t k = 0; k < table->foreign_key_count; k++) {
-            json_t *entry = json_make_object();
+            json_t *entry;
 
+            if (is_said(table, k))
+                continue;
+            entry = json_make_object();
             json_put_text(entry, "table", table->local_name);
             json_put_text(entry, "parent", table->foreign_keys[k].parent);
             json_append(outsiders, entry);
@@ -204,6 +216,8 @@ static void print_outsiders(const struct sqlite_outsiders *outsiders)
         const struct definition *table = &outsiders->tables[i];
 
         for (uint32_t k = 0; k < table->foreign_key_count; k++) {
+            if (is_said(table, k))
+                continue;
             print_plain(stdout, bytes_of_text(table->local_name));
             (void)fputs(" refers to ", stdout);
             print_plain(stdout, bytes_of_text(table->foreign_keys[k].parent));

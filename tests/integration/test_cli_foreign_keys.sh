@@ -125,3 +125,38 @@ equal "counted" "$(json 'o[0]["applied"]["orphaned"]')" 1
 sqlite3 a.db "INSERT INTO item VALUES (5, 'e')"
 meet a b
 says_not out "without a parent"
+
+# What is not replicated holds nothing up: tables that only their application can read count
+# no rows. A row with several keys is counted once, and its table named once.
+rm -rf ./* && mkdir folder
+sqlite3 a.db 'CREATE TABLE p (id INTEGER PRIMARY KEY, v TEXT UNIQUE);
+    INSERT INTO p VALUES (1, "a"), (2, "b"), (3, "c")'
+run 0 --store a init sqlite:a.db --name a
+run 0 --store a token token
+python3 - <<'PYTHON'
+import sqlite3
+database = sqlite3.connect("b.db")
+database.create_collation("mycoll", lambda a, b: (a > b) - (a < b))
+database.create_function("myf", 1, lambda y: y, deterministic=True)
+database.executescript("""
+CREATE TABLE p (id INTEGER PRIMARY KEY, v TEXT UNIQUE);
+CREATE TABLE c (id INTEGER PRIMARY KEY, x TEXT COLLATE mycoll REFERENCES p (v));
+CREATE TABLE o (x AS (myf(y)) REFERENCES p (id), y);
+CREATE TABLE nowhere (x REFERENCES p (nil));
+CREATE TABLE twice (one REFERENCES p, two REFERENCES p, three TEXT REFERENCES p (v));
+INSERT INTO c VALUES (1, 'a');
+INSERT INTO o (y) VALUES (1);
+""")
+database.close()
+PYTHON
+run 0 --store b init sqlite:b.db --name b --join token --tables p --check --json
+equal "once" "$(json 'sum(e["table"] == "twice" for e in o[0]["outsiders"])')" 1
+run 0 --store b init sqlite:b.db --name b --join token --tables p
+equal "once" "$(grep -c '^twice refers' out)" 1
+meet a b
+sqlite3 b.db "INSERT INTO twice VALUES (1, 1, 'a'), (1, 2, NULL), (2, 1, 'c'), (3, 3, 'c')"
+sqlite3 a.db "DELETE FROM p WHERE id < 3"
+meet a
+run 0 --store b sync folder
+says out "left 3 rows without a parent, in tables that are not replicated"
+equal "applied" "$(sqlite3 b.db 'SELECT group_concat(id) FROM p')" 3
