@@ -87,7 +87,7 @@ static enum status prepare_probe(struct scan_table *table,
 {
     const struct definition *definition = table->table.definition;
     struct buffer sql = {0};
-    char number[16];
+    char number[32];
 
     for (uint32_t i = 0; i < definition->key_count; i++) {
         put_text(&sql, i == 0 ? "SELECT " : ", ");

@@ -121,6 +121,25 @@ def test_columns_that_only_the_newcomer_has(folder):
     expect_equal(b.rows("SELECT id, extra FROM item"), [(1, 5), (2, 6), (3, 5)], "extra")
 
 
+def test_a_key_of_many_columns(folder):
+    names = [f"k{i}" for i in range(120)]
+    schema = (f"CREATE TABLE wide ({', '.join(names)}, v, PRIMARY KEY ({', '.join(names)}))"
+              " WITHOUT ROWID")
+    rows = "SELECT * FROM wide ORDER BY k119"
+    a, b = found(folder, schema)
+    b.script(schema)
+    join(b)
+    for i in range(2):
+        a.write(f"INSERT INTO wide VALUES ({'7, ' * 119}{i}, 'new')")
+    settle([a, b], folder / "shared")
+    b.write("UPDATE wide SET v = 'changed' WHERE k119 = 0")
+    a.write("DELETE FROM wide WHERE k119 = 1")
+    settle([a, b], folder / "shared")
+    for node in (a, b):
+        node.check()
+        expect_equal(node.rows(rows), [(7,) * 119 + (0, b"changed")], "rows")
+
+
 def test_many_rows(folder):
     rows = 12000
     schema = (f"CREATE TABLE item (id TEXT PRIMARY KEY, name, n);"
@@ -173,5 +192,6 @@ main([test_equal_rows_meet_and_others_become_writes,
       test_a_row_that_meets_another_in_a_unique_value_is_parked,
       test_a_row_that_the_fleet_has_deleted_comes_back,
       test_columns_that_only_the_newcomer_has,
+      test_a_key_of_many_columns,
       test_many_rows,
       test_killed_at_any_write_it_goes_on_with_what_the_database_then_has])
