@@ -7,15 +7,37 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { ROUNDS_MAX = 100 }; /* others may go on writing into a folder for ever */
 
+/* Segments are not to be written among a store's files. */
+static enum status refuse_store(const char *target, struct error *err)
+{
+    struct stat found;
+    char *path = NULL;
+    bool is_store;
+
+    if (asprintf(&path, "%s/data.mdb", target) < 0)
+        return error_set(err, STATUS_NO_MEMORY, "sync: out of memory");
+    is_store = stat(path, &found) == 0;
+    free(path);
+    if (!is_store)
+        return STATUS_OK;
+    return error_set(err, STATUS_USAGE,
+                     "%s: a store; this version does not sync with a store by its path: "
+                     "give a directory that both see",
+                     target);
+}
+
 static enum status open_transport(struct node *node, const char *target,
                                   struct transport **out, struct error *err)
 {
     struct stat found;
+    enum status status;
 
     if (strstr(target, "://") != NULL || strcmp(target, "stdio") == 0) {
         return error_set(
@@ -34,7 +56,8 @@ static enum status open_transport(struct node *node, const char *target,
                          "%s: not a directory; a segment file is taken in by import",
                          target);
     }
-    return folder_open(out, target, node->store, err);
+    status = refuse_store(target, err);
+    return status == STATUS_OK ? folder_open(out, target, node->store, err) : status;
 }
 
 void node_add_segments(struct segment_counts *sum, const struct segment_counts *more)

@@ -137,3 +137,11 @@ equal "by the second folder" "$(sqlite3 b.db 'SELECT name FROM city WHERE id = 9
 sqlite3 b.db 'DELETE FROM city WHERE id = 9'
 run 0 --store b run --once
 run 0 --store b diff
+
+# A store is no directory to sync by, its own least of all: nothing is written into one.
+before=$(print_of office a b)
+run 2 --store a sync a
+says err "a: a store; this version does not sync with a store by its path"
+run 2 --store a sync office
+run 2 --store a run --once --sync "$PWD/b"
+equal "the stores" "$(print_of office a b)" "$before"
