@@ -163,10 +163,9 @@ static enum status rewrite_all(struct sqlite_batch *batch, struct error *err)
 
 /* The database's transaction is open. */
 static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
-                       struct error *err)
+                       uint64_t incarnation, struct error *err)
 {
-    const struct identity *identity = store_identity(target->store);
-    struct sqlite_state state = {identity->node, identity->incarnation, 0, 0};
+    struct sqlite_state state = {store_identity(target->store)->node, incarnation, 0, 0};
     struct intent intent = {.repair = true};
     struct sqlite_own_write own;
     enum status status = sqlite_target_prepare(target, batch, err);
@@ -183,6 +182,10 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
         status = sqlite_target_stamp(batch, &intent.max_stamp_us, err);
     if (status == STATUS_OK)
         status = rewrite_all(batch, err);
+    store_abort(batch->txn);
+    batch->txn = NULL;
+    if (status == STATUS_OK)
+        status = store_reincarnate(target->store, incarnation, err);
     if (status != STATUS_OK)
         return status;
     state.applied = batch->range.to;
@@ -194,8 +197,8 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
     return sqlite_target_finish(target, batch, &state, &intent, &own, err);
 }
 
-enum status sqlite_target_rewrite(struct target *base, struct apply_counts *counts,
-                                  struct error *err)
+enum status sqlite_target_rewrite(struct target *base, uint64_t incarnation,
+                                  struct apply_counts *counts, struct error *err)
 {
     struct sqlite_target *target = (struct sqlite_target *)base;
     enum status status;
@@ -209,7 +212,7 @@ enum status sqlite_target_rewrite(struct target *base, struct apply_counts *coun
         status = sqlite_begin_write(target->database, err);
         if (status != STATUS_OK)
             break;
-        status = run(target, &batch, err);
+        status = run(target, &batch, incarnation, err);
         again = status == STATUS_CONSTRAINT && batch.ended;
         sqlite_target_release(target, &batch);
         if (status != STATUS_OK)

@@ -36,8 +36,10 @@ MUST_CHECK enum status sqlite_target_rules(struct sqlite_database *database,
                                            uint64_t *rules, struct error *err);
 
 /* resync --prefer log: write every row that differs from what row index and schema say,
- * as a repair, marked as ours, in one transaction with the new incarnation's state. */
-MUST_CHECK enum status sqlite_target_rewrite(struct target *target,
+ * as a repair, marked as ours, in one transaction with the state of this incarnation,
+ * which the store gets when all is written and nothing committed yet. After a failure it
+ * may have it although the database has not. */
+MUST_CHECK enum status sqlite_target_rewrite(struct target *target, uint64_t incarnation,
                                              struct apply_counts *counts,
                                              struct error *err);
 

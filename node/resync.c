@@ -1,7 +1,9 @@
 /* resync: a restored database and its store come together again, under a new incarnation.
  *
- * The new incarnation reaches the store first. Killed after that, database and store name
- * different ones: everything but resync is refused, and resync does it all again. */
+ * With the database's lock held and everything written, the new incarnation reaches the
+ * store; then the database commits. Killed between the two they name different ones:
+ * everything but resync is refused, and resync does it all again. When that commit fails
+ * the store takes its old one back. */
 #include "node/node_private.h"
 
 #include "apply/sqlite_target.h"
@@ -43,13 +45,31 @@ static enum status check_store(struct node *node, const struct sqlite_state *sta
     return status;
 }
 
-static enum status new_incarnation(struct node *node, struct error *err)
+static uint64_t new_incarnation(void)
 {
     uint64_t incarnation = 0;
 
     while (incarnation == 0)
         randombytes_buf(&incarnation, sizeof incarnation);
-    return store_reincarnate(node->store, incarnation, err);
+    return incarnation;
+}
+
+/* The database has not committed the new incarnation: the store does without it too, and
+ * without the intent. When that can't be found out, resync has to be run again. */
+static void take_back(struct node *node, uint64_t before)
+{
+    struct sqlite_state state;
+    struct error ignored;
+    uint64_t now = store_identity(node->store)->incarnation;
+
+    sqlite_rollback(node->database);
+    if (now == before ||
+        sqlite_state_read(node->database, &state, &ignored) != STATUS_OK ||
+        state.incarnation == now)
+        return;
+    if (intent_drop(node->store, &ignored) != STATUS_OK ||
+        store_reincarnate(node->store, before, &ignored) != STATUS_OK)
+        return;
 }
 
 /* What a batch meant to do before the database was exchanged for another says nothing of
@@ -61,12 +81,11 @@ static enum status settle(struct node *node, struct target *target, struct error
     return status == STATUS_REFUSED ? intent_drop(node->store, err) : status;
 }
 
-static enum status write_state(struct node *node, struct error *err)
+static enum status write_state(struct node *node, uint64_t incarnation, struct error *err)
 {
-    const struct identity *identity = store_identity(node->store);
     struct sqlite_state state = {
-        .store = identity->node,
-        .incarnation = identity->incarnation,
+        .store = store_identity(node->store)->node,
+        .incarnation = incarnation,
     };
     struct sqlite_own_write own = {0};
     struct store_txn *txn = NULL;
@@ -80,6 +99,8 @@ static enum status write_state(struct node *node, struct error *err)
     if (status == STATUS_OK)
         status = own_state_begin(node->database, node->store, &own, err);
     if (status == STATUS_OK)
+        status = store_reincarnate(node->store, incarnation, err);
+    if (status == STATUS_OK)
         status = own_state_commit(node->database, node->store, &own, &state, err);
     sqlite_rollback(node->database);
     return status;
@@ -88,6 +109,7 @@ static enum status write_state(struct node *node, struct error *err)
 static enum status resync(struct node *node, enum resync_prefer prefer,
                           struct visit_report *report, struct error *err)
 {
+    uint64_t before = store_identity(node->store)->incarnation, after = new_incarnation();
     struct target *target = NULL;
     struct sqlite_state state;
     struct join_plan plan;
@@ -104,15 +126,16 @@ static enum status resync(struct node *node, enum resync_prefer prefer,
         status = node_target(node, &target, err);
     if (status == STATUS_OK)
         status = settle(node, target, err);
-    if (status == STATUS_OK)
-        status = new_incarnation(node, err);
     if (status != STATUS_OK)
         return status;
-    if (prefer == RESYNC_LOG)
-        return sqlite_target_rewrite(target, &report->applied, err);
-    status = write_state(node, err);
-    if (status == STATUS_OK)
-        status = node_capture_locked(node, &report->captured, err);
+    status = prefer == RESYNC_LOG
+                 ? sqlite_target_rewrite(target, after, &report->applied, err)
+                 : write_state(node, after, err);
+    if (status != STATUS_OK)
+        take_back(node, before);
+    if (status != STATUS_OK || prefer == RESYNC_LOG)
+        return status;
+    status = node_capture_locked(node, &report->captured, err);
     /* What the differences made room for comes back now. */
     return status == STATUS_OK ? node_apply_locked(node, &report->applied, err) : status;
 }

@@ -137,6 +137,8 @@ def hold(database, how):
     connection.execute(how)
     if "IMMEDIATE" in how:
         connection.execute("UPDATE item SET n = -1")
+    elif how == "BEGIN":  # a reader: who writes to the end can't commit
+        connection.execute("SELECT count(*) FROM item").fetchall()
     return connection
 
 
@@ -149,6 +151,11 @@ def a_locked_database_is_named_or_read_past(folder):
                  ("BEGIN EXCLUSIVE", "DELETE", ["diff"], 3),
                  ("BEGIN EXCLUSIVE", "DELETE", ["sync", "{}/shared"], 3),
                  ("BEGIN EXCLUSIVE", "DELETE", ["resync"], 3),
+                 ("BEGIN IMMEDIATE", "DELETE", ["resync"], 3),
+                 ("BEGIN IMMEDIATE", "DELETE", ["resync", "--prefer", "database"], 3),
+                 ("BEGIN IMMEDIATE", "WAL", ["resync"], 3),
+                 ("BEGIN", "DELETE", ["resync"], 3),
+                 ("BEGIN", "DELETE", ["resync", "--prefer", "database"], 3),
                  ("BEGIN IMMEDIATE", "DELETE", ["apply"], 3),
                  ("BEGIN IMMEDIATE", "WAL", ["apply"], 3),
                  ("BEGIN IMMEDIATE", "DELETE", ["capture"], 0),

@@ -238,15 +238,19 @@ Test(apply_rewrite, brings_back_what_log_and_schema_say)
                "DELETE FROM t WHERE id IN (1, 2); INSERT INTO t VALUES (50, 'x', 1);"
                "UPDATE t SET x = 'changed' WHERE id = 5; INSERT INTO t VALUES"
                " (6, 'two', 2)");
-    cr_assert_eq(sqlite_target_rewrite(b.target, &b.counts, &err), STATUS_OK, "%s",
-                 err.text);
+    cr_assert_eq(sqlite_target_rewrite(b.target,
+                                       store_identity(b.scan.store)->incarnation,
+                                       &b.counts, &err),
+                 STATUS_OK, "%s", err.text);
     expect_done("rewritten");
 }
 
 Test(apply_rewrite, takes_entries_that_wait_as_well)
 {
-    cr_assert_eq(sqlite_target_rewrite(b.target, &b.counts, &err), STATUS_OK, "%s",
-                 err.text);
+    cr_assert_eq(sqlite_target_rewrite(b.target,
+                                       store_identity(b.scan.store)->incarnation,
+                                       &b.counts, &err),
+                 STATUS_OK, "%s", err.text);
     cr_expect_eq(scan_state(&b.scan).applied, scan_last_seq(&b.scan));
     expect_done("rewritten");
 }
@@ -254,7 +258,10 @@ Test(apply_rewrite, takes_entries_that_wait_as_well)
 Test(apply_rewrite, is_finished_by_the_next_one_after_a_crash_before_the_fold)
 {
     seam = BEFORE_FOLD;
-    cr_assert_eq(sqlite_target_rewrite(b.target, &b.counts, &err), STATUS_IO);
+    cr_assert_eq(sqlite_target_rewrite(b.target,
+                                       store_identity(b.scan.store)->incarnation,
+                                       &b.counts, &err),
+                 STATUS_IO);
     seam = SEAM_NONE;
     apply_node_restart(&b);
     expect_done("restarted");
@@ -263,7 +270,10 @@ Test(apply_rewrite, is_finished_by_the_next_one_after_a_crash_before_the_fold)
 Test(apply_rewrite, changes_nothing_when_it_fails_before_its_commit)
 {
     seam = BEFORE_COMMIT;
-    cr_assert_eq(sqlite_target_rewrite(b.target, &b.counts, &err), STATUS_IO);
+    cr_assert_eq(sqlite_target_rewrite(b.target,
+                                       store_identity(b.scan.store)->incarnation,
+                                       &b.counts, &err),
+                 STATUS_IO);
     seam = SEAM_NONE;
     apply_node_restart(&b);
     expect_done("restarted");
