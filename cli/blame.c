@@ -65,11 +65,10 @@ static void print_standing(FILE *out, const struct standing *standing)
     (void)fprintf(out, "not shown here: %s since %s\n",
                   standing->parked ? "parked" : "in quarantine",
                   time_text(standing->since_us, time));
-    if (standing->parked)
-        (void)fprintf(out, "    %s ",
-                      standing->kind == PARKED_UNIQUE ? "unique" : "parent");
-    else
-        (void)fputs("    ", out);
+    (void)fprintf(out, "    %s",
+                  !standing->parked                 ? ""
+                  : standing->kind == PARKED_UNIQUE ? "unique "
+                                                    : "parent ");
     print_plain(out, standing->why);
     (void)fputc('\n', out);
 }

@@ -77,7 +77,7 @@ static enum status keep(struct redrawing *redrawing, struct bytes page, struct e
 static enum status print_once(struct redrawing *redrawing, struct error *err)
 {
     bool first = redrawing->last == NULL;
-    struct bytes last, page;
+    struct bytes last, page = {0};
     struct view view;
     enum status status = view_open(&view, redrawing->invocation, err);
 
@@ -104,10 +104,11 @@ enum status redraw(const struct invocation *invocation, redraw_cb print,
     struct store_watch *watch = NULL;
     enum status status;
 
-    if (!invocation->json && isatty(STDOUT_FILENO) == 0)
+    if (!invocation->json && isatty(STDOUT_FILENO) == 0) {
         return error_set(err, STATUS_USAGE,
                          "--watch draws on a terminal; with --json it prints a line "
                          "whenever something changes");
+    }
     status = store_watch_open(&watch, invocation->store, err);
     if (status != STATUS_OK)
         return status;

@@ -57,7 +57,7 @@ enum status view_end_page(struct view *view, struct bytes *page, struct error *e
 
 enum status view_flush(struct view *view, struct error *err)
 {
-    struct bytes page;
+    struct bytes page = {0};
     enum status status = view_end_page(view, &page, err);
 
     if (status != STATUS_OK)

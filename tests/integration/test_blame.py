@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
 from rowferry import LONG, Node, expect, expect_equal, main, make_pair, settle  # noqa: E402
 
-KEYS = range(1, 5)
+KEYS = range(1, 4)
 COLUMNS = ["name", "town", "phone"]
 SCHEMA = ("CREATE TABLE person (id INTEGER PRIMARY KEY, name, town, phone);\n" +
           "".join(f"INSERT INTO person VALUES ({key}, 'n{key}', 't{key}', 'p{key}');"
@@ -50,12 +50,10 @@ def write_at_random(node, chance, count):
 
 def check_blame(node):
     known = setters(node)
-    deleted = {version["key"]["id"] for key in KEYS
-               for version in node.run("history", "person", key, "--json").json_lines()
-               if version["current"] and version["op"] == "delete"}
+    live = {key for (key,) in node.rows("SELECT id FROM person")}
     for key in KEYS:
         said = blame(node, "person", key)
-        expect_equal(said["deleted"], key in deleted, f"{node.name}, {key}: deleted")
+        expect_equal(said["deleted"], key not in live, f"{node.name}, {key}: deleted")
         for cell in said["columns"]:
             if cell["column"] == "id":
                 continue
@@ -81,7 +79,7 @@ def test_random_writes_are_each_their_writers(folder):
                 chance.choice(nodes).sync(place / "shared")
         check_blame(chance.choice(nodes))
         settle(nodes, place / "shared")
-        for node in nodes:
+        for node in nodes if LONG else nodes[:1]:
             check_blame(node)
 
 
