@@ -13,6 +13,7 @@ struct sqlite_scan {
     struct source source;
     struct sqlite_database *database;
     struct store *store;
+    const char *note; /* the caller's; NULL: none */
     const struct table_rules *rules;
     uint64_t rows; /* there are about so many; 0: unknown */
     bool foreign_keys;
@@ -26,6 +27,7 @@ struct sqlite_scan {
 /* What one scan is to be. */
 struct scan_order {
     bool base;        /* the first snapshot */
+    const char *note; /* why; NULL: nobody says */
     uint64_t counter; /* of rowferry_state, as read in the same transaction */
 };
 
@@ -52,12 +54,19 @@ static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *
         .update_count = kind == ENTRY_TABLES ? !order->base : 2 - order->base,
     };
     uint32_t items = appender_item_count(scan->run.appender);
+    struct buffer fields = {0};
     uint64_t seq;
     enum status status;
 
     if (items == 0)
         return STATUS_OK;
-    status = appender_end_local(scan->run.appender, &entry, &seq, err);
+    if (order->note != NULL && kind == ENTRY_CHANGES)
+        entry_field_put(&fields, FIELD_NOTE, bytes_of_text(order->note));
+    status = buffer_check(&fields, err);
+    entry.fields = buffer_view(&fields);
+    if (status == STATUS_OK)
+        status = appender_end_local(scan->run.appender, &entry, &seq, err);
+    buffer_release(&fields);
     if (status == STATUS_OK)
         status = appender_commit(scan->run.appender, err);
     if (status != STATUS_OK)
@@ -198,7 +207,7 @@ static enum status capture(struct source *source, struct capture_counts *counts,
 {
     struct sqlite_scan *scan = scan_of(source);
     struct sqlite_state state;
-    struct scan_order order = {0};
+    struct scan_order order = {.note = scan->note};
     uint64_t entries = counts->entries;
     enum status status =
         sqlite_settle_begin(scan->database, scan->store, SQLITE_SETTLE_READ, &state, err);
@@ -285,4 +294,9 @@ enum status sqlite_scan_locked(struct source *source, bool *logged, struct error
 void sqlite_scan_forget(struct source *source)
 {
     scan_of(source)->complete = false;
+}
+
+void sqlite_scan_note(struct source *source, const char *note)
+{
+    scan_of(source)->note = note;
 }

@@ -40,4 +40,9 @@ MUST_CHECK enum status sqlite_scan_locked(struct source *source, bool *logged,
  * this very connection that is not the applier's. */
 void sqlite_scan_forget(struct source *source);
 
+/* What the entries of rows that ops->capture logs from now on say why (FIELD_NOTE), with
+ * whatever else was written until then. note: NULL for nothing; lives until the next
+ * call. */
+void sqlite_scan_note(struct source *source, const char *note);
+
 #endif

@@ -157,6 +157,27 @@ enum status row_put_names(struct view *view, json_t *object, uint32_t table_id,
     return STATUS_OK;
 }
 
+enum status row_put_winner(struct view *view, json_t *object, uint32_t table,
+                           struct bytes key, struct error *err)
+{
+    struct image_ref ref;
+    struct row row;
+    json_t *value;
+    enum status status = rows_get(view->txn, table, key, &row, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
+    ref = (struct image_ref){row.definition_origin, row.definition, key, row.image};
+    json_put_version(object, "version", &row.version);
+    view_put_origin(view, object, row.version.origin);
+    status = image_json(view, &ref, &value, err);
+    if (status == STATUS_OK)
+        json_put(object, "row", value);
+    return status;
+}
+
 /* ---- text */
 
 enum status row_print_names(struct view *view, uint32_t table_id, struct bytes key,
@@ -327,4 +348,19 @@ enum status image_print(struct view *view, const struct image_ref *ref,
     wrap_end(&wrap);
     image_release(&other);
     return status;
+}
+
+enum status row_print_winner(struct view *view, uint32_t table, struct bytes key,
+                             struct error *err)
+{
+    struct image_ref ref;
+    struct row row;
+    enum status status = rows_get(view->txn, table, key, &row, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
+    ref = (struct image_ref){row.definition_origin, row.definition, key, row.image};
+    return image_print(view, &ref, NULL, 10, err);
 }

@@ -39,4 +39,11 @@ MUST_CHECK enum status row_put_names(struct view *view, json_t *object, uint32_t
 MUST_CHECK enum status row_print_names(struct view *view, uint32_t table,
                                        struct bytes key, struct error *err);
 
+/* The winner of a row: {"version", ORIGIN, "row"}; its columns. Nothing when there is
+ * none. */
+MUST_CHECK enum status row_put_winner(struct view *view, json_t *object, uint32_t table,
+                                      struct bytes key, struct error *err);
+MUST_CHECK enum status row_print_winner(struct view *view, uint32_t table,
+                                        struct bytes key, struct error *err);
+
 #endif

@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +129,17 @@ enum status invocation_parse(struct invocation *out, const struct command *comma
     out->operands = (const char *const *)argv + optind;
     out->operand_count = (size_t)(argc - optind);
     return check_operands(out, err);
+}
+
+bool operand_number(const char *operand, uint64_t *number)
+{
+    char *end = NULL;
+
+    if (operand[0] < '0' || operand[0] > '9')
+        return false;
+    errno = 0;
+    *number = strtoull(operand, &end, 10);
+    return errno == 0 && *end == '\0';
 }
 
 void command_print_help(const struct command *command)

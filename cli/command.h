@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { PARAMETERS_MAX = 12, REPEATS_MAX = 64 };
 
@@ -65,6 +66,9 @@ MUST_CHECK enum status invocation_parse(struct invocation *out,
                                         const struct command *command,
                                         const struct foreword *foreword, int argc,
                                         char **argv, struct error *err);
+
+/* Whether an operand is a number, all of it. */
+bool operand_number(const char *operand, uint64_t *number);
 
 /* The command's --help, to standard output. */
 void command_print_help(const struct command *command);

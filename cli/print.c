@@ -45,6 +45,17 @@ const char *time_text(uint64_t stamp_us, char out[TIME_TEXT_SIZE])
     return out;
 }
 
+const char *time_local(uint64_t stamp_us, char out[TIME_TEXT_SIZE])
+{
+    time_t seconds = (time_t)(stamp_us / 1000000);
+    struct tm tm;
+
+    if (stamp_us == 0 || localtime_r(&seconds, &tm) == NULL ||
+        strftime(out, TIME_TEXT_SIZE, "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
+        return time_text(stamp_us, out);
+    return out;
+}
+
 const char *time_iso(uint64_t stamp_us, char out[TIME_TEXT_SIZE])
 {
     struct tm tm;

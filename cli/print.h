@@ -20,6 +20,9 @@ const char *size_text(uint64_t bytes, char out[SIZE_TEXT_SIZE]);
 /* "2026-11-23 02:46:08Z"; "before the fleet" for 0, the time of base rows. */
 const char *time_text(uint64_t stamp_us, char out[TIME_TEXT_SIZE]);
 
+/* "2026-11-23 03:46:08 +0100": where the reader is. */
+const char *time_local(uint64_t stamp_us, char out[TIME_TEXT_SIZE]);
+
 /* "2026-11-23T02:46:08.123456Z" */
 const char *time_iso(uint64_t stamp_us, char out[TIME_TEXT_SIZE]);
 

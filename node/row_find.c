@@ -181,8 +181,19 @@ static enum status try_column(struct search *search, size_t column)
     return status;
 }
 
-static const struct column *key_column(const struct definition *definition,
-                                       uint32_t position)
+enum status row_find_word(const char *word, enum fleet_type type, struct value *out,
+                          uint8_t **memory, struct error *err)
+{
+    struct readings readings;
+    enum status status = read_word(word, type, &readings, err);
+
+    *out = readings.list[0];
+    *memory = readings.blob;
+    return status;
+}
+
+const struct column *row_find_key_column(const struct definition *definition,
+                                         uint32_t position)
 {
     for (uint32_t i = 0; i < definition->column_count; i++) {
         if (definition->columns[i].key_position == position)
@@ -198,7 +209,7 @@ static enum status refuse_words(const struct definition *definition, size_t word
     size_t used = 0;
 
     for (uint32_t i = 1; i <= definition->key_count && used < sizeof names - 1; i++) {
-        const struct column *column = key_column(definition, i);
+        const struct column *column = row_find_key_column(definition, i);
 
         used +=
             (size_t)snprintf(names + used, sizeof names - used, "%s%s",
@@ -226,7 +237,7 @@ enum status row_find(struct store_txn *txn, const char *table, const char *const
     if (columns == NULL)
         return error_set(err, STATUS_NO_MEMORY, "%s: out of memory", table);
     for (size_t i = 0; status == STATUS_OK && i < word_count; i++) {
-        const struct column *column = key_column(definition, (uint32_t)i + 1);
+        const struct column *column = row_find_key_column(definition, (uint32_t)i + 1);
 
         status = read_word(words[i], column != NULL ? column->type : FLEET_ANY,
                            &columns[i], err);

@@ -24,4 +24,14 @@ MUST_CHECK enum status row_find(struct store_txn *txn, const char *table,
                                 const char *const *words, size_t word_count,
                                 struct found_row *out, struct error *err);
 
+/* What a word most likely means in a column of this type. out's bytes are the word's, or
+ * those of *memory, to be freed by the caller after either. */
+MUST_CHECK enum status row_find_word(const char *word, enum fleet_type type,
+                                     struct value *out, uint8_t **memory,
+                                     struct error *err);
+
+/* The column at a place, from 1, of the key; NULL: there is none. */
+const struct column *row_find_key_column(const struct definition *definition,
+                                         uint32_t position);
+
 #endif
