@@ -23,13 +23,12 @@ static bool was_refused(const struct sqlite_batch *batch, const struct batch_row
     return false;
 }
 
-/* A refused row of which the old one stays. One that was refused before stays as it was.
- */
+/* A refused row of which the old one stays. */
 static enum status refuse(struct sqlite_batch *batch, const struct batch_row *row,
                           struct error *err)
 {
     if (row->beyond && !row->brought)
-        return STATUS_OK;
+        return sqlite_batch_note_again(batch, row, err);
     return sqlite_batch_note_refused(batch, row->table_id, row->key, &row->version, false,
                                      false, err);
 }
@@ -438,6 +437,8 @@ static bool visit_quarantined(void *data, uint32_t table, const struct quarantin
 {
     struct retry *retry = data;
 
+    if (retry->batch->only != 0 && row->number != retry->batch->only)
+        return true;
     retry->status = sqlite_batch_try(retry->batch, table, row->key, false, retry->err);
     return retry->status == STATUS_OK;
 }

@@ -34,6 +34,7 @@ struct sqlite_batch {
     struct apply_counts *counts;
     struct progress_step *progress;
     struct plan_range range;
+    uint64_t only; /* of the quarantined rows try this number again; 0: all */
     uint64_t now_us;
     uint64_t parked; /* rows that are, as the batch begins */
     bool foreign_keys;
@@ -116,6 +117,11 @@ MUST_CHECK enum status sqlite_batch_note_refused(struct sqlite_batch *batch,
 MUST_CHECK enum status sqlite_batch_note_stays(struct sqlite_batch *batch, uint32_t table,
                                                const struct row *winner,
                                                const struct row *stays,
+                                               struct error *err);
+
+/* A row that was refused before is again: keep the message of today. */
+MUST_CHECK enum status sqlite_batch_note_again(struct sqlite_batch *batch,
+                                               const struct batch_row *row,
                                                struct error *err);
 
 /* The row's statement has ended the transaction; err holds the message. Always

@@ -96,6 +96,23 @@ enum status sqlite_batch_note_stays(struct sqlite_batch *batch, uint32_t table,
     return sqlite_items_put(batch->items, &item, false, err);
 }
 
+enum status sqlite_batch_note_again(struct sqlite_batch *batch,
+                                    const struct batch_row *row, struct error *err)
+{
+    struct bytes message = bytes_of_text(err->text);
+    struct intent_item item = {
+        .kind = INTENT_QUARANTINED, .table = row->table_id, .key = row->key};
+    enum status status =
+        quarantine_get(batch->txn, row->table_id, row->key, &item.quarantined, err);
+
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status != STATUS_OK || bytes_equal(item.quarantined.message, message))
+        return status;
+    item.quarantined.message = message;
+    return sqlite_items_put(batch->items, &item, true, err);
+}
+
 /* ---- columns that only this table has */
 
 enum status sqlite_batch_carry_parked(struct sqlite_batch *batch,

@@ -161,6 +161,18 @@ static enum status rewrite_all(struct sqlite_batch *batch, struct error *err)
     return status;
 }
 
+/* The largest timestamp of the entries after the batch's `from`. */
+static enum status find_stamp(struct sqlite_batch *batch, uint64_t *max_stamp_us,
+                              struct error *err)
+{
+    struct plan_extent extent;
+    enum status status =
+        plan_extent(batch->txn, batch->range.from, UINT64_MAX, &extent, err);
+
+    *max_stamp_us = status == STATUS_OK ? extent.max_stamp_us : 0;
+    return status;
+}
+
 /* The database's transaction is open. */
 static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
                        uint64_t incarnation, struct error *err)
@@ -179,7 +191,7 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
     if (status == STATUS_OK)
         status = meta_get(batch->txn, META_SEEN, &state.counter, err);
     if (status == STATUS_OK)
-        status = sqlite_target_stamp(batch, &intent.max_stamp_us, err);
+        status = find_stamp(batch, &intent.max_stamp_us, err);
     if (status == STATUS_OK)
         status = rewrite_all(batch, err);
     store_abort(batch->txn);

@@ -112,17 +112,6 @@ enum status sqlite_target_prepare(struct sqlite_target *target,
                : error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
 }
 
-enum status sqlite_target_stamp(struct sqlite_batch *batch, uint64_t *max_stamp_us,
-                                struct error *err)
-{
-    struct plan_extent extent;
-    enum status status =
-        plan_extent(batch->txn, batch->range.from, UINT64_MAX, &extent, err);
-
-    *max_stamp_us = status == STATUS_OK ? extent.max_stamp_us : 0;
-    return status;
-}
-
 /* Give back what the batch holds of the store. */
 static void end_reading(struct sqlite_batch *batch)
 {
@@ -326,8 +315,9 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
     status = sqlite_target_prepare(target, batch, err);
     if (status == STATUS_OK)
         status = choose_extent(target, batch, &extent, &retry, err);
+    batch->only = status == STATUS_OK && (retry || logged) ? 0 : target->only;
     if (status == STATUS_OK)
-        status = work(batch, retry || logged, err);
+        status = work(batch, retry || logged || target->insist, err);
     if (status != STATUS_OK)
         return status;
     if (extent.to == batch->range.from && !logged && !batch->parks &&
@@ -433,6 +423,20 @@ static enum status retry_rows(struct target *base, struct apply_counts *counts,
     if (status == STATUS_OK && !rules)
         return STATUS_NOT_FOUND;
     return status == STATUS_OK ? write_batch(target, counts, err) : status;
+}
+
+enum status sqlite_target_retry(struct target *base, uint64_t number,
+                                struct apply_counts *counts, struct error *err)
+{
+    struct sqlite_target *target = (struct sqlite_target *)base;
+    enum status status;
+
+    target->insist = true;
+    target->only = number;
+    status = write_batch(target, counts, err);
+    target->insist = false;
+    target->only = 0;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static void close_target(struct target *base)

@@ -35,6 +35,12 @@ MUST_CHECK enum status sqlite_target_rules(struct sqlite_database *database,
                                            const struct table_rules *table_rules,
                                            uint64_t *rules, struct error *err);
 
+/* A batch that tries the quarantined row with this number again (0: all of them), though
+ * nothing may have changed. */
+MUST_CHECK enum status sqlite_target_retry(struct target *target, uint64_t number,
+                                           struct apply_counts *counts,
+                                           struct error *err);
+
 /* resync --prefer log: write every row that differs from what row index and schema say,
  * as a repair, marked as ours, in one transaction with the state of this incarnation,
  * which the store gets when all is written and nothing committed yet. After a failure it

@@ -20,6 +20,8 @@ struct sqlite_target {
     uint64_t generation;  /* of the store's definitions, when it was read */
     bool loaded_here;     /* schema, in the transaction that is open */
     bool attached;
+    bool insist;   /* try quarantined rows again, whether anything changed or not */
+    uint64_t only; /* then this one; 0: all */
     struct progress_step progress; /* rows, of all batches up to watched_to */
     uint64_t watched_to;
 };
@@ -33,10 +35,6 @@ void sqlite_target_release(struct sqlite_target *target, struct sqlite_batch *ba
 
 /* After a failure: what ROLLBACK took away is not there any more. */
 void sqlite_target_forget(struct sqlite_target *target);
-
-/* The largest timestamp of the entries after the batch's `from`. */
-MUST_CHECK enum status sqlite_target_stamp(struct sqlite_batch *batch,
-                                           uint64_t *max_stamp_us, struct error *err);
 
 /* Read the schema when it has changed. */
 MUST_CHECK enum status sqlite_target_refresh(struct sqlite_target *target,

@@ -253,18 +253,20 @@ static enum status run_conflicts(const struct invocation *invocation, struct err
 
     while (verb < VERBS && strcmp(operands[0], verbs[verb]) != 0)
         verb++;
-    if (verb == VERBS || (verb != LIST && invocation->operand_count != 2))
+    if (verb == VERBS || (verb != LIST && invocation->operand_count != 2)) {
         return error_set(err, STATUS_USAGE,
                          "%s: give show N, restore N or keep-both N, or nothing for a "
                          "list",
                          operands[0]);
+    }
     if (verb != KEEP_BOTH && invocation->repeat_count > 0)
         return error_set(err, STATUS_USAGE, "--key is for keep-both");
-    if (verb != LIST && !operand_number(operands[1], &number))
+    if (verb != LIST && !operand_number(operands[1], &number)) {
         return error_set(
             err, STATUS_USAGE,
             "%s %s: not a conflict's number; `rowferry conflicts` lists them",
             operands[0], operands[1]);
+    }
     if (verb == LIST)
         return run_list(invocation, err);
     return verb == SHOW ? run_show(invocation, number, err)

@@ -1,7 +1,8 @@
 /* Rows that the database does not show, and why.
  *
  *  `parked`: the fields of log/parked_record.c, whole key sized, checksum 8.
- *  `quarantine`: version, since_us 8, message sized, whole key sized, checksum 8. */
+ *  `quarantine`: number 8, not 0; version, since_us 8, message sized, whole key sized,
+ * checksum 8. */
 #include "log/parked_record.h"
 #include "log/row_record.h"
 
@@ -33,7 +34,8 @@ static enum status quarantined_decode(struct bytes in, struct quarantined *out,
     if (status != STATUS_OK)
         return status;
     *out = (struct quarantined){0};
-    if (!version_take(&in, &out->version) || !bytes_take(&in, 8, &out->since_us) ||
+    if (!bytes_take(&in, 8, &out->number) || out->number == 0 ||
+        !version_take(&in, &out->version) || !bytes_take(&in, 8, &out->since_us) ||
         !bytes_take_sized(&in, &out->message) || !bytes_take_sized(&in, &out->key) ||
         in.size != 0)
         return error_set(err, STATUS_CORRUPT,
@@ -93,17 +95,44 @@ enum status quarantine_get(struct store_txn *txn, uint32_t table, struct bytes k
     return status == STATUS_OK ? quarantined_decode(record, out, err) : status;
 }
 
+/* *known: there is a record already; else the number is the next. */
+static enum status choose_number(struct store_txn *txn, uint32_t table, struct bytes key,
+                                 uint64_t *number, bool *known, struct error *err)
+{
+    struct quarantined before;
+    enum status status = quarantine_get(txn, table, key, &before, err);
+
+    *known = status == STATUS_OK;
+    if (status == STATUS_OK)
+        *number = before.number;
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    status = meta_get(txn, META_LAST_QUARANTINED, number, err);
+    ++*number;
+    return status;
+}
+
 enum status quarantine_put(struct store_txn *txn, uint32_t table,
                            const struct quarantined *row, struct error *err)
 {
     struct buffer record = {0};
+    uint64_t number = 0;
+    bool known = false;
+    enum status status = choose_number(txn, table, row->key, &number, &known, err);
 
+    if (status != STATUS_OK)
+        return status;
+    buffer_put(&record, number, 8);
     version_put(&record, &row->version);
     buffer_put(&record, row->since_us, 8);
     buffer_put_sized(&record, row->message);
     buffer_put_sized(&record, row->key);
     record_seal(&record);
-    return put_sealed(txn, DBI_QUARANTINE, table, row->key, &record, err);
+    /* Last: what row views may be the transaction's. */
+    status = put_sealed(txn, DBI_QUARANTINE, table, row->key, &record, err);
+    return status != STATUS_OK || known
+               ? status
+               : meta_put(txn, META_LAST_QUARANTINED, number, err);
 }
 
 enum status quarantine_delete(struct store_txn *txn, uint32_t table, struct bytes key,

@@ -103,6 +103,7 @@ struct parked {
 };
 
 struct quarantined {
+    uint64_t number; /* from 1, in the order in which they came; put gives it */
     struct bytes key;
     struct version version; /* of the winner that was refused */
     uint64_t since_us;
@@ -119,6 +120,7 @@ MUST_CHECK enum status parked_delete(struct store_txn *txn, uint32_t table,
 MUST_CHECK enum status quarantine_get(struct store_txn *txn, uint32_t table,
                                       struct bytes key, struct quarantined *out,
                                       struct error *err);
+/* A row that is there already keeps its number. */
 MUST_CHECK enum status quarantine_put(struct store_txn *txn, uint32_t table,
                                       const struct quarantined *row, struct error *err);
 MUST_CHECK enum status quarantine_delete(struct store_txn *txn, uint32_t table,

@@ -124,6 +124,7 @@ enum meta_key {
     META_SIGNED_SEQ = 20,   /* own origin_seq at which the newest signed head is */
     META_FOREIGN_KEYS = 21, /* whether they count here unless rowferry.ini says: 1, or 2:
                                they do not; 0: nobody has decided */
+    META_LAST_QUARANTINED = 22, /* number of the newest quarantined row */
 };
 
 MUST_CHECK enum status meta_get(struct store_txn *txn, enum meta_key key, uint64_t *value,

@@ -158,6 +158,8 @@ static enum status largest_number(struct write_back *back, const struct column *
 {
     struct sqlite_database *database = node_database(back->node);
     const char *table = back->table.definition->local_name;
+    static const char has_sequence[] =
+        "SELECT count(*) FROM main.sqlite_schema WHERE name = 'sqlite_sequence'";
     int64_t counts = 0, given = 0;
     char *sql = sqlite3_mprintf("SELECT coalesce(max(\"%w\"), 0) FROM main.\"%w\""
                                 " WHERE typeof(\"%w\") = 'integer'",
@@ -172,10 +174,7 @@ static enum status largest_number(struct write_back *back, const struct column *
     if (status == STATUS_OK)
         status = sqlite_number(database, sql, largest, err);
     if (status == STATUS_OK)
-        status = sqlite_number(
-            database,
-            "SELECT count(*) FROM main.sqlite_schema WHERE name = 'sqlite_sequence'",
-            &counts, err);
+        status = sqlite_number(database, has_sequence, &counts, err);
     if (status == STATUS_OK && counts > 0)
         status = sqlite_number(database, sequence, &given, err);
     sqlite3_free(sequence);
@@ -203,18 +202,20 @@ static enum status choose_key(struct restoring *restoring, struct value *out,
     int64_t number = 0;
     enum status status;
 
-    if (definition->key_count != 1 || column == NULL || column->type != FLEET_INTEGER)
+    if (definition->key_count != 1 || column == NULL || column->type != FLEET_INTEGER) {
         return error_set(err, STATUS_REFUSED,
                          "the key of %s is not a single integer: say which one the row "
                          "shall have, by --key VALUE for each of its columns",
                          definition->name);
+    }
     status = largest_number(back, column, &number, err);
     while (status == STATUS_OK) {
-        if (number == INT64_MAX)
+        if (number == INT64_MAX) {
             return error_set(err, STATUS_REFUSED,
                              "%s has used up its numbers: say by --key which one the row "
                              "shall have",
                              definition->name);
+        }
         *out = (struct value){.type = VALUE_INTEGER, .integer = ++number};
         status = put_key(restoring->report, out, err);
         if (status == STATUS_OK)
@@ -231,6 +232,7 @@ static void place_key(struct restoring *restoring, const struct value *key)
     struct value *values = sqlite_writer_values(restoring->back.writer);
     uint32_t place = 0;
 
+    assert(key != NULL);
     for (uint32_t i = 0; i < definition->column_count; i++) {
         const struct column *column = &definition->columns[i];
 
@@ -293,11 +295,12 @@ static enum status read_said(struct restoring *restoring, struct said_key *said,
     struct row row;
     enum status status = STATUS_OK;
 
-    if (word_count != definition->key_count)
+    if (word_count != definition->key_count) {
         return error_set(err, STATUS_USAGE,
                          "the key of %s has %u columns: give --key as often, not %zu "
                          "times",
                          definition->name, definition->key_count, word_count);
+    }
     said->values = calloc(word_count, sizeof *said->values);
     said->memory = (uint8_t **)calloc(word_count, sizeof *said->memory);
     if (said->values == NULL || said->memory == NULL)

@@ -35,8 +35,8 @@ static enum status obey_schema(struct node *node, bool obey, struct error *err)
                           err);
 }
 
-static enum status bring_up(struct node *node, struct write_back_counts *counts,
-                            struct error *err)
+enum status write_back_bring_up(struct node *node, struct write_back_counts *counts,
+                                struct error *err)
 {
     enum status status = node_capture_locked(node, &counts->captured, err);
 
@@ -49,7 +49,7 @@ enum status write_back_begin(struct write_back *back, struct node *node,
     enum status status;
 
     *back = (struct write_back){.node = node};
-    status = bring_up(node, counts, err);
+    status = write_back_bring_up(node, counts, err);
     if (status == STATUS_OK)
         status = node_source(node, &back->source, err);
     if (status == STATUS_OK)
@@ -174,10 +174,11 @@ enum status write_back_commit(struct write_back *back, const char *note, struct 
     sqlite_scan_note(back->source, NULL);
     if (status == STATUS_OK)
         status = find_seq(back, key, seq, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         return error_wrap(err, status,
                           "the row is written, but not in the log yet (the next capture "
                           "takes it)");
+    }
     return node_apply_locked(node, &counts->applied, err);
 }
 

@@ -60,4 +60,9 @@ void write_back_end(struct write_back *back);
 MUST_CHECK enum status write_back_lock(struct node *node, struct error *err);
 void write_back_unlock(struct node *node);
 
+/* Capture and apply what waits. */
+MUST_CHECK enum status write_back_bring_up(struct node *node,
+                                           struct write_back_counts *counts,
+                                           struct error *err);
+
 #endif
