@@ -50,8 +50,7 @@ static struct bytes record_of(const char *name, uint8_t lmdb_key[5])
 {
     struct bytes record;
 
-    memcpy(lmdb_key, "\0\0\0\1", 4);
-    lmdb_key[4] = (uint8_t)name[0];
+    memcpy(lmdb_key, (const uint8_t[5]){0, 0, 0, 1, (uint8_t)name[0]}, 5);
     OK(store_get(txn, DBI_QUARANTINE, (struct bytes){lmdb_key, 5}, &record, &err));
     return record;
 }
