@@ -129,12 +129,13 @@ static enum status make_copy(struct sqlite_schema *schema, struct sqlite_table *
         text = (const char *)sqlite3_column_text(statement, 0);
     if (status == STATUS_OK && text == NULL)
         status = sqlite_failed(schema->database, table->definition->local_name, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && text != NULL)
         rest = after_name(text);
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && rest == NULL))
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && rest == NULL)) {
         status =
             error_set(err, STATUS_CORRUPT, "%s: its text in the schema is not a table's",
                       table->definition->local_name);
+    }
     if (status != STATUS_OK) {
         (void)sqlite3_finalize(statement);
         return status;

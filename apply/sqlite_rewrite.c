@@ -77,10 +77,11 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
                                     defined.definition, rewrite->image.values, &changed,
                                     &rewrite->changed, &rewrite->before, err);
         /* A value for a column that is not here: to be refused, as it is by a batch. */
-        if (status == STATUS_OK && !changed)
+        if (status == STATUS_OK && !changed) {
             status = sqlite_compare_lacking(rewrite->comparer, winner->key, winner->image,
                                             defined.definition, NULL, &changed,
                                             &rewrite->changed, err);
+        }
         holding.live = true;
         holding.definition_origin = store_identity(rewrite->batch->store)->node;
         holding.definition = row.table->number;

@@ -113,10 +113,11 @@ static enum status take_present(struct rewrite *rewrite, const struct row *winne
     }
     status = tables_find(rewrite->batch->txn, winner->definition_origin,
                          winner->definition, &defined, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = sqlite_compare_lacking(rewrite->comparer, winner->key, winner->image,
                                         defined.definition, rewrite->image.values,
                                         &lacking, &rewrite->changed, err);
+    }
     present->definition_origin = winner->definition_origin;
     present->definition = winner->definition;
     present->image = buffer_view(&rewrite->changed);
@@ -138,14 +139,16 @@ static enum status compare_held(struct rewrite *rewrite, struct bytes key, bool 
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     status =
         tables_find(batch->txn, held.definition_origin, held.definition, &defined, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = sqlite_compare_row(rewrite->comparer, key, held.image,
                                     defined.definition, rewrite->image.values, &changed,
                                     &rewrite->changed, &rewrite->before, err);
-    if (status == STATUS_OK && !changed)
+    }
+    if (status == STATUS_OK && !changed) {
         status =
             sqlite_compare_lacking(rewrite->comparer, key, held.image, defined.definition,
                                    NULL, &lacking, &rewrite->changed, err);
+    }
     *is_held = status == STATUS_OK && !changed && !lacking;
     return status;
 }

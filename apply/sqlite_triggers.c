@@ -61,15 +61,16 @@ static enum status list_triggers(struct watch *watch, const struct definition *d
 
     *few = true;
     while (*few && status == STATUS_OK) {
-        const char *name = NULL;
+        const char *name;
 
         status = sqlite_next_row(watch->schema->database, statement, err);
-        if (status == STATUS_OK)
-            name = (const char *)sqlite3_column_text(statement, 0);
-        if (status == STATUS_OK && name == NULL)
-            status = sqlite_failed(watch->schema->database, definition->local_name, err);
         if (status != STATUS_OK)
             break;
+        name = (const char *)sqlite3_column_text(statement, 0);
+        if (name == NULL) {
+            status = sqlite_failed(watch->schema->database, definition->local_name, err);
+            break;
+        }
         *few =
             watch->count < TRIGGERS_MAX && strlen(name) < sizeof watch->triggers[0].name;
         if (*few)

@@ -99,12 +99,49 @@ static bool is_said(const struct definition *table, uint32_t key)
     return false;
 }
 
+static json_t *lacking_json(const struct init_report *report)
+{
+    json_t *lacking = json_make_array();
+
+    for (size_t i = 0; i < report->catalog.count; i++) {
+        json_t *entry;
+
+        if (report->catalog.lacks[i] == NULL)
+            continue;
+        entry = json_make_object();
+        json_put_text(entry, "table", report->catalog.definitions[i]->name);
+        json_put_text(entry, "why", report->catalog.lacks[i]);
+        json_append(lacking, entry);
+    }
+    return lacking;
+}
+
+static json_t *outsiders_json(const struct init_report *report)
+{
+    json_t *outsiders = json_make_array();
+
+    for (size_t i = 0; i < report->outsiders.count; i++) {
+        const struct definition *table = &report->outsiders.tables[i];
+
+        for (uint32_t k = 0; k < table->foreign_key_count; k++) {
+            json_t *entry;
+
+            if (is_said(table, k))
+                continue;
+            entry = json_make_object();
+            json_put_text(entry, "table", table->local_name);
+            json_put_text(entry, "parent", table->foreign_keys[k].parent);
+            json_append(outsiders, entry);
+        }
+    }
+    return outsiders;
+}
+
 static void print_json(const struct init_report *report,
                        const struct init_options *options)
 {
     json_t *object = json_make_object(), *tables = json_make_array(),
-           *skipped = json_make_array(), *silent = json_make_array(),
-           *lacking = json_make_array(), *outsiders = json_make_array();
+           *skipped = json_make_array(), *silent = json_make_array();
     char fleet[2 * FLEET_ID_SIZE + 1];
 
     if (report->node != 0)
@@ -134,33 +171,9 @@ static void print_json(const struct init_report *report,
             json_append(silent,
                         json_text(bytes_of_text(report->catalog.definitions[i]->name)));
     }
-    for (size_t i = 0; i < report->catalog.count; i++) {
-        json_t *entry;
-
-        if (report->catalog.lacks[i] == NULL)
-            continue;
-        entry = json_make_object();
-        json_put_text(entry, "table", report->catalog.definitions[i]->name);
-        json_put_text(entry, "why", report->catalog.lacks[i]);
-        json_append(lacking, entry);
-    }
-    for (size_t i = 0; i < report->outsiders.count; i++) {
-        const struct definition *table = &report->outsiders.tables[i];
-
-        for (uint32_t k = 0; k < table->foreign_key_count; k++) {
-            json_t *entry;
-
-            if (is_said(table, k))
-                continue;
-            entry = json_make_object();
-            json_put_text(entry, "table", table->local_name);
-            json_put_text(entry, "parent", table->foreign_keys[k].parent);
-            json_append(outsiders, entry);
-        }
-    }
     json_put(object, "tables", tables);
-    json_put(object, "outsiders", outsiders);
-    json_put(object, "lacking", lacking);
+    json_put(object, "outsiders", outsiders_json(report));
+    json_put(object, "lacking", lacking_json(report));
     json_put(object, "rules", mapping_json(report));
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);

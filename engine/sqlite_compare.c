@@ -93,10 +93,11 @@ static enum status make_mapping(struct sqlite_comparer *comparer,
         out->places[place++] =
             column < 0 ? -1 : definition_image_place(held, (uint32_t)column);
     }
-    for (uint32_t i = 0; i < held->column_count; i++)
+    for (uint32_t i = 0; i < held->column_count; i++) {
         if (held->columns[i].generated == GENERATED_NO &&
             definition_map_column(held, i, own) < 0)
             out->more = true;
+    }
     return STATUS_OK;
 }
 

@@ -133,11 +133,12 @@ static enum status fold_quarantined(const struct intent_fold_txn *fold,
     enum status status = STATUS_OK;
 
     /* Of no version, so that a retry finds the refused one newer. */
-    if (item->absent)
+    if (item->absent) {
         status = put_absent(fold->txn, item->table, item->key, &nothing,
                             (struct place){0, 0}, err);
-    else if (item->image.size > 0)
+    } else if (item->image.size > 0) {
         status = hold_image(fold, item, err);
+    }
     if (status == STATUS_OK)
         status = parked_delete(fold->txn, item->table, item->key, err);
     return status == STATUS_OK
