@@ -206,6 +206,7 @@ enum status sqlite_batch_note_written(struct sqlite_batch *batch,
         item.kind = INTENT_KEPT;
         item.definition = row->table->number;
         item.image = buffer_view(&batch->image);
+        batch->counts->kept++;
     }
     return sqlite_items_put(batch->items, &item, row->beyond, err);
 }

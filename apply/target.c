@@ -12,4 +12,5 @@ void apply_counts_add(struct apply_counts *to, const struct apply_counts *more)
     to->parked_by_parent += more->parked_by_parent;
     to->orphaned += more->orphaned;
     to->captured += more->captured;
+    to->kept += more->kept;
 }

@@ -21,6 +21,7 @@ struct apply_counts {
     uint64_t parked_by_parent;
     uint64_t orphaned; /* rows of tables that are not replicated: their parent is gone */
     uint64_t captured; /* local changes found under the lock */
+    uint64_t kept; /* rows written that keep values in columns that their image lacks */
 };
 
 void apply_counts_add(struct apply_counts *to, const struct apply_counts *more);

@@ -123,7 +123,7 @@ enum status scan_schema_open(struct scan_schema *schema, struct sqlite_database 
                                  definition->number, &table, err);
         if (status == STATUS_OK &&
             table_rules_direction(rules, definition->local_name) != TABLE_IN)
-            status = scan_table_open(&schema->tables[i], database, &table, err);
+            status = scan_table_open(&schema->tables[i], database, txn, &table, err);
         schema->count += status == STATUS_OK;
     }
     schema->known = status == STATUS_OK;

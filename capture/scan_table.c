@@ -139,7 +139,8 @@ static enum status fill(struct scan_table *table, struct sqlite_database *databa
 }
 
 enum status scan_table_open(struct scan_table **out, struct sqlite_database *database,
-                            const struct table *from, struct error *err)
+                            struct store_txn *txn, const struct table *from,
+                            struct error *err)
 {
     struct scan_table *table = calloc(1, sizeof *table);
     enum status status;
@@ -149,6 +150,8 @@ enum status scan_table_open(struct scan_table **out, struct sqlite_database *dat
         return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
     table->table = *from;
     status = fill(table, database, err);
+    if (status == STATUS_OK)
+        status = scan_kept_open(table, txn, err);
     if (status != STATUS_OK) {
         scan_table_close(table);
         return error_wrap(err, status, from->definition->name);
@@ -168,6 +171,7 @@ void scan_table_close(struct scan_table *table)
          i++)
         buffer_release(&table->scratch[i]);
     free(table->scratch);
+    free(table->shared);
     free(table->values);
     free((void *)table->key_columns);
     free(table->key_places);
@@ -323,17 +327,18 @@ static enum status fill_row(struct scan_table *table, struct bytes key,
                                err);
 }
 
-/* Compare the row in table->values with its holding, both of the key in run->key. */
+/* Compare the row in table->values with its holding, both of the key in run->key.
+ * *changed: it differed, and a change was added. */
 static enum status compare_with(struct scan_table *table, struct scan_run *run,
                                 struct store_txn *txn, const struct row *holding,
-                                struct error *err)
+                                bool *changed, struct error *err)
 {
     const struct definition *definition = NULL;
     struct bytes key = buffer_view(&run->key);
     struct bytes image = holding->live ? holding->image : (struct bytes){NULL, 0};
-    bool changed = false;
     enum status status = STATUS_OK;
 
+    *changed = false;
     if (holding->live)
         status = scan_held_definition(table, txn, holding, &definition, err);
     if (status == STATUS_OK && holding->live)
@@ -341,9 +346,9 @@ static enum status compare_with(struct scan_table *table, struct scan_run *run,
     if (status == STATUS_OK) {
         status =
             sqlite_compare_row(table->comparer, key, image, definition, table->values,
-                               &changed, &run->image, &run->before, err);
+                               changed, &run->image, &run->before, err);
     }
-    if (status == STATUS_OK && changed) {
+    if (status == STATUS_OK && *changed) {
         struct change change = {
             .op = holding->live ? CHANGE_UPDATE : CHANGE_INSERT,
             .key = key,
@@ -381,6 +386,7 @@ enum status scan_table_put(struct scan_table *table, struct scan_run *run,
 {
     struct store_txn *txn;
     struct row holding;
+    bool changed;
     enum status status = put_key(table, run, err);
 
     if (status == STATUS_OK)
@@ -388,7 +394,7 @@ enum status scan_table_put(struct scan_table *table, struct scan_run *run,
     if (status == STATUS_OK && !holding.live && is_partial(table))
         return STATUS_NOT_FOUND;
     if (status == STATUS_OK)
-        status = compare_with(table, run, txn, &holding, err);
+        status = compare_with(table, run, txn, &holding, &changed, err);
     return status;
 }
 
@@ -426,14 +432,23 @@ static enum status scan_row(struct scan_table *table, struct scan_run *run,
 {
     struct store_txn *txn;
     struct row holding;
+    bool from_held = false, changed = false;
     enum status status = put_key(table, run, err);
 
     if (status == STATUS_OK)
-        status = scan_holding(table, run, buffer_view(&run->key), &txn, &holding, err);
+        status = appender_txn(run->appender, &txn, err);
+    if (status == STATUS_OK) {
+        status = rows_holding(txn, table->table.id, buffer_view(&run->key), &holding,
+                              &from_held, err);
+    }
     if (status != STATUS_OK)
         return status;
+    assert(run->pending == NULL);
     table->matched += holding.live;
-    return compare_with(table, run, txn, &holding, err);
+    status = compare_with(table, run, txn, &holding, &changed, err);
+    if (status == STATUS_OK && !changed && from_held && holding.live)
+        status = scan_kept(table, run, txn, &holding, err);
+    return status;
 }
 
 static enum status scan_rows(struct scan_table *table, struct scan_run *run,

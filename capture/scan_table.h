@@ -25,10 +25,12 @@ void scan_run_release(struct scan_run *run);
 struct scan_table;
 
 /* table: the own definition as it is logged. It must outlive this, and so must the
- * database. On success the caller closes it; no transaction is needed. */
+ * database. txn: the store as it is; no table outlives a change of the definitions known
+ * to it. On success the caller closes it; no transaction is needed. */
 MUST_CHECK enum status scan_table_open(struct scan_table **out,
                                        struct sqlite_database *database,
-                                       const struct table *table, struct error *err);
+                                       struct store_txn *txn, const struct table *table,
+                                       struct error *err);
 void scan_table_close(struct scan_table *table);
 
 const struct definition *scan_table_definition(const struct scan_table *table);

@@ -1,4 +1,4 @@
-/* What scan_table.c and scan_gone.c share. */
+/* What scan_table.c, scan_gone.c and scan_kept.c share. */
 #ifndef CAPTURE_SCAN_TABLE_PRIVATE_H
 #define CAPTURE_SCAN_TABLE_PRIVATE_H
 
@@ -12,6 +12,7 @@ struct scan_table {
     const struct column **key_columns; /* by place in the key */
     uint32_t *key_places;              /* by place in the key: place in an image */
     struct value *values;              /* of the current row */
+    bool *shared;                      /* by image place: another node has the column */
     struct buffer *scratch;            /* one a key column */
     uint64_t matched;                  /* rows of the database that the store knew of */
     const struct definition *held_definition; /* the last one asked for */
@@ -22,6 +23,16 @@ struct scan_table {
 /* Add changes for the rows that the store says are there and the database has not. After
  * the rows that are there. */
 MUST_CHECK enum status scan_gone(struct scan_table *table, struct scan_run *run,
+                                 struct error *err);
+
+/* Find which columns other nodes have by now. */
+MUST_CHECK enum status scan_kept_open(struct scan_table *table, struct store_txn *txn,
+                                      struct error *err);
+
+/* Add a change for the row in table->values, which is as its live holding says, if it has
+ * kept a value that its winner says nothing of, in a column that another node has too. */
+MUST_CHECK enum status scan_kept(struct scan_table *table, struct scan_run *run,
+                                 struct store_txn *txn, const struct row *holding,
                                  struct error *err);
 
 /* The definition of a live holding's image. Lives as long as the store. */

@@ -20,8 +20,10 @@ struct sqlite_scan {
     struct scan_schema schema;
     struct scan_run run;
     uint64_t taken; /* of the outbox: id of the last row that is in the log */
-    bool complete;  /* a scan ended with everything logged, at data_version */
+    bool complete; /* a scan ended with everything logged, at data_version, when the store
+                      knew so many definitions */
     int64_t data_version;
+    uint64_t generation;
 };
 
 /* What one scan is to be. */
@@ -142,15 +144,32 @@ static enum status scan_within(struct sqlite_scan *scan, const struct scan_order
     return status;
 }
 
-/* The same, unless nobody else has committed since the last scan. */
+static enum status read_generation(struct sqlite_scan *scan, uint64_t *generation,
+                                   struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(scan->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = tables_generation(txn, generation, err);
+    store_abort(txn);
+    return status;
+}
+
+/* The same, unless nobody else has committed since the last scan, and no definition has
+ * come: with one, what was kept may have to be told (scan_kept.c). */
 static enum status scan_if_written(struct sqlite_scan *scan,
                                    const struct scan_order *order,
                                    struct capture_counts *counts, struct error *err)
 {
     int64_t data_version = 0;
+    uint64_t generation = 0;
     enum status status = sqlite_data_version(scan->database, &data_version, err);
 
-    if (status != STATUS_OK || (scan->complete && scan->data_version == data_version))
+    if (status == STATUS_OK)
+        status = read_generation(scan, &generation, err);
+    if (status != STATUS_OK || (scan->complete && scan->data_version == data_version &&
+                                scan->generation == generation))
         return status;
     scan->complete = false;
     status = scan_within(scan, order, counts, err);
@@ -158,6 +177,7 @@ static enum status scan_if_written(struct sqlite_scan *scan,
         return sqlite_wrap(scan->database, status, err);
     scan->complete = true;
     scan->data_version = data_version;
+    scan->generation = generation;
     return STATUS_OK;
 }
 

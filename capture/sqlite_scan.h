@@ -37,7 +37,8 @@ MUST_CHECK enum status sqlite_scan_locked(struct source *source, bool *logged,
                                           struct error *err);
 
 /* Let the next scan look, whatever data_version says: after something was written through
- * this very connection that is not the applier's. */
+ * this very connection that is not the applier's, or the applier left a value as it was
+ * in a column that a winner lacks. */
 void sqlite_scan_forget(struct source *source);
 
 /* What the entries of rows that ops->capture logs from now on say why (FIELD_NOTE), with

@@ -225,6 +225,74 @@ enum status sqlite_compare_row(struct sqlite_comparer *comparer, struct bytes ke
     return status == STATUS_OK ? buffer_check(before, err) : status;
 }
 
+/* One column that the winner lacks. */
+static enum status compare_kept(struct sqlite_comparer *comparer, uint32_t place,
+                                const struct value *now, bool *kept,
+                                struct buffer *before, struct error *err)
+{
+    static const struct value unknown = {.type = VALUE_NULL};
+    struct value began;
+    enum status status = sqlite_stored_default(comparer->stored, place, &began, err);
+
+    if (status == STATUS_NOT_FOUND)
+        began = unknown;
+    else if (status != STATUS_OK)
+        return status;
+    if (!value_equal(&began, now)) {
+        put_before(before, place, &began);
+        *kept = true;
+    }
+    return STATUS_OK;
+}
+
+/* The row's values, with held's own bytes where it has any. */
+static enum status take_held(struct sqlite_comparer *comparer, struct bytes key,
+                             struct bytes held, const struct definition *held_definition,
+                             const struct value *row, struct error *err)
+{
+    const struct mapping *mapping = NULL;
+    enum status status = find_mapping(comparer, held_definition, &mapping, err);
+
+    if (status == STATUS_OK)
+        status = image_decode(&comparer->image, held, held_definition, key, err);
+    for (uint32_t i = 0; i < comparer->definition->stored_count && status == STATUS_OK;
+         i++) {
+        int32_t at = mapping->places[i];
+
+        comparer->values[i] = at < 0 || comparer->image.values[at].type == VALUE_ABSENT
+                                  ? row[i]
+                                  : comparer->image.values[at];
+    }
+    return status;
+}
+
+enum status sqlite_compare_kept(struct sqlite_comparer *comparer, struct bytes key,
+                                struct bytes held,
+                                const struct definition *held_definition,
+                                const struct definition *winner_definition,
+                                const struct value *row, const bool *shared, bool *kept,
+                                struct buffer *image, struct buffer *before,
+                                struct error *err)
+{
+    const struct definition *own = comparer->definition;
+    const struct mapping *mapping = NULL;
+    enum status status = find_mapping(comparer, winner_definition, &mapping, err);
+
+    *kept = false;
+    buffer_clear(before);
+    buffer_clear(image);
+    for (uint32_t i = 0; i < own->stored_count && status == STATUS_OK; i++)
+        if (shared[i] && mapping->places[i] < 0)
+            status = compare_kept(comparer, i, &row[i], kept, before, err);
+    if (status == STATUS_OK && *kept)
+        status = take_held(comparer, key, held, held_definition, row, err);
+    if (status != STATUS_OK || !*kept)
+        return status;
+    image_encode(image, comparer->values, own);
+    status = buffer_check(image, err);
+    return status == STATUS_OK ? buffer_check(before, err) : status;
+}
+
 enum status sqlite_compare_fill(struct sqlite_comparer *comparer, struct bytes key,
                                 struct bytes held,
                                 const struct definition *held_definition,

@@ -44,6 +44,19 @@ MUST_CHECK enum status sqlite_compare_row(struct sqlite_comparer *comparer,
                                           struct buffer *image, struct buffer *before,
                                           struct error *err);
 
+/* The row is as held says, but winner_definition, under which its winner was written,
+ * lacks columns that are here. *kept: whether one of those that shared (by image place)
+ * picks has another value than its default. Then image gets the row's encoded image under
+ * the own definition, and before these columns with their defaults (NULL where the
+ * default is no constant: what it gave here is not known). */
+MUST_CHECK enum status sqlite_compare_kept(struct sqlite_comparer *comparer,
+                                           struct bytes key, struct bytes held,
+                                           const struct definition *held_definition,
+                                           const struct definition *winner_definition,
+                                           const struct value *row, const bool *shared,
+                                           bool *kept, struct buffer *image,
+                                           struct buffer *before, struct error *err);
+
 /* Fill the absent values of a row that a changeset tells only in part: with what held
  * has, or the column's default where it has nothing. Key columns are all told. Views live
  * as long as held's bytes and the comparer. NOT_FOUND, a plain answer: neither says what

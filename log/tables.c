@@ -295,13 +295,15 @@ enum status tables_count(struct store_txn *txn, uint32_t *count, struct error *e
     return status;
 }
 
-enum status tables_others(struct store_txn *txn, uint32_t id, struct table *out,
-                          struct error *err)
+enum status tables_others_visit(struct store_txn *txn, uint32_t id, table_visit_cb visit,
+                                void *data, struct error *err)
 {
     uint64_t origin, own = txn->store->identity.node;
+    enum status status = STATUS_OK;
     MDB_val key, value;
     MDB_cursor *cursor;
     uint8_t first = 'L';
+    struct table table;
     int rc;
 
     if ((rc = mdb_cursor_open(txn->txn, txn->store->dbi[DBI_TABLE], &cursor)) != 0)
@@ -313,13 +315,33 @@ enum status tables_others(struct store_txn *txn, uint32_t id, struct table *out,
 
         origin = bytes_get(at + 1, 8);
         if (origin != own && bytes_get(at + 9, 4) == id) {
-            mdb_cursor_close(cursor);
-            return tables_newest(txn, origin, id, out, err);
+            status = tables_newest(txn, origin, id, &table, err);
+            if (status != STATUS_OK || !visit(data, &table))
+                break;
         }
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
-    return rc != 0 && rc != MDB_NOTFOUND ? from_lmdb(err, rc, "table") : STATUS_NOT_FOUND;
+    return rc != 0 && rc != MDB_NOTFOUND ? from_lmdb(err, rc, "table") : status;
+}
+
+static bool take_first(void *data, const struct table *table)
+{
+    *(struct table *)data = *table;
+    return false;
+}
+
+enum status tables_others(struct store_txn *txn, uint32_t id, struct table *out,
+                          struct error *err)
+{
+    struct table first = {0};
+    enum status status = tables_others_visit(txn, id, take_first, &first, err);
+
+    if (status == STATUS_OK && first.definition == NULL)
+        return STATUS_NOT_FOUND;
+    if (status == STATUS_OK)
+        *out = first;
+    return status;
 }
 
 enum status tables_any(struct store_txn *txn, uint32_t id, struct table *out,

@@ -46,6 +46,13 @@ MUST_CHECK enum status tables_any(struct store_txn *txn, uint32_t id, struct tab
 MUST_CHECK enum status tables_others(struct store_txn *txn, uint32_t id,
                                      struct table *out, struct error *err);
 
+/* Visit the newest definition of the table by each other node that has one. Return false
+ * from visit to end early. The visitor must not write. */
+typedef bool (*table_visit_cb)(void *data, const struct table *table);
+MUST_CHECK enum status tables_others_visit(struct store_txn *txn, uint32_t id,
+                                           table_visit_cb visit, void *data,
+                                           struct error *err);
+
 /* A number that is another one after any definition was added. */
 MUST_CHECK enum status tables_generation(struct store_txn *txn, uint64_t *generation,
                                          struct error *err);

@@ -314,9 +314,14 @@ enum status node_apply_locked(struct node *node, struct apply_counts *counts,
                               struct error *err)
 {
     struct target *target = NULL;
+    uint64_t kept = counts->kept;
     enum status status = node_target(node, &target, err);
 
-    return status == STATUS_OK ? applier_run_once(target, counts, err) : status;
+    if (status == STATUS_OK)
+        status = applier_run_once(target, counts, err);
+    if (counts->kept != kept) /* capture tells, if another node has the column too */
+        sqlite_scan_forget(node->source);
+    return status;
 }
 
 /* Take the locks for one half; joining takes that of import too. */

@@ -133,6 +133,7 @@ static enum status resync(struct node *node, enum resync_prefer prefer,
                  : write_state(node, after, err);
     if (status != STATUS_OK)
         take_back(node, before);
+    sqlite_scan_forget(node->source);
     if (status != STATUS_OK || prefer == RESYNC_LOG)
         return status;
     status = node_capture_locked(node, &report->captured, err);

@@ -24,6 +24,9 @@ waits() {
     if [ "$2" -gt 0 ]; then says out "$2 quarantined"; else says_not out "quarantined"; fi
 }
 
+# How many entries a log holds.
+entries() { "$ROWFERRY" --store "$1" log --json | wc -l; }
+
 # A resync refuses what a batch refuses.
 pair
 sqlite3 a.db 'ALTER TABLE p ADD COLUMN extra; UPDATE p SET extra = 5 WHERE id = 1'
@@ -92,3 +95,26 @@ sync c a c
 equal "c" "$(rows c)" "1|1|5 2|2| "
 equal "a" "$(rows a)" "1|1|5 2|2| "
 waits c 0
+
+# A column that one side has first: what a winner from the other said nothing of stays,
+# and is told when the other has the column too.
+pair
+sqlite3 a.db 'ALTER TABLE p ADD COLUMN extra; UPDATE p SET extra = 5 WHERE id = 1'
+run 0 --store a capture
+sqlite3 b.db 'UPDATE p SET v = 9 WHERE id = 1'
+sync b a b
+equal "a keeps its column" "$(rows a)" "1|9|5 2|2| "
+before=$(entries a)
+sync a b a
+equal "nobody else has it: nothing is told" "$(entries a)" "$before"
+sqlite3 b.db 'ALTER TABLE p ADD COLUMN extra'
+sync b a b
+equal "a" "$(rows a)" "1|9|5 2|2| "
+equal "b" "$(rows b)" "1|9|5 2|2| "
+waits a 0
+waits b 0
+run 0 --store b history p 1
+says out "extra"
+before=$(entries b)
+sync a b a b
+equal "told once" "$(entries b)" "$before"
