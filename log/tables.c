@@ -233,8 +233,9 @@ enum status tables_find(struct store_txn *txn, uint64_t origin, uint32_t number,
 
     (void)pthread_mutex_lock(&cache->lock);
     if (!cache_find(cache, origin, number, out)) {
-        status = cache_grow(cache) ? load(txn, origin, number, &found, err)
-                                   : error_set(err, STATUS_NO_MEMORY, "definitions");
+        status = cache_grow(cache)
+                     ? load(txn, origin, number, &found, err)
+                     : error_set(err, STATUS_NO_MEMORY, "definitions: out of memory");
         if (status == STATUS_OK) {
             size_t i = cache_lower_bound(cache, origin, number);
 
