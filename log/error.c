@@ -49,6 +49,8 @@ static const char *way_out(int code)
     case ENOSPC:
     case EDQUOT:
         return "free some disk space";
+    case EFBIG:
+        return "let files be larger (ulimit -f), or use another file system";
     case EMFILE:
     case ENFILE:
         return "let more files be open at once (ulimit -n)";
@@ -57,6 +59,11 @@ static const char *way_out(int code)
     default:
         return NULL;
     }
+}
+
+bool error_is_no_room(int code)
+{
+    return code == ENOSPC || code == EDQUOT || code == EFBIG;
 }
 
 enum status error_set_errno(struct error *err, enum status code, const char *what)

@@ -5,6 +5,8 @@
 #ifndef LOG_ERROR_H
 #define LOG_ERROR_H
 
+#include <stdbool.h>
+
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 #define STATUS_MAP(X)                                            \
@@ -39,6 +41,10 @@ enum status error_set(struct error *err, enum status code, const char *format, .
 
 /* Write "what: why: what to do about it" for errno; return code. */
 enum status error_set_errno(struct error *err, enum status code, const char *what);
+
+/* Whether errno's code says that there is no room: the disk's, a quota's, or the largest
+ * file's that is allowed. */
+bool error_is_no_room(int code);
 
 /* Put "what: " before the reason that a callee left in err; return code. */
 enum status error_wrap(struct error *err, enum status code, const char *what);

@@ -50,9 +50,8 @@ static void writer_release(struct writer *writer)
 static enum status write_failed(struct error *err)
 {
     int code = errno;
-    bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
 
-    if (full) {
+    if (error_is_no_room(code)) {
         return error_set(err, STATUS_FULL,
                          "no room for the segment: free some disk space (%s)",
                          strerror(code));

@@ -29,7 +29,7 @@ enum status from_lmdb(struct error *err, int rc, const char *call)
 
     if (rc == ENOMEM)
         code = STATUS_NO_MEMORY;
-    else if (rc == ENOSPC || rc == EDQUOT || rc == MDB_MAP_FULL)
+    else if (error_is_no_room(rc) || rc == MDB_MAP_FULL)
         code = STATUS_FULL;
     else if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID)
         code = STATUS_CORRUPT;

@@ -43,11 +43,13 @@ static enum status write_secret(const char *folder, const char *name, const char
     length = snprintf(line, sizeof line, "%s%s\n", prefix, hex);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return error_set_errno(err, errno == ENOSPC ? STATUS_FULL : STATUS_UNAVAILABLE,
-                               path);
+        return error_set_errno(
+            err, error_is_no_room(errno) ? STATUS_FULL : STATUS_UNAVAILABLE, path);
+    errno = ENOSPC; /* of a write cut short */
     good = length > 0 && write(fd, line, (size_t)length) == length && fsync(fd) == 0;
     if (!good)
-        status = error_set_errno(err, errno == ENOSPC ? STATUS_FULL : STATUS_IO, path);
+        status =
+            error_set_errno(err, error_is_no_room(errno) ? STATUS_FULL : STATUS_IO, path);
     close(fd);
     sodium_memzero(hex, sizeof hex);
     sodium_memzero(line, sizeof line);
@@ -238,8 +240,8 @@ enum status store_create(const char *folder, const struct identity *identity,
         return error_set(err, STATUS_REFUSED, "%s: there is a store already", folder);
     made_folder = mkdir(folder, 0700) == 0;
     if (!made_folder && errno != EEXIST)
-        return error_set_errno(err, errno == ENOSPC ? STATUS_FULL : STATUS_UNAVAILABLE,
-                               folder);
+        return error_set_errno(
+            err, error_is_no_room(errno) ? STATUS_FULL : STATUS_UNAVAILABLE, folder);
     status = fill(folder, identity, err);
     if (status == STATUS_OK)
         status = sync_folder(folder, err);

@@ -56,8 +56,8 @@ enum status store_lock(struct store *store, enum store_lock lock, struct error *
         return error_set(err, STATUS_UNAVAILABLE, "%s: path too long", store->folder);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return error_set_errno(err, errno == ENOSPC ? STATUS_FULL : STATUS_UNAVAILABLE,
-                               path);
+        return error_set_errno(
+            err, error_is_no_room(errno) ? STATUS_FULL : STATUS_UNAVAILABLE, path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         status = errno == EWOULDBLOCK ? in_use(fd, lock, store->folder, err)
                                       : error_set_errno(err, STATUS_IO, path);

@@ -382,8 +382,8 @@ enum status config_write(const struct config *config, const char *folder,
         write_lines(file, config);
         errno = 0;
         if (fflush(file) != 0 || ferror(file) || fsync(fileno(file)) != 0)
-            status =
-                error_set_errno(err, errno == ENOSPC ? STATUS_FULL : STATUS_IO, path);
+            status = error_set_errno(
+                err, error_is_no_room(errno) ? STATUS_FULL : STATUS_IO, path);
         (void)fclose(file);
     }
     if (status == STATUS_OK)

@@ -10,7 +10,7 @@ enum status path_failed(struct error *err, const char *path)
 {
     enum status code = STATUS_UNAVAILABLE;
 
-    if (errno == ENOSPC || errno == EDQUOT)
+    if (error_is_no_room(errno))
         code = STATUS_FULL;
     else if (errno == ENOMEM)
         code = STATUS_NO_MEMORY;

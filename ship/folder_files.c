@@ -107,7 +107,7 @@ enum status folder_failed(struct error *err, int code, const char *what, const c
     enum status status = STATUS_IO;
     const char *advice = "";
 
-    if (code == ENOSPC || code == EDQUOT || code == EFBIG) {
+    if (error_is_no_room(code)) {
         status = STATUS_FULL;
         advice = ": make room there and sync again";
     } else if (code == EROFS || code == EACCES || code == EPERM || code == ENOENT ||

@@ -1,6 +1,10 @@
 #include "tests/support/log_fixture.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 static struct log_fixture fixture;
 static struct log_node *a, *b;
@@ -174,4 +178,53 @@ Test(appender, the_chain_binds_each_entry_to_the_one_before)
     cr_expect_arr_eq(head.hash, second.hash, HASH_SIZE);
     cr_expect_neq(memcmp(first.hash, second.hash, HASH_SIZE), 0);
     store_abort(txn);
+}
+
+/* Add rows until one can not be added: the store's file may grow by so many bytes. */
+static enum status add_without_room(struct appender *appender, rlim_t room)
+{
+    struct buffer key = {0}, image = {0};
+    enum status status = STATUS_OK;
+    struct rlimit limit, low;
+    struct stat file;
+    char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/data.mdb", a->folder);
+    cr_assert_eq(stat(path, &file), 0);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    low = limit;
+    low.rlim_cur = (rlim_t)file.st_size + room;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &low), 0);
+    for (int64_t id = 1; id <= MANY && status == STATUS_OK; id++) {
+        struct change change = {.op = CHANGE_INSERT, .definition = 1};
+
+        buffer_clear(&key);
+        buffer_clear(&image);
+        item_key(&key, id);
+        item_image(&image, id, "never", "");
+        change.key = buffer_view(&key);
+        change.image = buffer_view(&image);
+        status = appender_add_change(appender, &change, &err);
+    }
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    buffer_release(&key);
+    buffer_release(&image);
+    return status;
+}
+
+Test(appender, what_finds_no_room_is_dropped)
+{
+    struct appender *appender = open_appender(a);
+
+    cr_expect_eq(add_without_room(appender, 0), STATUS_FULL, "%s", err.text);
+    appender_close(appender);
+    appender = open_appender(a);
+    cr_expect_eq(add_without_room(appender, 4096), STATUS_IO, "%s", err.text);
+    appender_close(appender);
+    cr_expect_eq(log_last(a), 2);
+    appender = open_appender(a);
+    add_rows(appender, 1, MANY, "kept");
+    end_and_close(appender);
+    cr_expect_str_eq(log_winner(a, MANY), "a=kept b=");
 }

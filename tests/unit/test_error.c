@@ -54,6 +54,8 @@ Test(error, what_the_system_says_comes_with_what_to_do)
          "a.db: No such file or directory: check its name, or mount what it is on"},
         {EACCES, "a.db: Permission denied: give this user the right to it"        },
         {ENOSPC, "a.db: No space left on device: free some disk space"            },
+        {EFBIG,  "a.db: File too large: let files be larger (ulimit -f), or use another "
+                "file system"                                      },
         {ELOOP,  "a.db: Too many levels of symbolic links"                        },
     };
 
@@ -72,4 +74,13 @@ Test(error, every_status_has_a_text)
     cr_expect_str_eq(status_text(STATUS_OK), "success");
     cr_expect_str_eq(status_text(STATUS_USAGE), "wrong use of a command");
     cr_expect_str_eq(status_text((enum status)1000), "unknown status");
+}
+
+Test(error, no_room_has_several_codes)
+{
+    cr_expect(error_is_no_room(ENOSPC));
+    cr_expect(error_is_no_room(EDQUOT));
+    cr_expect(error_is_no_room(EFBIG));
+    cr_expect_not(error_is_no_room(EIO));
+    cr_expect_not(error_is_no_room(0));
 }

@@ -3,6 +3,7 @@
 #include "tests/support/segment_fixture.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -345,4 +346,84 @@ Test(segment, says_when_the_importers_own_clock_is_wrong)
     cr_expect_not_null(strstr(err.text, "this machine's clock is 3 days before"), "%s",
                        err.text);
     buffer_release(&segment);
+}
+
+/* ---- files that fail */
+
+static enum status write_all(FILE *file)
+{
+    struct version_vector held, after;
+    struct segment_counts counts;
+    enum status status;
+
+    version_vector_init(&held);
+    version_vector_init(&after);
+    status = segment_write(a->store, &held, 0, file, &after, &counts, &err);
+    version_vector_release(&held);
+    version_vector_release(&after);
+    return status;
+}
+
+Test(segment, finds_no_room)
+{
+    FILE *full = fopen("/dev/full", "we");
+
+    cr_assert_not_null(full);
+    log_write(a, 1, "one", NULL);
+    cr_expect_eq(write_all(full), STATUS_FULL);
+    cr_expect_not_null(strstr(err.text, "free some disk space"), "%s", err.text);
+    (void)fclose(full);
+}
+
+Test(segment, can_not_be_written)
+{
+    FILE *null = fopen("/dev/null", "re");
+
+    cr_assert_not_null(null);
+    cr_expect_eq(write_all(null), STATUS_IO);
+    cr_expect_not_null(strstr(err.text, "cannot write the segment"), "%s", err.text);
+    (void)fclose(null);
+}
+
+/* A file whose medium fails behind the first so many bytes. */
+struct worn {
+    struct buffer content;
+    size_t at, good;
+};
+
+static ssize_t read_worn(void *cookie, char *out, size_t size)
+{
+    struct worn *worn = cookie;
+
+    if (worn->at == worn->good) {
+        errno = EIO;
+        return -1;
+    }
+    if (size > worn->good - worn->at)
+        size = worn->good - worn->at;
+    memcpy(out, worn->content.data + worn->at, size);
+    worn->at += size;
+    return (ssize_t)size;
+}
+
+Test(segment, can_not_be_read_to_its_end)
+{
+    struct worn worn = {.content = segment_of_three()};
+    const cookie_io_functions_t calls = {.read = read_worn};
+
+    for (worn.good = 0; worn.good <= worn.content.size; worn.good++) {
+        FILE *file = fopencookie(&worn, "r", calls);
+        struct segment_ranges ranges;
+        enum refusal refusal;
+
+        cr_assert_not_null(file);
+        worn.at = 0;
+        segment_ranges_init(&ranges);
+        cr_expect_eq(segment_read_whole(&a->identity, file, "x", &ranges, &refusal, &err),
+                     STATUS_IO, "%zu bytes", worn.good);
+        cr_expect_not_null(strstr(err.text, "Input/output error"), "%s", err.text);
+        segment_ranges_release(&ranges);
+        (void)fclose(file);
+    }
+    buffer_release(&worn.content);
 }

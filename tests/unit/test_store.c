@@ -2,8 +2,11 @@
 #include "tests/support/log_fixture.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,4 +185,111 @@ Test(store, tables_keep_one_id_across_origins_and_definitions)
     cr_expect_eq(count, 1);
     cr_expect_eq(tables_id(txn, "nothing", &id, &err), STATUS_NOT_FOUND);
     store_abort(txn);
+}
+
+/* ---- no room: files may not grow beyond a limit */
+
+static struct rlimit allowed;
+
+static void limit_files(rlim_t size)
+{
+    struct rlimit low;
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &allowed), 0);
+    low = allowed;
+    low.rlim_cur = size;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &low), 0);
+}
+
+static void lift_limit(void)
+{
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &allowed), 0);
+}
+
+static void in_store(char path[256], const char *name)
+{
+    (void)snprintf(path, 256, "%s/%s", a->folder, name);
+}
+
+Test(store, what_finds_no_room_was_never_there)
+{
+    static const struct {
+        rlim_t room; /* beyond the file's end */
+        enum status status;
+    } cases[] = {
+        {0,    STATUS_FULL},
+        {4096, STATUS_IO  }, /* a write is cut short */
+    };
+    static uint8_t large[1 << 16];
+    struct store_txn *txn;
+    struct bytes value;
+    struct stat file;
+    char path[256];
+
+    in_store(path, "data.mdb");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(stat(path, &file), 0);
+        cr_assert_eq(store_begin(a->store, TXN_WRITE, &txn, &err), STATUS_OK);
+        cr_assert_eq(
+            meta_put_bytes(txn, META_JOIN, (struct bytes){large, sizeof large}, &err),
+            STATUS_OK);
+        limit_files((rlim_t)file.st_size + cases[i].room);
+        cr_expect_eq(store_commit(txn, &err), cases[i].status, "%s", err.text);
+        lift_limit();
+        cr_assert_eq(store_begin(a->store, TXN_READ, &txn, &err), STATUS_OK);
+        cr_assert_eq(meta_get_bytes(txn, META_JOIN, &value, &err), STATUS_OK);
+        cr_expect_eq(value.size, 0);
+        store_abort(txn);
+    }
+    put_meta(META_SEEN, 5);
+    log_node_reopen(a);
+    log_write(a, 1, "x", "");
+}
+
+Test(store, can_not_be_made_where_there_is_no_room)
+{
+    struct identity identity = a->identity;
+    char path[256], inside[300];
+    struct stat file;
+
+    in_store(path, "none/new");
+    cr_expect_eq(store_create(path, &identity, &err), STATUS_UNAVAILABLE);
+    in_store(path, "data.mdb/new");
+    cr_expect_eq(store_create(path, &identity, &err), STATUS_UNAVAILABLE);
+    in_store(path, "new");
+    for (rlim_t size = 0; size < 1 << 16; size = size * 2 + 1) {
+        enum status status;
+
+        limit_files(size);
+        status = store_create(path, &identity, &err);
+        lift_limit();
+        if (status == STATUS_OK)
+            break;
+        cr_expect(status == STATUS_FULL || (status == STATUS_IO && size >= 4096),
+                  "%d in files of %zu bytes: %s", (int)status, (size_t)size, err.text);
+        cr_expect_neq(stat(path, &file), 0, "what was made is removed again");
+    }
+    cr_expect_eq(stat(path, &file), 0);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const names[] = {"data.mdb", "lock.mdb", "node.key",
+                                            "fleet.key"};
+
+        (void)snprintf(inside, sizeof inside, "%s/%s", path, names[i]);
+        (void)unlink(inside);
+    }
+    (void)rmdir(path);
+}
+
+Test(store, secrets_that_are_cut_short_are_no_store)
+{
+    struct identity identity = a->identity;
+    char path[256];
+
+    in_store(path, "new");
+    for (rlim_t size = 1; size < 60; size += 13) {
+        limit_files(size);
+        cr_expect_eq(store_create(path, &identity, &err), STATUS_FULL, "%s", err.text);
+        lift_limit();
+    }
 }
