@@ -4,6 +4,7 @@
 #include "log/peers.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -190,6 +191,88 @@ Test(folder, that_is_full)
     cr_expect_eq(meeting.counts.sent.entries, 9);
     visit(b);
     cr_expect_eq(meeting.counts.received.entries, 11);
+}
+
+static int open_shared(void)
+{
+    int directory = open(meeting.shared, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    cr_assert_geq(directory, 0);
+    return directory;
+}
+
+Test(folder, whose_files_can_not_be_read)
+{
+    struct buffer content = {0};
+    int directory = open_shared();
+    FILE *file;
+
+    write_shared("small", bytes_of_text("12345"));
+    cr_assert_eq(symlink("loop", in_shared("loop")), 0);
+    cr_assert_eq(mkdir(in_shared("folder"), 0700), 0);
+    cr_expect_eq(folder_open_file(directory, "f", "none", &file, &meeting.err),
+                 STATUS_NOT_FOUND);
+    cr_expect_null(file);
+    cr_expect_eq(folder_open_file(directory, "f", "small/x", &file, &meeting.err),
+                 STATUS_UNAVAILABLE);
+    cr_expect_null(file);
+    cr_expect_eq(folder_open_file(directory, "f", "loop", &file, &meeting.err),
+                 STATUS_IO);
+    cr_expect_null(file);
+    cr_expect_str_eq(meeting.err.text,
+                     "cannot open f/loop: Too many levels of symbolic links");
+    cr_expect_eq(folder_read_file(directory, "f", "none", 5, &content, &meeting.err),
+                 STATUS_NOT_FOUND);
+    cr_expect_eq(folder_read_file(directory, "f", "folder", 5, &content, &meeting.err),
+                 STATUS_IO);
+    cr_expect_eq(folder_read_file(directory, "f", "small", 4, &content, &meeting.err),
+                 STATUS_REFUSED);
+    OK(folder_read_file(directory, "f", "small", 5, &content, &meeting.err));
+    cr_expect_eq(content.size, 5);
+    buffer_release(&content);
+    (void)close(directory);
+}
+
+/* A draft whose file is another one: its sync fails so. */
+static enum status sync_draft_to(const char *path, const char *mode)
+{
+    struct folder_draft draft;
+    int directory = open_shared();
+    enum status status;
+    uint64_t print;
+
+    OK(folder_draft_start(&draft, directory, "f", state_name(a), &meeting.err));
+    cr_assert_not_null(freopen(path, mode, draft.file));
+    (void)fputs("a state", draft.file);
+    status = folder_draft_sync(&draft, &meeting.err);
+    folder_draft_drop(&draft);
+    folder_draft_drop(&draft);
+    cr_expect_eq(look_at_shared(&print), 0, "nothing is left");
+    (void)close(directory);
+    return status;
+}
+
+Test(folder, whose_drafts_can_not_be_synced)
+{
+    cr_expect_eq(sync_draft_to("/dev/full", "w"), STATUS_FULL);
+    cr_expect_not_null(strstr(meeting.err.text, "make room there"));
+    cr_expect_eq(sync_draft_to("/dev/null", "w"), STATUS_IO); /* it has no disk */
+}
+
+Test(folder, where_no_draft_can_be_started)
+{
+    struct folder_draft draft;
+    int directory = open_shared();
+    uint64_t print;
+
+    cr_assert_eq(rmdir(meeting.shared), 0);
+    cr_expect_eq(folder_draft_start(&draft, directory, "f", "x", &meeting.err),
+                 STATUS_UNAVAILABLE);
+    cr_expect_null(draft.file);
+    folder_draft_drop(&draft);
+    cr_assert_eq(mkdir(meeting.shared, 0700), 0);
+    cr_expect_eq(look_at_shared(&print), 0);
+    (void)close(directory);
 }
 
 Test(folder, read_by_two_nodes_at_once)
