@@ -25,7 +25,8 @@ bool cradle_is_left(const char *store);
 
 /* Make the cradle of store, or take over a dead one's, emptied of its half-made store.
  * On success *out is the caller's, for cradle_close(). REFUSED: another init is at work.
- * UNAVAILABLE: no such directory, or not writable. FULL. */
+ * UNAVAILABLE: no such directory, or not writable. FULL, IO, NO_MEMORY: nothing is left.
+ */
 MUST_CHECK enum status cradle_open(struct cradle **out, const char *store,
                                    struct error *err);
 

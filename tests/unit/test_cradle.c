@@ -1,6 +1,7 @@
 #include "node/cradle.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -11,6 +12,19 @@ static char folder[] = "/tmp/rowferry-cradle-XXXXXX";
 static char store[64], side[64], half_made[80];
 static struct cradle *cradle;
 static struct error err;
+
+int __real_mkdir(const char *path, mode_t mode);
+int __wrap_mkdir(const char *path, mode_t mode);
+
+static int mkdir_fails_with; /* 0: it does not */
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+    if (mkdir_fails_with == 0)
+        return __real_mkdir(path, mode);
+    errno = mkdir_fails_with;
+    return -1;
+}
 
 static void set_up(void)
 {
@@ -140,4 +154,29 @@ Test(cradle, says_where_it_cannot_be)
 
     cr_expect_eq(cradle_open(&none, "/nonexistent/store", &err), STATUS_UNAVAILABLE);
     cr_expect_null(none);
+}
+
+Test(cradle, says_why_the_disk_does_not_take_it)
+{
+    static const struct {
+        int code;
+        enum status status;
+    } cases[] = {
+        {ENOSPC, STATUS_FULL       },
+        {EDQUOT, STATUS_FULL       },
+        {EIO,    STATUS_IO         },
+        {ENOMEM, STATUS_NO_MEMORY  },
+        {EROFS,  STATUS_UNAVAILABLE},
+        {EACCES, STATUS_UNAVAILABLE},
+    };
+    struct cradle *none;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mkdir_fails_with = cases[i].code;
+        cr_expect_eq(cradle_open(&none, store, &err), cases[i].status, "%s", err.text);
+        cr_expect_null(none);
+        mkdir_fails_with = 0;
+        cr_expect_not(cradle_is_left(store));
+    }
+    cr_assert_eq(cradle_open(&cradle, store, &err), STATUS_OK, "%s", err.text);
 }
