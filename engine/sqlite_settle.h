@@ -13,8 +13,8 @@ enum sqlite_settle_mode { SQLITE_SETTLE_READ, SQLITE_SETTLE_WRITE };
  * committed is folded before that, another one dropped. *state is what the transaction
  * reads. The caller holds LOCK_APPLY, has no transaction on the store, and ends the one
  * on the database. REFUSED: no rowferry_state, that of another store, or a restored
- * database or store (names `resync`). BUSY, UNAVAILABLE, IO. On failure no transaction is
- * open. */
+ * database or store (names `resync`). BUSY, UNAVAILABLE, CORRUPT, IO: of the database or
+ * the store. On failure no transaction is open. */
 MUST_CHECK enum status sqlite_settle_begin(struct sqlite_database *database,
                                            struct store *store,
                                            enum sqlite_settle_mode mode,

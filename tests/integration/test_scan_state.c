@@ -151,6 +151,75 @@ Test(scan_state, restored_copies_are_refused)
     cr_expect_eq(scan_capture(&node), 0);
 }
 
+/* What a comparison of the store with this state says. */
+static enum status check(const struct sqlite_state *state)
+{
+    struct store_txn *txn;
+    enum status status;
+
+    OK(store_begin(node.store, TXN_READ, &txn, &err));
+    status = sqlite_settle_check(txn, state, &err);
+    store_abort(txn);
+    return status;
+}
+
+Test(scan_state, that_is_not_the_stores_is_refused)
+{
+    const struct sqlite_state own = scan_state(&node);
+    const uint64_t store = own.store, incarnation = own.incarnation;
+    const struct {
+        struct sqlite_state state;
+        enum status status;
+        const char *says;
+    } cases[] = {
+        {{store, incarnation, 5, 7},     STATUS_OK,      ""                                  },
+        {{store, incarnation, 5, 8},
+         STATUS_OK,                                      ""                                  }, /* a crash before the store's commit */
+        {{0, 0, 0, 0},                   STATUS_REFUSED, "it has no rowferry_state"          },
+        {{store + 1, incarnation, 5, 7}, STATUS_REFUSED, "belongs to another store"          },
+        {{store, incarnation + 1, 5, 7}, STATUS_REFUSED, "from before a resync"              },
+        {{store, incarnation, 5, 6},     STATUS_REFUSED, "its counter went back"             },
+        {{store, incarnation, 5, 9},     STATUS_REFUSED, "it has not seen"                   },
+        {{store, incarnation, 4, 7},
+         STATUS_REFUSED,                                 "it lacks entries that were applied"},
+        {{store, incarnation, 6, 7},
+         STATUS_REFUSED,                                 "it lacks entries that the database"},
+    };
+
+    scan_set_meta(&node, META_APPLIED, 5);
+    scan_set_meta(&node, META_SEEN, 7);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        err.text[0] = '\0';
+        cr_expect_eq(check(&cases[i].state), cases[i].status, "%s", cases[i].says);
+        cr_expect_not_null(strstr(err.text, cases[i].says), "%s", err.text);
+    }
+}
+
+/* Settle must fail so, and leave no transaction open. */
+static void expect_unsettled(enum status status)
+{
+    struct sqlite_state state;
+
+    cr_expect_eq(
+        sqlite_settle_begin(node.database, node.store, SQLITE_SETTLE_WRITE, &state, &err),
+        status, "%s", err.text);
+    cr_expect_neq(sqlite3_get_autocommit(sqlite_database_handle(node.database)), 0);
+}
+
+Test(scan_state, that_can_not_be_settled_leaves_no_transaction)
+{
+    OK(store_lock(node.store, LOCK_APPLY, &err));
+    scan_write(&node, "BEGIN IMMEDIATE");
+    expect_unsettled(STATUS_BUSY);
+    scan_write(&node, "ROLLBACK; UPDATE rowferry_state SET counter = counter + 2");
+    expect_unsettled(STATUS_REFUSED);
+    scan_write(&node, "UPDATE rowferry_state SET \"format\" = 2");
+    expect_unsettled(STATUS_UNAVAILABLE);
+    scan_write(&node, "DROP TABLE rowferry_state; CREATE TABLE rowferry_state (a)");
+    expect_unsettled(STATUS_CORRUPT);
+    store_unlock(node.store, LOCK_APPLY);
+}
+
 /* ---- intents */
 
 static void leave_intent(uint64_t to, uint64_t counter)

@@ -158,6 +158,63 @@ Test(sqlite_database, failures_have_our_codes)
                      "%s: %s", cases[i].sql, err.text);
 }
 
+static void fail_with(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    (void)count;
+    sqlite3_result_error(context, "as told", -1);
+    sqlite3_result_error_code(context, sqlite3_value_int(arguments[0]));
+}
+
+Test(sqlite_database, every_code_of_sqlites_has_one_of_ours)
+{
+    static const struct {
+        int code;
+        enum status status;
+    } cases[] = {
+        {SQLITE_BUSY,               STATUS_BUSY       },
+        {SQLITE_BUSY_SNAPSHOT,      STATUS_BUSY       },
+        {SQLITE_LOCKED,             STATUS_BUSY       },
+        {SQLITE_LOCKED_SHAREDCACHE, STATUS_BUSY       },
+        {SQLITE_FULL,               STATUS_FULL       },
+        {SQLITE_CONSTRAINT,         STATUS_CONSTRAINT },
+        {SQLITE_CONSTRAINT_UNIQUE,  STATUS_CONSTRAINT },
+        {SQLITE_CONSTRAINT_TRIGGER, STATUS_CONSTRAINT },
+        {SQLITE_MISMATCH,           STATUS_CONSTRAINT },
+        {SQLITE_TOOBIG,             STATUS_CONSTRAINT },
+        {SQLITE_CORRUPT,            STATUS_CORRUPT    },
+        {SQLITE_CORRUPT_INDEX,      STATUS_CORRUPT    },
+        {SQLITE_NOTADB,             STATUS_CORRUPT    },
+        {SQLITE_CANTOPEN,           STATUS_UNAVAILABLE},
+        {SQLITE_CANTOPEN_ISDIR,     STATUS_UNAVAILABLE},
+        {SQLITE_READONLY,           STATUS_UNAVAILABLE},
+        {SQLITE_READONLY_DBMOVED,   STATUS_UNAVAILABLE},
+        {SQLITE_PERM,               STATUS_UNAVAILABLE},
+        {SQLITE_AUTH,               STATUS_UNAVAILABLE},
+        {SQLITE_NOMEM,              STATUS_NO_MEMORY  },
+        {SQLITE_IOERR_NOMEM,        STATUS_NO_MEMORY  },
+        {SQLITE_IOERR,              STATUS_IO         },
+        {SQLITE_IOERR_WRITE,        STATUS_IO         },
+        {SQLITE_PROTOCOL,           STATUS_IO         },
+        {SQLITE_INTERRUPT,          STATUS_IO         },
+        {SQLITE_ERROR,              STATUS_IO         },
+    };
+
+    cr_assert_eq(sqlite3_create_function(sqlite_database_handle(database), "fail_with", 1,
+                                         SQLITE_UTF8, NULL, fail_with, NULL, NULL),
+                 SQLITE_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sql[64];
+
+        (void)snprintf(sql, sizeof sql, "SELECT fail_with(%d)", cases[i].code);
+        cr_expect_eq(sqlite_execute(database, sql, &err), cases[i].status, "%d: %s",
+                     cases[i].code, err.text);
+        cr_expect_not_null(strstr(err.text, cases[i].status == STATUS_BUSY
+                                                ? "locked by another process"
+                                                : sql),
+                           "%s", err.text);
+    }
+}
+
 Test(sqlite_database, own_commits_do_not_change_data_version)
 {
     struct sqlite_database *other;
