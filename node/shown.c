@@ -39,7 +39,7 @@ static enum status make_file(char *path, size_t size, struct error *err)
         return error_set(err, STATUS_UNAVAILABLE, "TMPDIR: the path is too long");
     fd = mkstemp(path);
     if (fd < 0) {
-        return error_set(err, STATUS_UNAVAILABLE,
+        return error_set(err, error_is_no_room(errno) ? STATUS_FULL : STATUS_UNAVAILABLE,
                          "a temporary file in %s: %s: name another directory by TMPDIR",
                          folder, strerror(errno));
     }

@@ -1,11 +1,13 @@
 /* diff: the database against what row index and schema say it shows. */
 #include "tests/support/fleet.h"
 
+#include "log/intent.h"
 #include "log/row_key.h"
 #include "node/diff.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char schema[] =
@@ -187,4 +189,41 @@ Test(diff, leaves_both_sides_as_they_were)
     cr_expect_eq(diff_of(b, NULL), STATUS_DIFFERENT);
     cr_expect_eq(fleet_last_seq(b), seq);
     cr_expect_str_eq(fleet_text(b, "SELECT applied, counter FROM rowferry_state"), state);
+}
+
+/* ---- when nothing can be said */
+
+Test(diff, of_a_database_that_is_not_the_stores)
+{
+    fleet_write(a, "UPDATE rowferry_state SET store = store + 1");
+    cr_expect_eq(diff_of(a, NULL), STATUS_REFUSED);
+    cr_expect_not_null(strstr(err.text, "belongs to another store"), "%s", err.text);
+    fleet_write(a, "UPDATE rowferry_state SET store = store - 1, counter = counter - 1");
+    cr_expect_eq(diff_of(a, NULL), STATUS_REFUSED);
+    cr_expect_not_null(strstr(err.text, "restored"), "%s", err.text);
+    fleet_write(a, "UPDATE rowferry_state SET counter = counter + 1");
+    cr_expect_eq(diff_of(a, NULL), STATUS_OK, "%s", err.text);
+}
+
+Test(diff, between_the_two_commits_of_a_batch)
+{
+    struct intent_writer *writer;
+    struct intent intent = {0};
+    int64_t counter;
+
+    cr_assert_eq(sqlite_number(node_database(a->node),
+                               "SELECT counter FROM rowferry_state", &counter, &err),
+                 STATUS_OK);
+    intent.counter = (uint64_t)counter;
+    cr_assert_eq(intent_writer_open(&writer, node_store(a->node), &err), STATUS_OK);
+    cr_assert_eq(intent_writer_end(writer, &intent, &err), STATUS_OK, "%s", err.text);
+    intent_writer_close(writer);
+    cr_expect_eq(diff_of(a, NULL), STATUS_BUSY, "%s", err.text);
+}
+
+Test(diff, without_a_place_for_its_temporary_file)
+{
+    cr_assert_eq(setenv("TMPDIR", "/nonexistent", 1), 0);
+    cr_expect_eq(diff_of(a, NULL), STATUS_UNAVAILABLE);
+    cr_expect_not_null(strstr(err.text, "TMPDIR"), "%s", err.text);
 }
