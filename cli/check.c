@@ -61,10 +61,8 @@ static enum status run_verify(const struct invocation *invocation, struct error 
 /* ---- diff */
 
 static const char *const kind_words[] = {
-    [DIFF_MISSING] = "missing",
-    [DIFF_EXTRA] = "extra",
-    [DIFF_CHANGED] = "changed",
-    [DIFF_LACKING] = "lacking",
+    [DIFF_MISSING] = "missing", [DIFF_EXTRA] = "extra", [DIFF_CHANGED] = "changed",
+    [DIFF_LACKING] = "lacking", [DIFF_GONE] = "gone",
 };
 
 static void print_lacking(const struct diff_row *row, bool json)
@@ -86,6 +84,33 @@ static void print_lacking(const struct diff_row *row, bool json)
     (void)fputs(")\n", stdout);
 }
 
+static void print_gone(const struct diff_row *row, bool json)
+{
+    static const char none[] = "the database has no such table";
+    json_t *object;
+
+    if (json) {
+        object = json_make_object();
+        json_put_text(object, "kind", kind_words[row->kind]);
+        json_put_text(object, "table", row->definition->name);
+        json_put_number(object, "rows", row->rows);
+        json_put_text(object, "why", row->why != NULL ? row->why : none);
+        json_print_line(stdout, object);
+        return;
+    }
+    (void)fputs("gone ", stdout);
+    print_plain(stdout, bytes_of_text(row->definition->name));
+    (void)printf(": %" PRIu64 " row%s: ", row->rows, plural(row->rows));
+    print_plain(stdout, bytes_of_text(row->why != NULL ? row->why : none));
+    if (row->why == NULL) {
+        (void)fputs("; once it is made again, `rowferry resync` fills it (a capture "
+                    "before that logs its rows as deleted), or leave it out by tables "
+                    "in rowferry.ini",
+                    stdout);
+    }
+    (void)fputc('\n', stdout);
+}
+
 static bool print_difference(void *data, const struct diff_row *row)
 {
     const struct invocation *invocation = data;
@@ -95,6 +120,10 @@ static bool print_difference(void *data, const struct diff_row *row)
     progress_line_erase(invocation->line);
     if (row->kind == DIFF_LACKING) {
         print_lacking(row, invocation->json);
+        return true;
+    }
+    if (row->kind == DIFF_GONE) {
+        print_gone(row, invocation->json);
         return true;
     }
     if (invocation->json) {
@@ -131,6 +160,8 @@ static void print_counts(const struct diff_counts *counts, bool json)
                      counts->rows, plural(counts->rows), counts->tables,
                      plural(counts->tables), counts->missing, counts->extra,
                      counts->changed);
+        if (counts->gone > 0)
+            (void)printf("and %" PRIu64 " in tables that are gone\n", counts->gone);
         if (counts->untaken > 0) {
             (void)printf("apart from these: %" PRIu64
                          " of tables that take nothing (direction = out)\n",
@@ -155,6 +186,7 @@ static void print_counts(const struct diff_counts *counts, bool json)
     json_put_number(object, "missing", counts->missing);
     json_put_number(object, "extra", counts->extra);
     json_put_number(object, "changed", counts->changed);
+    json_put_number(object, "gone", counts->gone);
     json_put_number(object, "waiting", counts->waiting);
     json_put_number(object, "unsettled", counts->unsettled);
     json_put_number(object, "parked", counts->parked);
@@ -203,7 +235,7 @@ const struct command command_diff = {
     .about =
         "Rows not yet applied, parked or quarantined are no difference, nor are those\n"
         "that a table with direction = out does not take; a local write that was not\n"
-        "captured yet is one.",
+        "captured yet is one, and so is a table with rows that is gone.",
     .operands_max = 1,
     .run = run_diff,
 };

@@ -30,6 +30,17 @@ struct diff {
     struct diff_counts *counts;
 };
 
+static void report(struct diff *diff, const struct diff_row *row)
+{
+    diff->counts->missing += row->kind == DIFF_MISSING;
+    diff->counts->extra += row->kind == DIFF_EXTRA;
+    diff->counts->changed += row->kind == DIFF_CHANGED;
+    diff->counts->lacking += row->kind == DIFF_LACKING;
+    diff->counts->gone += row->rows;
+    if (diff->visit != NULL && !diff->visit(diff->data, row))
+        diff->stopped = true;
+}
+
 /* ---- the store's side */
 
 /* What the store knows beside the rows. */
@@ -63,18 +74,14 @@ static bool is_untaken(const struct row *winner, const struct row *held, bool ou
             version_compare(&held->version, &winner->version) != 0);
 }
 
-static enum status load_row(struct diff *diff, struct store_txn *txn, size_t place,
-                            uint32_t table, const struct row *winner,
-                            const struct standing *standing, struct error *err)
+/* *row: as the database is to hold it, which is winner or held. */
+static enum status weigh_row(struct diff *diff, struct store_txn *txn, uint32_t table,
+                             const struct row *winner, const struct standing *standing,
+                             struct row *held, const struct row **row, struct error *err)
 {
-    bool out = plan_out_has(standing->out, table), untaken, quarantined;
-    struct row held;
+    bool out = plan_out_has(standing->out, table), has_held, untaken, quarantined;
     struct quarantined why;
-    struct parked parked;
-    struct table from;
-    const struct row *row;
-    bool has_held, is_parked = false;
-    enum status status = held_get(txn, table, winner->key, &held, err);
+    enum status status = held_get(txn, table, winner->key, held, err);
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
@@ -84,20 +91,41 @@ static enum status load_row(struct diff *diff, struct store_txn *txn, size_t pla
         return status;
     quarantined = status == STATUS_OK;
     untaken = !quarantined &&
-              is_untaken(winner, has_held ? &held : NULL, out, standing->applied);
+              is_untaken(winner, has_held ? held : NULL, out, standing->applied);
     diff->counts->quarantined += quarantined;
     diff->counts->untaken += untaken;
-    row = row_that_counts(winner, has_held ? &held : NULL, quarantined || untaken,
-                          standing->applied);
+    *row = row_that_counts(winner, has_held ? held : NULL, quarantined || untaken,
+                           standing->applied);
     progress_add(&diff->progress, 1);
-    if (!row->live)
-        return STATUS_OK;
-    if (diff->pending || shown_lacks(diff->shown, place) != NULL) {
-        status = parked_get(txn, table, winner->key, &parked, err);
-        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-            return status;
-        is_parked = status == STATUS_OK;
-    }
+    return STATUS_OK;
+}
+
+static enum status find_parked(struct store_txn *txn, uint32_t table, struct bytes key,
+                               bool *is_parked, struct error *err)
+{
+    struct parked parked;
+    enum status status = parked_get(txn, table, key, &parked, err);
+
+    *is_parked = status == STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status load_row(struct diff *diff, struct store_txn *txn, size_t place,
+                            uint32_t table, const struct row *winner,
+                            const struct standing *standing, struct error *err)
+{
+    struct row held;
+    struct table from;
+    const struct row *row = NULL;
+    bool is_parked = false;
+    enum status status = weigh_row(diff, txn, table, winner, standing, &held, &row, err);
+
+    if (status != STATUS_OK || !row->live)
+        return status;
+    if (diff->pending || shown_lacks(diff->shown, place) != NULL)
+        status = find_parked(txn, table, winner->key, &is_parked, err);
+    if (status != STATUS_OK)
+        return status;
     if (is_parked && shown_lacks(diff->shown, place) != NULL) {
         /* Since nothing was lacking: what would free it can't be found out. */
         diff->counts->parked++;
@@ -138,6 +166,96 @@ static enum status load_table(struct diff *diff, struct store_txn *txn, size_t p
         status = load_row(diff, txn, place, table, &row, standing, err);
     row_cursor_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : error_wrap(err, status, name);
+}
+
+/* ---- tables of the store that the database has not */
+
+static bool is_in_catalog(const struct diff *diff, const char *name)
+{
+    for (size_t i = 0; i < diff->catalog.count; i++) {
+        if (strcmp(diff->catalog.definitions[i]->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What keeps the table of that name, which is there, from being replicated. */
+static const char *find_obstacle(const struct diff *diff, const char *table)
+{
+    for (size_t i = 0; i < diff->catalog.skipped_count; i++) {
+        if (sqlite3_stricmp(diff->catalog.skipped[i].name, table) == 0)
+            return diff->catalog.skipped[i].why;
+    }
+    return NULL;
+}
+
+/* How many of its rows the database would show. */
+static enum status count_gone(struct diff *diff, struct store_txn *txn, uint32_t table,
+                              const struct standing *standing, uint64_t *rows,
+                              struct error *err)
+{
+    struct row_cursor *cursor = NULL;
+    struct row winner, held;
+    const struct row *row = NULL;
+    enum status status = row_cursor_open(&cursor, txn, table, false, err);
+
+    while (status == STATUS_OK &&
+           (status = row_cursor_next(cursor, &winner, err)) == STATUS_OK) {
+        bool is_parked = false;
+
+        status = weigh_row(diff, txn, table, &winner, standing, &held, &row, err);
+        if (status != STATUS_OK || !row->live)
+            continue;
+        status = find_parked(txn, table, winner.key, &is_parked, err);
+        diff->counts->parked += is_parked;
+        *rows += !is_parked;
+    }
+    row_cursor_close(cursor);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* A table that never was here shows nothing: its rows are quarantined. */
+static enum status meet_gone(struct diff *diff, struct store *store,
+                             struct store_txn *txn, uint32_t id,
+                             const struct standing *standing, struct error *err)
+{
+    const struct table_rules *rules = diff->options->rules;
+    struct diff_row gone = {.kind = DIFF_GONE};
+    const char *name = NULL, *here;
+    struct table own;
+    bool wanted = true;
+    enum status status = tables_name(txn, id, &name, err);
+
+    if (status != STATUS_OK || is_in_catalog(diff, name) ||
+        plan_out_has(standing->out, id))
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    status = tables_newest(txn, store_identity(store)->node, id, &own, err);
+    here =
+        status == STATUS_OK ? own.definition->local_name : table_names_here(rules, name);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        status = table_rules_wants(rules, here, &wanted, err);
+    if (status == STATUS_OK && wanted)
+        status = count_gone(diff, txn, id, standing, &gone.rows, err);
+    if (status == STATUS_OK && gone.rows > 0)
+        status = tables_any(txn, id, &own, err);
+    if (status != STATUS_OK || gone.rows == 0)
+        return status == STATUS_OK ? STATUS_OK : error_wrap(err, status, name);
+    gone.definition = own.definition;
+    gone.why = find_obstacle(diff, here);
+    report(diff, &gone);
+    return STATUS_OK;
+}
+
+static enum status meet_all_gone(struct diff *diff, struct store *store,
+                                 struct store_txn *txn, const struct standing *standing,
+                                 struct error *err)
+{
+    uint32_t count = 0;
+    enum status status = tables_count(txn, &count, err);
+
+    for (uint32_t id = 1; status == STATUS_OK && id <= count && !diff->stopped; id++)
+        status = meet_gone(diff, store, txn, id, standing, err);
+    return status;
 }
 
 /* Entries of others that the database has not taken, and whether there are own ones that
@@ -216,6 +334,8 @@ static enum status load(struct diff *diff, struct store *store, struct error *er
                    &(struct progress_state){.step = "load", .unit = PROGRESS_ROWS});
     for (size_t i = 0; status == STATUS_OK && i < diff->catalog.count; i++)
         status = load_table(diff, txn, i, &standing, err);
+    if (status == STATUS_OK)
+        status = meet_all_gone(diff, store, txn, &standing, err);
     store_abort(txn);
     return status;
 }
@@ -227,16 +347,6 @@ struct table_diff {
     size_t place;
     struct table_rows rows;
 };
-
-static void report(struct diff *diff, const struct diff_row *row)
-{
-    diff->counts->missing += row->kind == DIFF_MISSING;
-    diff->counts->extra += row->kind == DIFF_EXTRA;
-    diff->counts->changed += row->kind == DIFF_CHANGED;
-    diff->counts->lacking += row->kind == DIFF_LACKING;
-    if (diff->visit != NULL && !diff->visit(diff->data, row))
-        diff->stopped = true;
-}
 
 /* *same: the database's row is as it should be; else it is reported. */
 static enum status compare_row(struct table_diff *table, const struct shown_row *should,
@@ -368,7 +478,7 @@ enum status diff_database(struct store *store, struct sqlite_database *database,
     sqlite_rollback(database);
     shown_close(diff.shown);
     sqlite_catalog_release(&diff.catalog);
-    different = counts->missing + counts->extra + counts->changed;
+    different = counts->missing + counts->extra + counts->changed + counts->gone;
     if (status != STATUS_OK || different == 0)
         return status;
     return error_set(err, STATUS_DIFFERENT, "%s: %" PRIu64 " row%s not as the log has it",

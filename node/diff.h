@@ -23,16 +23,20 @@ enum diff_kind {
     DIFF_CHANGED,
     DIFF_LACKING, /* no difference, and no row: the table's rows are compared without its
                      constraints, for want of a function or collation */
+    DIFF_GONE,    /* no row: the database has lost the table, or can't have it replicated
+                     any more, and with it rows that it showed */
 };
 
 /* One row that differs. Views live until the callback returns. */
 struct diff_row {
-    const struct definition *definition; /* the database's own */
+    const struct definition *definition; /* the database's own; GONE: as it was logged */
     struct bytes key;                    /* canonical */
     enum diff_kind kind;
     const uint32_t *columns; /* CHANGED: indexes into definition->columns, ascending */
     size_t column_count;
-    const char *why; /* LACKING: SQLite's own words */
+    const char *why; /* LACKING: SQLite's own words; GONE: what is wrong with the table
+                        that is there, NULL: there is none */
+    uint64_t rows;   /* GONE: how many it would show, constraints aside */
 };
 
 /* Return false to end early: what follows is neither compared nor counted. */
@@ -44,6 +48,7 @@ struct diff_counts {
     uint64_t missing;
     uint64_t extra;
     uint64_t changed;
+    uint64_t gone;      /* rows of tables that are */
     uint64_t waiting;   /* entries not yet applied; no difference, nor are the next two */
     uint64_t unsettled; /* rows that the next apply parks or releases, since something was
                            captured here, or the rules were changed, after the last one */
@@ -53,10 +58,10 @@ struct diff_counts {
     uint64_t quarantined; /* compared with what the database held when it refused them */
 };
 
-/* Compare. visit may be NULL. DIFFERENT: missing, extra or changed is not 0 (err says how
- * many rows). REFUSED: the database's rowferry_state is not the store's, or one of the
- * two was restored. BUSY: a batch is between its two commits now, or was cut off there:
- * apply ends it. UNAVAILABLE, IO, FULL: the database, or the temporary file. */
+/* Compare. visit may be NULL. DIFFERENT: missing, extra, changed or gone is not 0 (err
+ * says how many rows). REFUSED: the database's rowferry_state is not the store's, or one
+ * of the two was restored. BUSY: a batch is between its two commits now, or was cut off
+ * there: apply ends it. UNAVAILABLE, IO, FULL: the database, or the temporary file. */
 MUST_CHECK enum status diff_database(struct store *store,
                                      struct sqlite_database *database,
                                      const struct diff_options *options,
