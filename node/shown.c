@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* The scratch database has the catalog's tables by their own DDL, each with one column
- * more that names the row's id here:
+ * more that names the row's id here, by which its parents are asked for:
  *
  *   "rowferry row"    id, table, key, born, fate, seen
  *   "rowferry image"  id -> image and the number of its definition
@@ -80,10 +80,28 @@ static enum status make_plain(struct shown *shown, size_t table, struct error *e
     return status;
 }
 
+bool shown_has_id(const struct shown *shown, size_t table)
+{
+    int most =
+        sqlite3_limit(sqlite_database_handle(shown->scratch), SQLITE_LIMIT_COLUMN, -1);
+
+    return shown->catalog->definitions[table]->column_count < (uint32_t)most;
+}
+
+/* What keeps the table from being made with its constraints; NULL: nothing is known. */
+static const char *find_lack(const struct shown *shown, size_t table)
+{
+    if (shown->catalog->lacks[table] != NULL || !shown->foreign_keys ||
+        shown->catalog->definitions[table]->foreign_key_count == 0 ||
+        shown_has_id(shown, table))
+        return shown->catalog->lacks[table];
+    return "a foreign key, and no room for one more column, by which to follow it";
+}
+
 /* By its own statements, unless they need what is not here. */
 static enum status make_as_it_is(struct shown *shown, size_t table, struct error *err)
 {
-    const char *why = shown->catalog->lacks[table];
+    const char *why = find_lack(shown, table);
     enum status status = sqlite_execute(shown->scratch, "SAVEPOINT making", err);
 
     if (status == STATUS_OK && why == NULL) {
@@ -112,6 +130,8 @@ static enum status make_table(struct shown *shown, size_t table, struct error *e
     char index[80];
     enum status status = make_as_it_is(shown, table, err);
 
+    if (status != STATUS_OK || !shown_has_id(shown, table))
+        return status;
     buffer_init(&sql);
     buffer_put_bytes(&sql, bytes_of_text("ALTER TABLE main."));
     sqlite_put_quoted(&sql, definition->local_name);
@@ -121,8 +141,7 @@ static enum status make_table(struct shown *shown, size_t table, struct error *e
     sqlite_put_quoted(&sql, definition->local_name);
     buffer_put_bytes(&sql, bytes_of_text(" (\"rowferry id\")"));
     buffer_put(&sql, 0, 1);
-    if (status == STATUS_OK)
-        status = buffer_check(&sql, err);
+    status = buffer_check(&sql, err);
     if (status == STATUS_OK)
         status = sqlite_execute(shown->scratch, (const char *)sql.data, err);
     buffer_release(&sql);

@@ -32,6 +32,7 @@ struct insertion {
     sqlite3_stmt *statement; /* NULL: not made yet */
     uint32_t *places;        /* owned: in the image, of each parameter */
     uint32_t count;
+    bool has_id;       /* the row's id is one parameter more */
     uint32_t *foreign; /* owned: places of the columns that the table lacks */
     uint32_t foreign_count;
 };
@@ -66,13 +67,15 @@ static void map_columns(struct insertion *insertion, const struct definition *ow
 
         if (own->columns[i].generated != GENERATED_NO || place < 0)
             continue;
+        put_text(sql, insertion->count > 0 ? ", " : "");
         insertion->places[insertion->count++] = (uint32_t)place;
         sqlite_put_quoted(sql, own->columns[i].name);
-        put_text(sql, ", ");
     }
-    put_text(sql, "\"rowferry id\") VALUES (?");
-    for (uint32_t i = 0; i < insertion->count; i++)
-        put_text(sql, ", ?");
+    if (insertion->has_id)
+        put_text(sql, insertion->count > 0 ? ", \"rowferry id\"" : "\"rowferry id\"");
+    put_text(sql, ") VALUES (");
+    for (uint32_t i = 0; i < insertion->count + insertion->has_id; i++)
+        put_text(sql, i > 0 ? ", ?" : "?");
     put_text(sql, ")");
     for (uint32_t i = 0; i < from->column_count; i++) {
         if (from->columns[i].generated == GENERATED_NO &&
@@ -94,6 +97,7 @@ static enum status open_insertion(struct shown *shown, const struct shown_source
         calloc((size_t)source->definition->column_count + 1, sizeof *insertion->foreign);
     if (insertion->places == NULL || insertion->foreign == NULL)
         return error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
+    insertion->has_id = shown_has_id(shown, source->table);
     buffer_init(&sql);
     map_columns(insertion, own, source->definition, &sql);
     status = prepare(shown, &sql, &insertion->statement, err);
@@ -130,7 +134,8 @@ static enum status insert_row(struct shown *shown, const struct insertion *inser
                                    &image->values[insertion->places[i]], err);
     if (status != STATUS_OK)
         return status;
-    (void)sqlite3_bind_int64(statement, (int)insertion->count + 1, id);
+    if (insertion->has_id)
+        (void)sqlite3_bind_int64(statement, (int)insertion->count + 1, id);
     rc = sqlite3_step(statement);
     if (rc == SQLITE_DONE)
         *fate = SHOWN_AS_IT_IS;

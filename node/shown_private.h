@@ -29,6 +29,10 @@ struct shown {
     bool settled;
 };
 
+/* Whether the table has a column more, "rowferry id": one that is as wide as SQLite's
+ * tables get has no room for it. */
+bool shown_has_id(const struct shown *shown, size_t table);
+
 MUST_CHECK enum status shown_set_fate(struct shown *shown, int64_t id,
                                       enum shown_fate fate, struct error *err);
 
