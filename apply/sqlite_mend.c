@@ -128,7 +128,7 @@ static enum status bring_back_all(struct rewrite *rewrite, struct error *err)
 enum status sqlite_mend_table(struct sqlite_batch *batch, struct sqlite_table *table,
                               struct error *err)
 {
-    struct rewrite rewrite = {.batch = batch, .table = table};
+    struct rewrite rewrite = {.batch = batch, .table = table, .mends = true};
     enum status status = rewrite_init(&rewrite, err);
 
     sqlite_schema_fire(batch->schema, false);

@@ -175,6 +175,22 @@ enum status rewrite_stays(struct rewrite *rewrite, const struct row *winner,
                                              err);
 }
 
+static enum status count_removed(struct rewrite *rewrite, struct bytes key,
+                                 struct error *err)
+{
+    struct sqlite_batch *batch = rewrite->batch;
+    struct row holding = {0};
+    bool from_held;
+    enum status status = STATUS_OK;
+
+    if (rewrite->mends)
+        status =
+            rows_holding(batch->txn, rewrite->table->id, key, &holding, &from_held, err);
+    batch->counts->rows++;
+    batch->counts->removed += !holding.live;
+    return status;
+}
+
 /* A row without a winner, of a table that may not be writable here (table->lacks): one
  * that the log knows as deleted waits, any other is a write of this node that capture
  * will find. */
@@ -190,8 +206,7 @@ static enum status remove_or_keep(struct rewrite *rewrite, struct bytes key,
     sqlite_schema_fire(batch->schema, false);
     status = sqlite_writer_delete(rewrite->table->writer, &result, err);
     if (status != STATUS_OK || result == WRITE_DONE) {
-        batch->counts->rows += status == STATUS_OK;
-        return status;
+        return status == STATUS_OK ? count_removed(rewrite, key, err) : status;
     }
     message = *err;
     status = rows_get(batch->txn, rewrite->table->id, key, &row, err);
@@ -232,7 +247,8 @@ enum status rewrite_remove(struct rewrite *rewrite, rewrite_goes_cb goes,
         }
         if (status == STATUS_OK)
             status = sqlite_batch_remove(batch, table, err);
-        batch->counts->rows++;
+        if (status == STATUS_OK)
+            status = count_removed(rewrite, stranger.key, err);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

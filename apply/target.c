@@ -4,6 +4,7 @@ void apply_counts_add(struct apply_counts *to, const struct apply_counts *more)
 {
     to->entries += more->entries;
     to->rows += more->rows;
+    to->removed += more->removed;
     to->parked += more->parked;
     to->evicted += more->evicted;
     to->released += more->released;

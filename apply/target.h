@@ -13,6 +13,7 @@ struct target {
 struct apply_counts {
     uint64_t entries;
     uint64_t rows;    /* written or deleted */
+    uint64_t removed; /* of these: the database had them, and by the log it should not */
     uint64_t parked;  /* newly parked, evicted ones included */
     uint64_t evicted; /* of these: rows that were shown before */
     uint64_t released;

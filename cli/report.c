@@ -23,6 +23,7 @@ json_t *apply_json(const struct apply_counts *counts)
 
     json_put_number(object, "entries", counts->entries);
     json_put_number(object, "rows", counts->rows);
+    json_put_number(object, "removed", counts->removed);
     json_put_number(object, "parked", counts->parked);
     json_put_number(object, "evicted", counts->evicted);
     json_put_number(object, "released", counts->released);

@@ -111,6 +111,15 @@ static enum status run_run(const struct invocation *invocation, struct error *er
 
 enum { RESYNC_PREFER };
 
+static void print_rewritten(const struct apply_counts *counts)
+{
+    uint64_t written = counts->rows - counts->removed;
+
+    (void)printf("wrote %" PRIu64 " row%s of the log into the database, removed %" PRIu64
+                 " that it does not have\n",
+                 written, plural(written), counts->removed);
+}
+
 static enum status run_resync(const struct invocation *invocation, struct error *err)
 {
     const char *prefer = invocation->values[RESYNC_PREFER];
@@ -137,8 +146,7 @@ static enum status run_resync(const struct invocation *invocation, struct error 
         json_put(object, "applied", apply_json(&report.applied));
         json_print_line(stdout, object);
     } else if (status == STATUS_OK && strcmp(prefer, "log") == 0) {
-        (void)printf("wrote %" PRIu64 " row%s of the log into the database\n",
-                     report.applied.rows, plural(report.applied.rows));
+        print_rewritten(&report.applied);
     } else if (status == STATUS_OK) {
         (void)printf("logged %" PRIu64 " difference%s as new writes\n",
                      report.captured.changes, plural(report.captured.changes));

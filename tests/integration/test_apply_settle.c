@@ -243,6 +243,7 @@ Test(apply_rewrite, brings_back_what_log_and_schema_say)
                                        &b.counts, &err),
                  STATUS_OK, "%s", err.text);
     expect_done("rewritten");
+    cr_expect_eq(b.counts.removed, 1, "50: %d", (int)b.counts.removed);
 }
 
 Test(apply_rewrite, takes_entries_that_wait_as_well)

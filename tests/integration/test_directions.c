@@ -168,6 +168,7 @@ Test(direction, out_survives_a_resync)
     cr_assert_eq(node_resync(b->node, RESYNC_LOG, &report, &err), STATUS_OK, "%s",
                  err.text);
     cr_expect_str_eq(fleet_text(b, NAMES), "1|one;2|two;4|d");
+    cr_expect_eq(report.applied.removed, 1, "9, not 4, which is changed back");
     cr_expect_eq(diff(b, &counts), STATUS_OK, "%s", err.text);
     cr_expect_eq(counts.untaken, 2);
 }
