@@ -150,10 +150,23 @@ static bool print_difference(void *data, const struct diff_row *row)
     return true;
 }
 
+static void print_joining(const struct diff_counts *counts)
+{
+    (void)printf("not joined yet: %" PRIu64 " row%s in %" PRIu64
+                 " table%s compared: %" PRIu64 " not as the fleet has them, %" PRIu64
+                 " only here, which become new writes\n",
+                 counts->rows, plural(counts->rows), counts->tables,
+                 plural(counts->tables), counts->changed, counts->only_here);
+}
+
 static void print_counts(const struct diff_counts *counts, bool json)
 {
     json_t *object;
 
+    if (!json && counts->joining) {
+        print_joining(counts);
+        return;
+    }
     if (!json) {
         (void)printf("%" PRIu64 " row%s in %" PRIu64 " table%s compared: %" PRIu64
                      " missing, %" PRIu64 " extra, %" PRIu64 " changed\n",
@@ -193,6 +206,8 @@ static void print_counts(const struct diff_counts *counts, bool json)
     json_put_number(object, "quarantined", counts->quarantined);
     json_put_number(object, "lacking", counts->lacking);
     json_put_number(object, "not_taken", counts->untaken);
+    if (counts->joining)
+        json_put_number(object, "only_here", counts->only_here);
     json_print_line(stdout, object);
 }
 
@@ -235,7 +250,8 @@ const struct command command_diff = {
     .about =
         "Rows not yet applied, parked or quarantined are no difference, nor are those\n"
         "that a table with direction = out does not take; a local write that was not\n"
-        "captured yet is one, and so is a table with rows that is gone.",
+        "captured yet is one, and so is a table with rows that is gone. While the first\n"
+        "sync after init --join is refused: the rows that are not as the fleet has them.",
     .operands_max = 1,
     .run = run_diff,
 };

@@ -44,6 +44,9 @@ struct diff_row {
 typedef bool (*diff_row_cb)(void *data, const struct diff_row *row);
 
 struct diff_counts {
+    bool joining; /* the rows met those of a fleet that is yet to be joined: differing
+                     ones are changed, and keep it from that */
+    uint64_t only_here; /* when joining: rows to become new writes, no difference */
     uint64_t tables;
     uint64_t rows; /* of the database, compared */
     uint64_t missing;

@@ -119,12 +119,8 @@ static enum status find_fleet_tables(struct store_txn *txn, struct fleet_tables 
     enum status status = log_get(txn, 1, &first, err);
 
     *out = (struct fleet_tables){0};
-    if (status == STATUS_NOT_FOUND) {
-        return error_set(
-            err, STATUS_REFUSED,
-            "this node has not joined its fleet yet, and nothing of the fleet "
-            "is here: sync with a place where a member has been");
-    }
+    if (status == STATUS_NOT_FOUND)
+        return error_set(err, STATUS_REFUSED, JOIN_NOTHING_YET);
     if (status == STATUS_OK)
         status = tables_count(txn, &count, err);
     if (status != STATUS_OK)

@@ -22,6 +22,10 @@ struct meeting {
     struct buffer rest;
     uint32_t key_count;
     struct progress_step progress;
+    diff_row_cb visit; /* NULL: nobody wants to know which rows differ */
+    void *data;
+    bool stopped; /* the visitor wants no more */
+    struct diff_counts counts;
 };
 
 /* ---- what the store says is held */
@@ -153,8 +157,10 @@ static enum status meet_row(struct meeting *meeting, struct table_rows *rows,
     enum status status = rows_get(meeting->txn, table, key, &winner, err);
 
     *differs = false;
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !winner.live))
-        return STATUS_OK; /* only here */
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !winner.live)) {
+        meeting->counts.only_here++;
+        return STATUS_OK;
+    }
     if (status == STATUS_OK)
         status = tables_find(meeting->txn, winner.definition_origin, winner.definition,
                              &written, err);
@@ -173,6 +179,13 @@ static enum status meet_row(struct meeting *meeting, struct table_rows *rows,
         return status;
     *differs = rows->changed_count > 0;
     meeting->equal += !*differs;
+    if (*differs && meeting->visit != NULL)
+        meeting->stopped = !meeting->visit(
+            meeting->data, &(struct diff_row){.definition = rows->definition,
+                                              .key = key,
+                                              .kind = DIFF_CHANGED,
+                                              .columns = rows->changed,
+                                              .column_count = rows->changed_count});
     return meeting->hold && !*differs
                ? note_key(meeting, key, buffer_view(&meeting->rest), err)
                : STATUS_OK;
@@ -185,13 +198,14 @@ static enum status meet_rows(struct meeting *meeting, struct table_rows *rows,
     bool differs;
     enum status status = table_rows_next(rows, err);
 
-    while (status == STATUS_OK) {
+    while (status == STATUS_OK && !meeting->stopped) {
         if (meeting->txn == NULL)
             status = store_begin(meeting->node->store, TXN_READ, &meeting->txn, err);
         if (status == STATUS_OK)
             status = meet_row(meeting, rows, table, &differs, err);
         if (status == STATUS_OK) {
             *different += differs;
+            meeting->counts.rows++;
             progress_add(&meeting->progress, 1);
         }
         if (status == STATUS_OK && is_full(meeting)) {
@@ -231,6 +245,7 @@ static enum status meet_table(struct meeting *meeting,
     if (status == STATUS_OK)
         status = meet_rows(meeting, &rows, table, different, err);
     table_rows_release(&rows);
+    meeting->counts.tables++;
     return status == STATUS_OK ? status : error_wrap(err, status, definition->name);
 }
 
@@ -243,9 +258,11 @@ static enum status meet_tables(struct meeting *meeting, char found[FOUND_SIZE],
 
     found[0] = '\0';
     meeting->equal = 0;
+    meeting->counts = (struct diff_counts){.joining = true};
     progress_begin(&meeting->progress, store_progress(meeting->node->store),
                    &(struct progress_state){.step = "meet", .unit = PROGRESS_ROWS});
-    for (size_t i = 0; status == STATUS_OK && i < meeting->catalog.count; i++) {
+    for (size_t i = 0;
+         status == STATUS_OK && !meeting->stopped && i < meeting->catalog.count; i++) {
         const struct definition *definition = meeting->catalog.definitions[i];
         uint64_t different = 0;
         int more;
@@ -255,6 +272,7 @@ static enum status meet_tables(struct meeting *meeting, char found[FOUND_SIZE],
             TABLE_IN)
             continue;
         status = meet_table(meeting, definition, &different, err);
+        meeting->counts.changed += different;
         if (different == 0 || used >= FOUND_SIZE - 1)
             continue;
         more = snprintf(found + used, FOUND_SIZE - used, "%s%s %" PRIu64,
@@ -319,9 +337,9 @@ static enum status meet(struct meeting *meeting, bool again, struct bytes said,
     if (status == STATUS_OK && found[0] != '\0') {
         return error_set(
             err, STATUS_REFUSED,
-            "%s: rows are not as the fleet has them (%s): make them equal or "
-            "take them out, and sync again; until then the fleet's entries "
-            "stay in the store, and the database is as it was",
+            "%s: rows are not as the fleet has them (%s; `rowferry diff` lists "
+            "them): make them equal or take them out, and sync again; until then the "
+            "fleet's entries stay in the store, and the database is as it was",
             meeting->node->path, found);
     }
     if (status == STATUS_OK && again)
@@ -343,4 +361,56 @@ enum status meeting_hold(struct node *node, bool again, struct bytes said,
     buffer_release(&meeting.keys);
     buffer_release(&meeting.rest);
     return status;
+}
+
+/* Before the first row is compared: whether there is anything to compare. */
+static enum status check_pending(struct node *node, uint64_t *last_seq, struct error *err)
+{
+    struct sqlite_state state;
+    struct store_txn *txn = NULL;
+    enum status status = sqlite_state_read(node->database, &state, err);
+
+    if (status == STATUS_OK && state.store == store_identity(node->store)->node) {
+        return error_set(err, STATUS_REFUSED,
+                         "this node's first sync was cut off: sync again");
+    }
+    if (status == STATUS_OK)
+        status = store_begin(node->store, TXN_READ, &txn, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_LAST_SEQ, last_seq, err);
+    store_abort(txn);
+    if (status == STATUS_OK && *last_seq == 0)
+        return error_set(err, STATUS_REFUSED, JOIN_NOTHING_YET);
+    return status;
+}
+
+enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
+                         struct diff_counts *counts, struct error *err)
+{
+    struct meeting meeting = {.node = node, .visit = visit, .data = data};
+    char found[FOUND_SIZE];
+    uint64_t last_seq = 0;
+    enum status status = sqlite_begin_read(node->database, err);
+
+    *counts = (struct diff_counts){.joining = true};
+    if (status == STATUS_OK)
+        status = check_pending(node, &last_seq, err);
+    if (status == STATUS_OK)
+        status = read_tables(&meeting, err);
+    if (status == STATUS_OK)
+        status = meet_tables(&meeting, found, err);
+    sqlite_rollback(node->database);
+    sqlite_catalog_release(&meeting.catalog);
+    buffer_release(&meeting.rest);
+    if (status != STATUS_OK)
+        return status;
+    *counts = meeting.counts;
+    counts->waiting = last_seq;
+    if (counts->changed == 0)
+        return STATUS_OK;
+    return error_set(err, STATUS_DIFFERENT,
+                     "%s: %" PRIu64 " row%s not as the fleet has %s: make equal or take "
+                     "out what is listed, and sync again",
+                     node->path, counts->changed, counts->changed == 1 ? " is" : "s are",
+                     counts->changed == 1 ? "it" : "them");
 }

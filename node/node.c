@@ -4,6 +4,7 @@
 #include "capture/sqlite_scan.h"
 #include "node/database_url.h"
 #include "node/foreign_keys.h"
+#include "node/meeting.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -389,6 +390,8 @@ enum status node_diff(struct node *node, const char *path, diff_row_cb visit, vo
     struct join_plan plan;
     enum status status = join_recall(node->store, &plan, err);
 
+    if (status == STATUS_OK && plan.pending && path == NULL)
+        return meeting_diff(node, visit, data, counts, err);
     if (status == STATUS_OK && plan.pending)
         return error_set(err, STATUS_REFUSED,
                          "this node has not joined its fleet yet: sync first");

@@ -117,7 +117,8 @@ MUST_CHECK enum status node_import(struct node *node, const char *path,
                                    struct segment_counts *counts, struct error *err);
 
 /* Compare the database, or the SQLite database at path (NULL: its own), with what row
- * index and schema say; see node/diff.h for the rest. */
+ * index and schema say; see node/diff.h for the rest. While a join is pending: its own
+ * database with the fleet's rows that are in the store, as the first sync does. */
 MUST_CHECK enum status node_diff(struct node *node, const char *path, diff_row_cb visit,
                                  void *data, struct diff_counts *counts,
                                  struct error *err);

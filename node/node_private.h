@@ -58,6 +58,10 @@ MUST_CHECK enum status node_count_rows(struct sqlite_database *database,
 
 /* ---- joining (join.c) */
 
+#define JOIN_NOTHING_YET                                                              \
+    "this node has not joined its fleet yet, and nothing of the fleet is here: sync " \
+    "with a place where a member has been"
+
 struct join_plan {
     bool pending; /* init --join was, the first sync was not */
     bool create_tables;

@@ -72,15 +72,43 @@ def test_rows_that_differ_are_refused_and_nothing_is_touched(folder):
     before = b.picture()[1:]
     for _ in range(2):
         refused = b.run("sync", folder / "shared", code=1)
-        expect("(item 2, part 1)" in refused.errors, str(refused))
+        expect("(item 2, part 1; `rowferry diff`" in refused.errors, str(refused))
         expect_equal(b.picture()[1:], before, "the database")
         expect_equal(listing(folder / "shared"), had, "the folder")
     expect_equal(b.last_seq(), a.last_seq(), "the fleet's entries are in the store")
-    b.refuse(1, "(item 2, part 1)", "apply")
+    b.refuse(1, "(item 2, part 1; `rowferry diff` lists them)", "apply")
     b.write(["UPDATE item SET n = n - 1 WHERE id < 3", "DELETE FROM part WHERE id = 'p'"])
     settle([a, b], folder / "shared")
     expect_same(a, b)
     expect_equal(b.changes().get("b", []), [], "b's writes")
+
+
+def test_diff_lists_the_rows_that_differ(folder):
+    """Not what only one side has, and only until the node has joined."""
+    a, b = found(folder)
+    b.script(PAIR_SCHEMA)
+    b.write(["UPDATE item SET n = n + 1, name = 'x' || id WHERE id < 3", "DELETE FROM item WHERE id = 3",
+             "UPDATE part SET data = x'ff' WHERE id = 'p'", "INSERT INTO item VALUES (9, 'nine', 9)"])
+    join(b)
+    b.refuse(1, "nothing of the fleet is here", "diff")
+    b.sync(folder / "shared", code=1)
+    before = b.picture()
+    *lines, said = b.run("diff", "--json", code=1).json_lines()
+    expect_equal([(line["kind"], line["table"], line["key"]["id"], line["columns"]) for line in lines],
+                 [("changed", "item", 1, ["name", "n"]), ("changed", "item", 2, ["name", "n"]),
+                  ("changed", "part", "p", ["data"])], "rows")
+    expect_equal([said[name] for name in ("tables", "rows", "changed", "missing", "extra", "only_here")],
+                 [2, 5, 3, 0, 0, 1], "counts")
+    text = b.run("diff", code=1)
+    expect("5 rows in 2 tables compared: 3 not as the fleet has them, 1 only here" in text.output and
+           "make equal or take out what is listed" in text.errors, str(text))
+    b.refuse(1, "sync first", "diff", f"sqlite:{a.database}")
+    expect_equal(b.picture(), before, "b")
+    b.write(["DELETE FROM item WHERE id < 3", "UPDATE part SET data = x'00ff' WHERE id = 'p'"])
+    expect("only here" in b.run("diff").output, "equal rows")
+    settle([a, b], folder / "shared")
+    expect_same(a, b)
+    expect("only_here" not in b.run("diff", "--json").json(), "after it has joined")
 
 
 def test_a_row_that_meets_another_in_a_unique_value_is_parked(folder):
@@ -164,7 +192,7 @@ def test_killed_at_any_write_it_goes_on_with_what_the_database_then_has(folder):
     b.script(PAIR_SCHEMA)
     b.write("INSERT INTO item VALUES (9, 'nine', 9)")
     join(b)
-    killed, kill = True, 1
+    killed, kill, cut_off = True, 1, 0
     while killed:
         kill += 1 if LONG else 14
         place = folder / str(kill)
@@ -175,6 +203,10 @@ def test_killed_at_any_write_it_goes_on_with_what_the_database_then_has(folder):
         expect(ended.code in (0, -9), str(ended))
         killed = ended.code != 0
         member = b.rows("SELECT count(*) FROM sqlite_schema WHERE name = 'rowferry_state'")
+        compared = b.run("diff", code=None)
+        cut_off += "first sync was cut off" in compared.errors
+        expect(compared.code == 0 or "sync" in compared.errors or "apply" in compared.errors,
+               f"killed at write {kill}: {compared}")
         b.write("DELETE FROM item WHERE id = 2")
         settle([a, b], place / "shared")
         expect_equal(b.rows(TABLES[0]), a.rows(TABLES[0]), f"killed at write {kill}")
@@ -184,11 +216,13 @@ def test_killed_at_any_write_it_goes_on_with_what_the_database_then_has(folder):
         expect_equal(len(a.rows("SELECT * FROM item WHERE id = 9")), 1, "the new row")
         expect_equal(counts(a), (0, 0, 0), "a")
     expect(kill > 20, f"only {kill} writes")
+    expect(cut_off > 0, "never killed between joining and its end")
 
 
 
 main([test_equal_rows_meet_and_others_become_writes,
       test_rows_that_differ_are_refused_and_nothing_is_touched,
+      test_diff_lists_the_rows_that_differ,
       test_a_row_that_meets_another_in_a_unique_value_is_parked,
       test_a_row_that_the_fleet_has_deleted_comes_back,
       test_columns_that_only_the_newcomer_has,
