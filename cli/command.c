@@ -131,7 +131,8 @@ enum status invocation_parse(struct invocation *out, const struct command *comma
     return check_operands(out, err);
 }
 
-bool operand_number(const char *operand, uint64_t *number)
+/* Whether an operand is a number from 1, all of it. */
+static bool is_number(const char *operand, uint64_t *number)
 {
     char *end = NULL;
 
@@ -139,7 +140,29 @@ bool operand_number(const char *operand, uint64_t *number)
         return false;
     errno = 0;
     *number = strtoull(operand, &end, 10);
-    return errno == 0 && *end == '\0';
+    return errno == 0 && *end == '\0' && *number > 0;
+}
+
+enum status verbs_read(const struct verbs *verbs, const struct invocation *invocation,
+                       size_t *verb, uint64_t *number, struct error *err)
+{
+    const char *const *operands = invocation->operands;
+    size_t count = invocation->operand_count, place = 0;
+
+    while (count > 0 && place < verbs->count &&
+           strcmp(operands[0], verbs->list[place].word) != 0)
+        place++;
+    if (place == verbs->count || count > 2 ||
+        (count == 2 && verbs->list[place].number == NUMBER_NEVER) ||
+        (count < 2 && verbs->list[place].number == NUMBER_MUST))
+        return error_set(err, STATUS_USAGE, "%s: give %s", operands[0], verbs->usage);
+    *verb = place;
+    *number = 0;
+    if (count == 2 && !is_number(operands[1], number)) {
+        return error_set(err, STATUS_USAGE, "%s %s: not %s", operands[0], operands[1],
+                         verbs->number);
+    }
+    return STATUS_OK;
 }
 
 void command_print_help(const struct command *command)

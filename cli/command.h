@@ -67,8 +67,24 @@ MUST_CHECK enum status invocation_parse(struct invocation *out,
                                         const struct foreword *foreword, int argc,
                                         char **argv, struct error *err);
 
-/* Whether an operand is a number, all of it. */
-bool operand_number(const char *operand, uint64_t *number);
+/* For a command whose operands are a verb and maybe the number of a thing, from 1. */
+struct verb {
+    const char *word;
+    enum { NUMBER_NEVER, NUMBER_MAY, NUMBER_MUST } number;
+};
+
+struct verbs {
+    const struct verb *list; /* the first one is meant when nothing is said */
+    size_t count;
+    const char *usage;  /* "list, retry, retry N or drop N" */
+    const char *number; /* "a row's number; `rowferry quarantine` lists them" */
+};
+
+/* Read the operands: *verb is a place in the list, *number 0 when none was said. USAGE.
+ */
+MUST_CHECK enum status verbs_read(const struct verbs *verbs,
+                                  const struct invocation *invocation, size_t *verb,
+                                  uint64_t *number, struct error *err);
 
 /* The command's --help, to standard output. */
 void command_print_help(const struct command *command);

@@ -9,8 +9,6 @@
 #include "node/restore.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { PAGE_CONFLICTS = 100 };
 
@@ -245,28 +243,24 @@ static enum status run_restore(const struct invocation *invocation, uint64_t num
 
 static enum status run_conflicts(const struct invocation *invocation, struct error *err)
 {
-    static const char *const verbs[] = {"show", "restore", "keep-both"};
-    enum { SHOW, RESTORE, KEEP_BOTH, VERBS, LIST };
-    const char *const *operands = invocation->operands;
-    size_t verb = invocation->operand_count == 0 ? LIST : 0;
-    uint64_t number = 0;
+    enum { LIST, SHOW, RESTORE, KEEP_BOTH, VERBS };
+    static const struct verb list[VERBS] = {
+        [LIST] = {"list",      NUMBER_NEVER},
+        [SHOW] = {"show",      NUMBER_MUST },
+        [RESTORE] = {"restore",   NUMBER_MUST },
+        [KEEP_BOTH] = {"keep-both", NUMBER_MUST },
+    };
+    static const struct verbs verbs = {
+        list, VERBS, "list, show N, restore N or keep-both N",
+        "a conflict's number; `rowferry conflicts` lists them"};
+    size_t verb;
+    uint64_t number;
+    enum status status = verbs_read(&verbs, invocation, &verb, &number, err);
 
-    while (verb < VERBS && strcmp(operands[0], verbs[verb]) != 0)
-        verb++;
-    if (verb == VERBS || (verb != LIST && invocation->operand_count != 2)) {
-        return error_set(err, STATUS_USAGE,
-                         "%s: give show N, restore N or keep-both N, or nothing for a "
-                         "list",
-                         operands[0]);
-    }
+    if (status != STATUS_OK)
+        return status;
     if (verb != KEEP_BOTH && invocation->repeat_count > 0)
         return error_set(err, STATUS_USAGE, "--key is for keep-both");
-    if (verb != LIST && !operand_number(operands[1], &number)) {
-        return error_set(
-            err, STATUS_USAGE,
-            "%s %s: not a conflict's number; `rowferry conflicts` lists them",
-            operands[0], operands[1]);
-    }
     if (verb == LIST)
         return run_list(invocation, err);
     return verb == SHOW ? run_show(invocation, number, err)
@@ -275,7 +269,7 @@ static enum status run_conflicts(const struct invocation *invocation, struct err
 
 const struct command command_conflicts = {
     .name = "conflicts",
-    .operands = "[show N | restore N | keep-both N]",
+    .operands = "[list | show N | restore N | keep-both N]",
     .summary = "List the writes that lost to a concurrent one, and the parked rows",
     .about =
         "show prints both rows side by side. restore makes the row what the write that\n"

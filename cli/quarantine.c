@@ -8,7 +8,6 @@
 #include "cli/report.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 struct listing {
     struct view *view;
@@ -232,23 +231,25 @@ static enum status run_drop(const struct invocation *invocation, uint64_t number
 
 static enum status run_quarantine(const struct invocation *invocation, struct error *err)
 {
-    const char *const *operands = invocation->operands;
-    size_t count = invocation->operand_count;
-    const char *verb = count == 0 ? "list" : operands[0];
-    uint64_t number = 0;
+    enum { LIST, RETRY, DROP, VERBS };
+    static const struct verb list[VERBS] = {
+        [LIST] = {"list",  NUMBER_NEVER},
+        [RETRY] = {"retry", NUMBER_MAY  },
+        [DROP] = {"drop",  NUMBER_MUST },
+    };
+    static const struct verbs verbs = {
+        list, VERBS, "list, retry, retry N or drop N",
+        "a row's number; `rowferry quarantine` lists them"};
+    size_t verb;
+    uint64_t number;
+    enum status status = verbs_read(&verbs, invocation, &verb, &number, err);
 
-    if (count > 1 && (!operand_number(operands[1], &number) || number == 0)) {
-        return error_set(err, STATUS_USAGE,
-                         "%s %s: not a row's number; `rowferry quarantine` lists them",
-                         verb, operands[1]);
-    }
-    if (strcmp(verb, "list") == 0 && count < 2)
+    if (status != STATUS_OK)
+        return status;
+    if (verb == LIST)
         return run_list(invocation, err);
-    if (strcmp(verb, "retry") == 0)
-        return run_retry(invocation, number, err);
-    if (strcmp(verb, "drop") == 0 && count == 2)
-        return run_drop(invocation, number, err);
-    return error_set(err, STATUS_USAGE, "%s: give list, retry, retry N or drop N", verb);
+    return verb == RETRY ? run_retry(invocation, number, err)
+                         : run_drop(invocation, number, err);
 }
 
 const struct command command_quarantine = {

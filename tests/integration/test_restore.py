@@ -169,7 +169,7 @@ def test_a_key_is_said_where_none_can_be_chosen(folder):
              "--key", "1")
     b.refuse(2, "--key is for keep-both", "conflicts", "restore", "1", "--key", "k")
     b.refuse(2, "not a conflict's number", "conflicts", "keep-both", "x")
-    b.refuse(2, "give show N, restore N or keep-both N", "conflicts", "forget", "1")
+    b.refuse(2, "give list, show N, restore N or keep-both N", "conflicts", "forget", "1")
     expect_equal(b.picture(), before, "store and database")
     said = b.run("conflicts", "keep-both", "1", "--key", "k", "--key", "02", "--json").json()
     expect_equal(said["key"], {"id": "k", "place": 2}, "said")

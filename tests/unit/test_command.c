@@ -113,6 +113,59 @@ Test(command, names_what_is_wrong)
     }
 }
 
+Test(command, reads_a_verb_and_a_number)
+{
+    static const struct verb list[] = {
+        {"list",  NUMBER_NEVER},
+        {"retry", NUMBER_MAY  },
+        {"drop",  NUMBER_MUST }
+    };
+    static const struct verbs verbs = {list, 3, "list, retry or drop", "a number"};
+    static const struct {
+        const char *operands[3];
+        size_t verb;
+        uint64_t number;
+        const char *refused; /* NULL: it is not */
+    } cases[] = {
+        {{NULL},                            0, 0,          NULL                             },
+        {{"list"},                          0, 0,          NULL                             },
+        {{"retry"},                         1, 0,          NULL                             },
+        {{"retry", "7"},                    1, 7,          NULL                             },
+        {{"drop", "1"},                     2, 1,          NULL                             },
+        {{"drop", "18446744073709551615"},  2, UINT64_MAX, NULL                             },
+        {{"list", "1"},                     0, 0,          "list: give list, retry or drop" },
+        {{"drop"},                          0, 0,          "drop: give list, retry or drop" },
+        {{"drop", "1", "2"},                0, 0,          "drop: give list, retry or drop" },
+        {{"other"},                         0, 0,          "other: give list, retry or drop"},
+        {{"drop", "0"},                     0, 0,          "drop 0: not a number"           },
+        {{"drop", "-1"},                    0, 0,          "drop -1: not a number"          },
+        {{"drop", "1x"},                    0, 0,          "drop 1x: not a number"          },
+        {{"retry", "99999999999999999999"},
+         0,                                    0,
+         "retry 99999999999999999999: not a number"                                         },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct invocation invocation = {.operands = cases[i].operands};
+        size_t verb = 0;
+        uint64_t number = 0;
+        enum status status;
+
+        while (invocation.operand_count < 3 &&
+               cases[i].operands[invocation.operand_count] != NULL)
+            invocation.operand_count++;
+        status = verbs_read(&verbs, &invocation, &verb, &number, &err);
+        cr_expect_eq(status, cases[i].refused == NULL ? STATUS_OK : STATUS_USAGE,
+                     "case %zu", i);
+        if (status == STATUS_USAGE) {
+            cr_expect_str_eq(err.text, cases[i].refused);
+            continue;
+        }
+        cr_expect_eq(verb, cases[i].verb, "case %zu", i);
+        cr_expect_eq(number, cases[i].number, "case %zu", i);
+    }
+}
+
 Test(command, exits_as_the_manual_says)
 {
     static const struct {
