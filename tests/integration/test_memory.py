@@ -180,6 +180,13 @@ def make_all(folder):
     copy_folder(folder / "join", folder / "first")
     Node(folder / "first", "c").init("--join", folder / "first" / "token", "--create-tables")
 
+    copy_folder(folder / "join", folder / "pending")
+    c = Node(folder / "pending", "c")
+    c.script(SCHEMA + ROWS)
+    c.init("--join", folder / "pending" / "token")
+    Node(folder / "pending", "a").run("export", folder / "pending" / "segment")
+    c.run("import", folder / "pending" / "segment")
+
     copy_folder(folder / "join", folder / "visit")
     a, b = Node(folder / "visit", "a"), Node(folder / "visit", "b")
     yesterday = b.database.read_bytes()
@@ -209,6 +216,7 @@ def commands(folder):
     yield Command(folder / "join", "c", "init", "--join", "{}/token", "--create-tables",
                   "sqlite:{}/c.db", "--name", "c")
     yield Command(folder / "first", "c", "sync", "{}/shared")
+    yield Command(folder / "pending", "c", "diff", reads=True)
     yield Command(folder / "visit", "b", "sync", "{}/shared")
     yield Command(folder / "visit", "b", "capture")
     yield Command(folder / "import", "b", "import", "{}/segment")
