@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct sqlite_other_statements {
-    sqlite3_stmt *empty_copy, *keep, *take, *load, *place, *drop, *read;
+    sqlite3_stmt *empty_copy, *keep, *take, *number, *load, *place, *drop, *read;
 };
 
 enum status sqlite_other_attach(struct sqlite_database *database, struct error *err)
@@ -77,6 +77,7 @@ void sqlite_other_forget(struct sqlite_table *table)
     (void)sqlite3_finalize(other->empty_copy);
     (void)sqlite3_finalize(other->keep);
     (void)sqlite3_finalize(other->take);
+    (void)sqlite3_finalize(other->number);
     (void)sqlite3_finalize(other->load);
     (void)sqlite3_finalize(other->place);
     (void)sqlite3_finalize(other->drop);
@@ -159,6 +160,16 @@ static void put_other(struct buffer *sql, const struct sqlite_table *table)
     sql_put(sql, name);
 }
 
+/* The caller's number of a row is its rowid: a table as wide as SQLite's get has no room
+ * for a column more. Nor has a SELECT: such a row is numbered once it is there. */
+static bool is_full(const struct sqlite_schema *schema, const struct sqlite_table *table)
+{
+    int most =
+        sqlite3_limit(sqlite_database_handle(schema->database), SQLITE_LIMIT_COLUMN, -1);
+
+    return table->definition->stored_count >= (uint32_t)most;
+}
+
 /* "c0, c1, …": untyped, so that what the table or its copy has stored stays as it is. */
 static void put_numbered_columns(struct buffer *sql, const struct sqlite_table *table)
 {
@@ -186,7 +197,7 @@ static enum status make(struct sqlite_schema *schema, struct sqlite_table *table
     if (status == STATUS_OK) {
         sql_put(&sql, "CREATE TABLE IF NOT EXISTS ");
         put_other(&sql, table);
-        sql_put(&sql, " (id INTEGER PRIMARY KEY, ");
+        sql_put(&sql, " (");
         put_numbered_columns(&sql, table);
         sql_put(&sql, ")");
         status = sql_execute(schema->database, &sql, err);
@@ -222,7 +233,8 @@ enum status sqlite_other_clear(struct sqlite_schema *schema, struct sqlite_table
 
 enum other_move { COPY_TO_OTHER, MAIN_TO_OTHER, OTHER_TO_COPY, OTHER_TO_MAIN };
 
-static void put_move(struct buffer *sql, struct sqlite_table *table, enum other_move move)
+static void put_move(struct buffer *sql, struct sqlite_table *table, enum other_move move,
+                     bool full)
 {
     bool into_other = move == COPY_TO_OTHER || move == MAIN_TO_OTHER;
     enum sql_schema schema =
@@ -231,9 +243,9 @@ static void put_move(struct buffer *sql, struct sqlite_table *table, enum other_
     sql_put(sql, into_other ? "INSERT INTO " : sqlite_writer_verb(table->writer));
     if (into_other) {
         put_other(sql, table);
-        sql_put(sql, " (id, ");
+        sql_put(sql, full ? " (" : " (rowid, ");
         put_numbered_columns(sql, table);
-        sql_put(sql, ") SELECT ?1, ");
+        sql_put(sql, full ? ") SELECT " : ") SELECT ?1, ");
         sql_put_stored_columns(sql, table->definition);
     } else {
         sql_put_table(sql, schema, table->definition);
@@ -250,7 +262,7 @@ static void put_move(struct buffer *sql, struct sqlite_table *table, enum other_
     if (move == MAIN_TO_OTHER)
         sql_put_key_condition(sql, table->definition, NULL, 2);
     else if (!into_other)
-        sql_put(sql, " WHERE id = ?1");
+        sql_put(sql, " WHERE rowid = ?1");
 }
 
 /* The statement of a move, with id bound. */
@@ -270,7 +282,7 @@ static enum status prepare_move(struct sqlite_schema *schema, struct sqlite_tabl
     if (*statement == NULL) {
         struct buffer sql = {0};
 
-        put_move(&sql, table, move);
+        put_move(&sql, table, move, is_full(schema, table));
         status = sql_prepare(schema->database, &sql, statement, err);
         buffer_release(&sql);
     }
@@ -301,6 +313,30 @@ static enum status empty_copy(struct sqlite_schema *schema, struct sqlite_table 
 
 /* ---- moves */
 
+/* Run a move into the place where rows are kept. */
+static enum status keep(struct sqlite_schema *schema, struct sqlite_table *table,
+                        sqlite3_stmt *move, int64_t id, struct error *err)
+{
+    sqlite3_stmt **number = &table->other->number;
+    enum status status = sql_run(schema->database, move, "keep a row", err);
+
+    if (status != STATUS_OK || !is_full(schema, table))
+        return status;
+    if (*number == NULL) {
+        struct buffer sql = {0};
+
+        sql_put(&sql, "UPDATE ");
+        put_other(&sql, table);
+        sql_put(&sql, " SET rowid = ?1 WHERE rowid = last_insert_rowid()");
+        status = sql_prepare(schema->database, &sql, number, err);
+        buffer_release(&sql);
+    }
+    if (status != STATUS_OK)
+        return status;
+    (void)sqlite3_bind_int64(*number, 1, id);
+    return sql_run(schema->database, *number, "keep a row", err);
+}
+
 enum status sqlite_other_try(struct sqlite_schema *schema, struct sqlite_table *table,
                              enum write_result *result, struct error *err)
 {
@@ -314,11 +350,10 @@ enum status sqlite_other_try(struct sqlite_schema *schema, struct sqlite_table *
 enum status sqlite_other_keep(struct sqlite_schema *schema, struct sqlite_table *table,
                               int64_t id, struct error *err)
 {
-    sqlite3_stmt *keep;
-    enum status status = prepare_move(schema, table, COPY_TO_OTHER, id, &keep, err);
+    sqlite3_stmt *move;
+    enum status status = prepare_move(schema, table, COPY_TO_OTHER, id, &move, err);
 
-    return status == STATUS_OK ? sql_run(schema->database, keep, "keep a row", err)
-                               : status;
+    return status == STATUS_OK ? keep(schema, table, move, id, err) : status;
 }
 
 enum status sqlite_other_take(struct sqlite_schema *schema, struct sqlite_table *table,
@@ -329,8 +364,7 @@ enum status sqlite_other_take(struct sqlite_schema *schema, struct sqlite_table 
 
     if (status == STATUS_OK)
         status = sqlite_writer_bind_key(table->writer, take, 2, err);
-    return status == STATUS_OK ? sql_run(schema->database, take, "keep a row", err)
-                               : status;
+    return status == STATUS_OK ? keep(schema, table, take, id, err) : status;
 }
 
 enum status sqlite_other_load(struct sqlite_schema *schema, struct sqlite_table *table,
@@ -368,7 +402,7 @@ enum status sqlite_other_drop(struct sqlite_schema *schema, struct sqlite_table 
 
         sql_put(&sql, "DELETE FROM ");
         put_other(&sql, table);
-        sql_put(&sql, " WHERE id = ?1");
+        sql_put(&sql, " WHERE rowid = ?1");
         status = sql_prepare(schema->database, &sql, &table->other->drop, err);
         buffer_release(&sql);
     }
@@ -388,7 +422,7 @@ static enum status prepare_read(struct sqlite_schema *schema, struct sqlite_tabl
     put_numbered_columns(&sql, table);
     sql_put(&sql, " FROM ");
     put_other(&sql, table);
-    sql_put(&sql, " WHERE id = ?1");
+    sql_put(&sql, " WHERE rowid = ?1");
     status = sql_prepare(schema->database, &sql, &table->other->read, err);
     buffer_release(&sql);
     return status;
