@@ -24,7 +24,8 @@ struct meeting {
     struct progress_step progress;
     diff_row_cb visit; /* NULL: nobody wants to know which rows differ */
     void *data;
-    bool stopped; /* the visitor wants no more */
+    bool stopped;      /* the visitor wants no more */
+    bool compare_only; /* count what only this database has, in any table */
     struct diff_counts counts;
 };
 
@@ -179,13 +180,14 @@ static enum status meet_row(struct meeting *meeting, struct table_rows *rows,
         return status;
     *differs = rows->changed_count > 0;
     meeting->equal += !*differs;
-    if (*differs && meeting->visit != NULL)
+    if (*differs && meeting->visit != NULL) {
         meeting->stopped = !meeting->visit(
             meeting->data, &(struct diff_row){.definition = rows->definition,
                                               .key = key,
                                               .kind = DIFF_CHANGED,
                                               .columns = rows->changed,
                                               .column_count = rows->changed_count});
+    }
     return meeting->hold && !*differs
                ? note_key(meeting, key, buffer_view(&meeting->rest), err)
                : STATUS_OK;
@@ -224,6 +226,17 @@ static enum status meet_rows(struct meeting *meeting, struct table_rows *rows,
     return status;
 }
 
+static enum status count_new(struct meeting *meeting, const struct definition *definition,
+                             struct error *err)
+{
+    uint64_t count = 0;
+    enum status status =
+        node_count_rows(meeting->node->database, definition, &count, err);
+
+    meeting->counts.only_here += count;
+    return status;
+}
+
 static enum status meet_table(struct meeting *meeting,
                               const struct definition *definition, uint64_t *different,
                               struct error *err)
@@ -236,8 +249,8 @@ static enum status meet_table(struct meeting *meeting,
     if (status == STATUS_OK)
         status = tables_id(txn, definition->name, &table, err);
     store_abort(txn);
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK; /* a table that the fleet has not: all its rows are new */
+    if (status == STATUS_NOT_FOUND) /* the fleet has it not: all its rows are new */
+        return meeting->compare_only ? count_new(meeting, definition, err) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
     meeting->progress.state.part = definition->name;
@@ -387,7 +400,8 @@ static enum status check_pending(struct node *node, uint64_t *last_seq, struct e
 enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
                          struct diff_counts *counts, struct error *err)
 {
-    struct meeting meeting = {.node = node, .visit = visit, .data = data};
+    struct meeting meeting = {
+        .node = node, .visit = visit, .data = data, .compare_only = true};
     char found[FOUND_SIZE];
     uint64_t last_seq = 0;
     enum status status = sqlite_begin_read(node->database, err);

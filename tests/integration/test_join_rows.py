@@ -88,7 +88,8 @@ def test_diff_lists_the_rows_that_differ(folder):
     a, b = found(folder)
     b.script(PAIR_SCHEMA)
     b.write(["UPDATE item SET n = n + 1, name = 'x' || id WHERE id < 3", "DELETE FROM item WHERE id = 3",
-             "UPDATE part SET data = x'ff' WHERE id = 'p'", "INSERT INTO item VALUES (9, 'nine', 9)"])
+             "UPDATE part SET data = x'ff' WHERE id = 'p'", "INSERT INTO item VALUES (9, 'nine', 9)",
+             "CREATE TABLE own (id INTEGER PRIMARY KEY)", "INSERT INTO own VALUES (1), (2)"])
     join(b)
     b.refuse(1, "nothing of the fleet is here", "diff")
     b.sync(folder / "shared", code=1)
@@ -98,14 +99,15 @@ def test_diff_lists_the_rows_that_differ(folder):
                  [("changed", "item", 1, ["name", "n"]), ("changed", "item", 2, ["name", "n"]),
                   ("changed", "part", "p", ["data"])], "rows")
     expect_equal([said[name] for name in ("tables", "rows", "changed", "missing", "extra", "only_here")],
-                 [2, 5, 3, 0, 0, 1], "counts")
+                 [2, 5, 3, 0, 0, 3], "counts")
     text = b.run("diff", code=1)
-    expect("5 rows in 2 tables compared: 3 not as the fleet has them, 1 only here" in text.output and
+    expect("5 rows in 2 tables compared: 3 not as the fleet has them, 3 only here" in text.output and
            "make equal or take out what is listed" in text.errors, str(text))
     b.refuse(1, "sync first", "diff", f"sqlite:{a.database}")
     expect_equal(b.picture(), before, "b")
     b.write(["DELETE FROM item WHERE id < 3", "UPDATE part SET data = x'00ff' WHERE id = 'p'"])
     expect("only here" in b.run("diff").output, "equal rows")
+    a.write("CREATE TABLE own (id INTEGER PRIMARY KEY)")
     settle([a, b], folder / "shared")
     expect_same(a, b)
     expect("only_here" not in b.run("diff", "--json").json(), "after it has joined")
