@@ -168,15 +168,17 @@ static enum status walk_floor(struct merge *merge, const struct change *change,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* Hold the change against each earlier one of the row that it had not seen. */
+/* Hold the change against each earlier one of the row that it had not seen. *all: there
+ * is none. */
 static enum status walk_history(struct merge *merge, const struct incoming *in,
                                 const struct row *winner, const struct notes *notes,
-                                struct error *err)
+                                bool *all, struct error *err)
 {
     struct place at = winner->last;
     uint64_t floor;
     enum status status = walk_floor(merge, in->change, &floor, err);
 
+    *all = true;
     /* Changes of this very entry that are not in the log yet: only their notes are. */
     while (status == STATUS_OK && at.seq == merge->seq && at.index >= merge->notes_first)
         status =
@@ -186,13 +188,16 @@ static enum status walk_history(struct merge *merge, const struct incoming *in,
         bool same;
 
         status = log_change_at(merge->txn, at, &earlier, err);
-        if (status == STATUS_NOT_FOUND) /* trimmed */
+        if (status == STATUS_NOT_FOUND) { /* trimmed */
+            *all = false;
             return STATUS_OK;
+        }
         if (status != STATUS_OK)
             break;
         at = earlier.previous;
         if (earlier.seq == merge->seq || has_seen(merge, in->change, &earlier.version))
             continue;
+        *all = false;
         status = compare_with(merge, in,
                               &(struct known){
                                   .version = earlier.version,
@@ -237,21 +242,26 @@ static enum status keep_absorbed(struct merge *merge, const struct incoming *in,
     return status;
 }
 
-/* Conflicts of the change, and the list of absorbed versions that its row then has. */
+/* Conflicts of the change, the list of absorbed versions that its row then has, and
+ * whether the row is linear. Contexts are closed: who has seen a winner has seen what it
+ * had seen, so of a linear row nothing is left to walk for. */
 static enum status meet(struct merge *merge, const struct incoming *in,
                         const struct row *winner, const struct notes *notes,
-                        uint32_t *co_count, struct error *err)
+                        uint32_t *co_count, bool *linear, struct error *err)
 {
     struct buffer *co = &merge->co;
     struct known known;
     bool same, seen = has_seen(merge, in->change, &winner->version);
     enum status status;
 
+    *linear = seen && winner->linear && !in->change->has_unseen;
+
     known_of_row(&known, winner);
     status = seen ? same_content(merge, in, &known, &same, err)
                   : compare_with(merge, in, &known, &same, err);
-    if (status == STATUS_OK)
-        status = walk_history(merge, in, winner, notes, err);
+    if (status == STATUS_OK && !*linear)
+        status = walk_history(merge, in, winner, notes, linear, err);
+    *linear = *linear && seen;
     if (status == STATUS_OK)
         status = keep_absorbed(merge, in, winner, same, co, co_count, err);
     if (status != STATUS_OK)
@@ -315,6 +325,7 @@ static enum status keep_held(struct merge *merge, const struct incoming *in,
     if (status != STATUS_NOT_FOUND)
         return status;
     held = winner != NULL ? *winner : (struct row){.key = key};
+    held.linear = false;
     return held_put(txn, table, &held, err);
 }
 
@@ -347,7 +358,7 @@ enum status merge_change(struct merge *merge, const struct change *change, uint3
     };
     struct row winner, mine, kept;
     uint32_t co_count = 0;
-    bool known = false;
+    bool known = false, linear = true;
     enum status status =
         tables_find(merge->txn, in.version.origin, change->definition, &in.table, err);
 
@@ -365,13 +376,14 @@ enum status merge_change(struct merge *merge, const struct change *change, uint3
     in.wins = !known || version_compare(&in.version, &winner.version) > 0;
     row_of_change(merge, &in, &mine);
     if (known)
-        status = meet(merge, &in, &winner, notes, &co_count, err);
+        status = meet(merge, &in, &winner, notes, &co_count, &linear, err);
     if (status == STATUS_OK)
         status = keep_held(merge, &in, &mine, known ? &winner : NULL, err);
     if (status != STATUS_OK)
         return status;
     kept = in.wins ? mine : winner;
     kept.last = mine.last;
+    kept.linear = linear;
     kept.co = buffer_view(&merge->co);
     kept.co_count = co_count;
     status = rows_put(merge->txn, in.table.id, &kept, &merge->scratch, err);

@@ -1,11 +1,14 @@
 /* A record of `row` or `held`.
  *
  *  size      field
- *  1         flags       bit 0 live, 1 local, 2 long key, 3 absorbed versions, 4
- * definition of another origin than the version's, 5 born is the version varies version
- * stamp varint, origin 8, origin_seq varint, place varint varint    seq of the winning
- * change in this store's log, 0 for none; its index is the version's place varint    seq
- * of the row's newest change, won or lost; 0 in `held` varint    index of that change
+ *  1         flags       bit 0 live, 1 local, 2 long key, 3 absorbed versions,
+ *                        4 definition of another origin than the version's,
+ *                        5 born is the version, 6 linear
+ *  varies    version     stamp varint, origin 8, origin_seq varint, place varint
+ *  varint    seq         of the winning change in this store's log, 0 for none; its index
+ *                        is the version's place
+ *  varint    last seq    of the row's newest change, won or lost; 0 in `held`
+ *  varint    last index  of that change
  *  varint    definition  the number; 0 in a held record of "absent" without a version
  *  8         definition's origin, when bit 4
  *  varies    born        when live and not bit 5
@@ -26,7 +29,8 @@ enum row_flag {
     FLAG_CO = 8,
     FLAG_OTHER_DEFINITION = 16,
     FLAG_BORN_HERE = 32,
-    FLAGS_ALL = 63,
+    FLAG_LINEAR = 64,
+    FLAGS_ALL = 127,
 };
 
 struct bytes row_lmdb_key(uint8_t out[ROW_LMDB_KEY_MAX], uint32_t table, struct bytes key)
@@ -56,6 +60,8 @@ static uint8_t flags_of(const struct row *row)
         flags |= FLAG_OTHER_DEFINITION;
     if (row->live && version_compare(&row->born, &row->version) == 0)
         flags |= FLAG_BORN_HERE;
+    if (row->linear)
+        flags |= FLAG_LINEAR;
     return (uint8_t)flags;
 }
 
@@ -140,6 +146,7 @@ enum status row_record_decode(struct bytes lmdb_key, struct bytes record, struct
         return error_set(err, STATUS_CORRUPT, "a row's record is cut short");
     out->live = flags & FLAG_LIVE;
     out->local = flags & FLAG_LOCAL;
+    out->linear = flags & FLAG_LINEAR;
     out->winner = (struct place){seq, out->version.place};
     out->last = (struct place){last_seq, (uint32_t)last_index};
     out->definition_origin = origin;

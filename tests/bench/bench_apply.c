@@ -372,11 +372,11 @@ static void run(const char *where, uint64_t rows, uint64_t an_entry)
         loop = plain(beside, rows, round);
         applied = apply(&to, rows);
         (void)printf("%-7s %4llu an entry: plain %7.0f rows/s, apply %7.0f rows/s: "
-                     "%.2f by wall, %.2f by CPU (import %.0f rows/s)\n",
+                     "%.2f by wall, %.2f by CPU (import %.0f rows/s, by CPU %.0f)\n",
                      round == 0 ? "inserts" : "updates", (unsigned long long)an_entry,
                      (double)rows / loop.wall, (double)rows / applied.wall,
                      loop.wall / applied.wall, loop.cpu / applied.cpu,
-                     (double)rows / imported.wall);
+                     (double)rows / imported.wall, (double)rows / imported.cpu);
         (void)fflush(stdout);
     }
     close_node(&from);

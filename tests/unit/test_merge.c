@@ -195,6 +195,43 @@ Test(merge, dynamo_4_4)
     cr_expect_eq(log_conflicts(c), 1);
 }
 
+/* Whether who sees a row's winner has seen all of the row. */
+static bool is_linear(struct log_node *node, int64_t id)
+{
+    struct buffer key = {0};
+    struct store_txn *txn;
+    struct row row;
+    bool linear;
+
+    item_key(&key, id);
+    cr_assert_eq(store_begin(node->store, TXN_READ, &txn, &err), STATUS_OK);
+    cr_assert_eq(rows_get(txn, 1, buffer_view(&key), &row, &err), STATUS_OK);
+    linear = row.linear;
+    store_abort(txn);
+    buffer_release(&key);
+    return linear;
+}
+
+Test(merge, a_row_is_linear_while_each_write_has_seen_those_before)
+{
+    log_write(a, 1, "first", "");
+    log_write(a, 1, "second", "");
+    cr_expect(is_linear(a, 1));
+    log_carry(a, b, 0);
+    cr_expect(is_linear(b, 1));
+    log_write(b, 1, "unaware", ""); /* its database has taken nothing yet */
+    cr_expect_not(is_linear(b, 1));
+    exchange(a, b);
+    cr_expect_not(is_linear(a, 1));
+    log_take_all(a);
+    log_write(a, 1, "has seen all", "");
+    exchange(a, b);
+    cr_expect(is_linear(a, 1));
+    cr_expect(is_linear(b, 1));
+    cr_expect_eq(log_conflicts(a), 2);
+    cr_expect_eq(log_conflicts(b), 2);
+}
+
 Test(merge, a_rows_history_is_a_walk_through_every_version_losers_too)
 {
     static const char *const expected[] = {"three", "two", "one"};

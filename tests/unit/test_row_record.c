@@ -7,7 +7,7 @@ static struct error err;
 
 /* Row 7 of table 2: a live winner that began its own life. */
 static const uint8_t plain[] = {
-    0x23,                         /* live, local 2, born is the version 0x20 */
+    0x63,                         /* live, local 2, born is the version 0x20, linear 0x40 */
     0x90, 0x4e,                   /* stamp 10000 */
     0,    0,    0, 0, 0, 0, 1, 2, /* origin 0x0102 */
     5,                            /* origin_seq */
@@ -55,6 +55,7 @@ static struct row plain_row(void)
         .last = {9,       3            },
         .live = true,
         .local = true,
+        .linear = true,
         .definition_origin = 0x0102,
         .definition = 1,
         .image = {image,       sizeof image                       },
@@ -105,6 +106,7 @@ static void expect_golden(const struct row *row, const uint8_t *golden, size_t s
     cr_expect_eq(back.last.index, row->last.index);
     cr_expect_eq(back.live, row->live);
     cr_expect_eq(back.local, row->local);
+    cr_expect_eq(back.linear, row->linear);
     cr_expect_eq(back.definition_origin, row->definition_origin);
     cr_expect_eq(back.definition, row->definition);
     buffer_release(&out);
