@@ -9,6 +9,7 @@
 void outbox_release(struct outbox *outbox)
 {
     (void)sqlite3_finalize(outbox->position);
+    (void)sqlite3_finalize(outbox->schema);
     (void)sqlite3_finalize(outbox->insert);
     (void)sqlite3_finalize(outbox->last);
     (void)sqlite3_finalize(outbox->take_part);
@@ -40,22 +41,30 @@ static bool is_ours(struct outbox *outbox)
                                          NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
+/* The one number that a query gives. */
+static int look_at(struct outbox *outbox, sqlite3_stmt **statement, const char *sql,
+                   int64_t *number)
+{
+    int rc = prepare(outbox, statement, sql);
+
+    if (rc == SQLITE_OK)
+        rc = first_row(*statement);
+    if (rc == SQLITE_OK)
+        *number = sqlite3_column_int64(*statement, 0);
+    (void)sqlite3_reset(*statement);
+    return rc;
+}
+
 int outbox_look(struct outbox *outbox, int64_t *position, int64_t *schema)
 {
     int rc;
 
     if (outbox->position == NULL && !is_ours(outbox))
         return SQLITE_DONE;
-    rc = prepare(outbox, &outbox->position,
-                 "SELECT r.applied, v.schema_version FROM main.rowferry_state AS r,"
-                 " pragma_schema_version AS v WHERE r.id = 1");
+    rc = look_at(outbox, &outbox->position,
+                 "SELECT applied FROM main.rowferry_state WHERE id = 1", position);
     if (rc == SQLITE_OK)
-        rc = first_row(outbox->position);
-    if (rc == SQLITE_OK) {
-        *position = sqlite3_column_int64(outbox->position, 0);
-        *schema = sqlite3_column_int64(outbox->position, 1);
-    }
-    (void)sqlite3_reset(outbox->position);
+        rc = look_at(outbox, &outbox->schema, "PRAGMA main.schema_version", schema);
     return rc;
 }
 

@@ -11,7 +11,8 @@
 
 struct outbox {
     sqlite3 *db;
-    sqlite3_stmt *position; /* of rowferry_state, with the schema's version */
+    sqlite3_stmt *position; /* of rowferry_state */
+    sqlite3_stmt *schema;   /* PRAGMA schema_version */
     sqlite3_stmt *insert;
     sqlite3_stmt *last; /* greatest id in a range */
     sqlite3_stmt *take_part;
