@@ -138,7 +138,8 @@ static enum status is_stored_form(struct sqlite_comparer *comparer, uint32_t pla
     enum status status;
 
     *yes = value_equal(was, now);
-    if (*yes)
+    if (*yes ||
+        (was->type == now->type && sqlite_stored_keeps(comparer->stored, was->type)))
         return STATUS_OK;
     status = sqlite_stored_value(comparer->stored, place, was, &stored, err);
     if (status == STATUS_CONSTRAINT)

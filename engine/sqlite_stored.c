@@ -21,6 +21,7 @@ struct sqlite_stored {
     const struct definition *definition;
     struct stored_column *columns; /* by image place */
     bool called;                   /* a function, while the authorizer is set */
+    bool utf8;
 };
 
 enum status sqlite_stored_open(struct sqlite_stored **out,
@@ -29,6 +30,7 @@ enum status sqlite_stored_open(struct sqlite_stored **out,
 {
     struct sqlite_stored *stored = calloc(1, sizeof *stored);
     enum status status = STATUS_NO_MEMORY;
+    const char *encoding = "";
     uint32_t place = 0;
 
     assert(definition->stored_count > 0);
@@ -47,6 +49,9 @@ enum status sqlite_stored_open(struct sqlite_stored **out,
     status = sqlite_memory_open(&stored->memory, err);
     if (status == STATUS_OK)
         status = sqlite_copy_encoding(database, stored->memory, err);
+    if (status == STATUS_OK)
+        status = sqlite_encoding(database, &encoding, err);
+    stored->utf8 = strcmp(encoding, "UTF-8") == 0;
     /* Never ended: a commit for each value costs more than the value. */
     if (status == STATUS_OK)
         status = sqlite_execute(stored->memory, "BEGIN", err);
@@ -134,6 +139,12 @@ static enum status prepare_column(struct sqlite_stored *stored, uint32_t place,
     if (status == STATUS_OK)
         status = prepare_for(stored, "SELECT v FROM value%u", place, &column->get, err);
     return status;
+}
+
+bool sqlite_stored_keeps(const struct sqlite_stored *stored, enum value_type type)
+{
+    return type == VALUE_INTEGER || type == VALUE_BLOB ||
+           (type == VALUE_TEXT && stored->utf8);
 }
 
 enum status sqlite_stored_value(struct sqlite_stored *stored, uint32_t place,

@@ -16,6 +16,11 @@ MUST_CHECK enum status sqlite_stored_open(struct sqlite_stored **out,
                                           struct error *err);
 void sqlite_stored_close(struct sqlite_stored *stored);
 
+/* Whether a value of this type that is still of this type when stored, in whatever
+ * column, is the same value. (A real is not: -0.0 becomes 0.0; a text in UTF-16 is not
+ * when it is invalid.) */
+bool sqlite_stored_keeps(const struct sqlite_stored *stored, enum value_type type);
+
 /* What value becomes in the stored column at this image place. *out lives until the next
  * call for the same column. CONSTRAINT: a STRICT table does not take it, or it is too
  * large. */
