@@ -252,11 +252,11 @@ enum status store_begin(struct store *store, enum txn_mode mode, struct store_tx
     return status == STATUS_OK ? begin(store, mode, out, err) : status;
 }
 
-/* Give back a transaction that has ended. */
+/* Give back a transaction that has ended: one that could write took its cursors along. */
 static void release(struct store_txn *txn)
 {
     for (int i = 0; i < DBI_COUNT; i++)
-        if (txn->cursors[i] != NULL)
+        if (!txn->write && txn->cursors[i] != NULL)
             mdb_cursor_close(txn->cursors[i]);
     free(txn->checked);
     piece_marks_release(txn->marks);
@@ -297,17 +297,27 @@ struct store *store_of(const struct store_txn *txn)
 
 /* ---- records */
 
+/* The transaction's own cursor: the next key is often in the leaf of the last one. LMDB
+ * moves it along with what is written by other ways. */
+static int cursor_of(struct store_txn *txn, enum store_dbi dbi, MDB_cursor **out)
+{
+    int rc = 0;
+
+    if (txn->cursors[dbi] == NULL)
+        rc = mdb_cursor_open(txn->txn, txn->store->dbi[dbi], &txn->cursors[dbi]);
+    *out = txn->cursors[dbi];
+    return rc;
+}
+
 enum status store_get(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
                       struct bytes *value, struct error *err)
 {
     MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
-    int rc = 0;
+    MDB_cursor *cursor = NULL;
+    int rc = cursor_of(txn, dbi, &cursor);
 
-    if (!txn->write && txn->cursors[dbi] == NULL)
-        rc = mdb_cursor_open(txn->txn, txn->store->dbi[dbi], &txn->cursors[dbi]);
     if (rc == 0)
-        rc = txn->write ? mdb_get(txn->txn, txn->store->dbi[dbi], &k, &v)
-                        : mdb_cursor_get(txn->cursors[dbi], &k, &v, MDB_SET_KEY);
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_KEY);
     if (rc == MDB_NOTFOUND)
         return STATUS_NOT_FOUND;
     if (rc != 0)
@@ -321,10 +331,12 @@ enum status store_put(struct store_txn *txn, enum store_dbi dbi, struct bytes ke
 {
     MDB_val k = {key.size, (void *)(uintptr_t)key.data};
     MDB_val v = {value.size, (void *)(uintptr_t)value.data};
-    int rc;
+    MDB_cursor *cursor = NULL;
+    int rc = cursor_of(txn, dbi, &cursor);
 
     assert(txn->write);
-    rc = mdb_put(txn->txn, txn->store->dbi[dbi], &k, &v, 0);
+    if (rc == 0)
+        rc = mdb_cursor_put(cursor, &k, &v, 0);
     return rc == 0 ? STATUS_OK : from_lmdb(err, rc, dbi_names[dbi]);
 }
 
@@ -332,10 +344,14 @@ enum status store_delete(struct store_txn *txn, enum store_dbi dbi, struct bytes
                          struct error *err)
 {
     MDB_val k = {key.size, (void *)(uintptr_t)key.data};
-    int rc;
+    MDB_cursor *cursor = NULL;
+    int rc = cursor_of(txn, dbi, &cursor);
 
     assert(txn->write);
-    rc = mdb_del(txn->txn, txn->store->dbi[dbi], &k, NULL);
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, &k, NULL, MDB_SET);
+    if (rc == 0)
+        rc = mdb_cursor_del(cursor, 0);
     return rc == 0 || rc == MDB_NOTFOUND ? STATUS_OK : from_lmdb(err, rc, dbi_names[dbi]);
 }
 

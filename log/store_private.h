@@ -72,7 +72,7 @@ struct store_txn {
     bool write;
     uint64_t *checked;              /* owned: CHECKED_MAX, or NULL */
     struct piece_marks *marks;      /* owned, or NULL */
-    MDB_cursor *cursors[DBI_COUNT]; /* of a reader: the next key is near the last one */
+    MDB_cursor *cursors[DBI_COUNT]; /* for single records; NULL: not yet */
 };
 
 /* Open the environment of folder, make its sub-databases when create. Identity is not
