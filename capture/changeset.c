@@ -4,11 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What SQLite is given behind the changeset's own bytes: a row that says that all before
+ * it was whole, then zeroes. The library does not tell a changeset that is cut between
+ * two fields from one that ends there, and looks for ever for the end of a table's header
+ * which is not there (3.40; up to 65,536 columns and a name). */
+#define END_TABLE "\001end"
+static const uint8_t end_mark[] = "T\001\001" END_TABLE "\000\022\000\001\0\0\0\0\0\0\0";
+enum { END_ZEROES = 1 << 17 };
+
 struct changeset {
     changeset_piece_cb piece;
     void *data;
     struct bytes rest; /* of the current piece */
     bool ended;
+    size_t beyond; /* bytes given behind its end */
     sqlite3_changeset_iter *iterator;
     struct changeset_row row;
     enum status status; /* of piece */
@@ -37,6 +46,17 @@ void changeset_close(struct changeset *changeset)
     free(changeset);
 }
 
+static size_t read_end(struct changeset *changeset, uint8_t *out, size_t wanted)
+{
+    size_t left = sizeof end_mark + END_ZEROES - changeset->beyond;
+
+    if (wanted > left)
+        wanted = left;
+    for (size_t i = 0; i < wanted; i++, changeset->beyond++)
+        out[i] = changeset->beyond < sizeof end_mark ? end_mark[changeset->beyond] : 0;
+    return wanted;
+}
+
 /* SQLite asks for *size bytes at most; 0 tells the end. */
 static int read_some(void *data, void *out, int *size)
 {
@@ -50,10 +70,13 @@ static int read_some(void *data, void *out, int *size)
             return SQLITE_ABORT;
         changeset->ended = changeset->rest.size == 0;
     }
+    if (changeset->ended) {
+        *size = (int)read_end(changeset, out, wanted);
+        return SQLITE_OK;
+    }
     if (wanted > changeset->rest.size)
         wanted = changeset->rest.size;
-    if (wanted > 0)
-        memcpy(out, changeset->rest.data, wanted);
+    memcpy(out, changeset->rest.data, wanted);
     changeset->rest.data += wanted;
     changeset->rest.size -= wanted;
     *size = (int)wanted;
@@ -91,8 +114,6 @@ enum status changeset_next(struct changeset *changeset, struct changeset_row *ro
     if (status != STATUS_OK)
         return status;
     rc = sqlite3changeset_next(changeset->iterator);
-    if (rc == SQLITE_DONE)
-        return changeset->status == STATUS_OK ? STATUS_NOT_FOUND : changeset->status;
     if (rc == SQLITE_ROW)
         rc = sqlite3changeset_op(changeset->iterator, &row->table, &row->column_count,
                                  &row->op, &indirect);
@@ -100,6 +121,9 @@ enum status changeset_next(struct changeset *changeset, struct changeset_row *ro
         rc = sqlite3changeset_pk(changeset->iterator, &key, NULL);
     if (rc != SQLITE_OK)
         return from_changeset(changeset, rc, err);
+    if (changeset->beyond > 0 && row->column_count == 1 &&
+        strcmp(row->table, END_TABLE) == 0)
+        return STATUS_NOT_FOUND;
     row->key = key;
     changeset->row = *row;
     return STATUS_OK;
@@ -116,6 +140,18 @@ sqlite3_value *changeset_value(struct changeset *changeset, int column)
         rc = sqlite3changeset_old(changeset->iterator, column, &value);
     else
         rc = sqlite3changeset_new(changeset->iterator, column, &value);
+    assert(rc == SQLITE_OK);
+    return value;
+}
+
+sqlite3_value *changeset_before(struct changeset *changeset, int column)
+{
+    sqlite3_value *value = NULL;
+    int rc = SQLITE_OK;
+
+    assert(column < changeset->row.column_count);
+    if (changeset->row.op != SQLITE_INSERT)
+        rc = sqlite3changeset_old(changeset->iterator, column, &value);
     assert(rc == SQLITE_OK);
     return value;
 }

@@ -30,12 +30,17 @@ struct changeset_row {
 };
 
 /* NOT_FOUND, a plain answer: the changeset has ended. CORRUPT: it is cut, or not a
- * changeset. Otherwise what piece returned. */
+ * changeset; one that ends between two rows can't be told from a whole one. Otherwise
+ * what piece returned. */
 MUST_CHECK enum status changeset_next(struct changeset *changeset,
                                       struct changeset_row *row, struct error *err);
 
 /* A column of the current row: after the change; of a delete, and of an update's key,
  * before it. NULL: an update that leaves the column alone. */
 sqlite3_value *changeset_value(struct changeset *changeset, int column);
+
+/* The same before the change. NULL: an insert; an update that leaves the column alone; a
+ * patchset, which tells only keys. */
+sqlite3_value *changeset_before(struct changeset *changeset, int column);
 
 #endif

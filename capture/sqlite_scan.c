@@ -31,6 +31,7 @@ struct scan_order {
     bool base;        /* the first snapshot */
     const char *note; /* why; NULL: nobody says */
     uint64_t counter; /* of rowferry_state, as read in the same transaction */
+    struct changeset_order *changesets; /* instead of a scan; NULL: none */
 };
 
 static struct sqlite_scan *scan_of(struct source *source)
@@ -107,13 +108,13 @@ static enum status scan_tables(struct sqlite_scan *scan, struct error *err)
     return status;
 }
 
-/* Compare and log, in the transaction that is open on the database. */
-static enum status scan_within(struct sqlite_scan *scan, const struct scan_order *order,
-                               struct capture_counts *counts, struct error *err)
+/* The tables as they are, logged; and what recorders tell of them. */
+static enum status begin_scan(struct sqlite_scan *scan, const struct scan_order *order,
+                              uint64_t *written_us, struct capture_counts *counts,
+                              struct error *err)
 {
     struct scan_run *run = &scan->run;
     struct store_txn *txn;
-    uint64_t written_us = 0;
     enum status status =
         appender_open(&run->appender, scan->store, APPENDER_CAPTURE, err);
 
@@ -121,26 +122,39 @@ static enum status scan_within(struct sqlite_scan *scan, const struct scan_order
         status = appender_txn(run->appender, &txn, err);
     if (status == STATUS_OK)
         status = meta_get(txn, META_APPLIED, &run->applied, err);
+    if (status == STATUS_OK && order->changesets != NULL)
+        status = changeset_floor(txn, &order->changesets->floor_us, err);
     if (status == STATUS_OK)
         status = sqlite_written_us(scan->database, txn, store_now_us(scan->store),
-                                   &written_us, err);
+                                   written_us, err);
     /* Definitions first, and durable: the scan goes on without LMDB's writer. */
     if (status == STATUS_OK)
         status = scan_schema_read(&scan->schema, scan->database, scan->rules,
                                   scan->foreign_keys, run->appender, err);
+    /* They must not make the files look older than what was captured. */
+    if (order->changesets != NULL && *written_us > order->changesets->files[0].time_us)
+        *written_us = order->changesets->files[0].time_us;
     if (status == STATUS_OK)
-        status = end_entry(scan, order, ENTRY_TABLES, written_us, counts, err);
+        status = end_entry(scan, order, ENTRY_TABLES, *written_us, counts, err);
     if (status == STATUS_OK)
         status = scan_schema_open(&scan->schema, scan->database, scan->rules,
                                   run->appender, err);
-    if (status == STATUS_OK)
-        status = take_outbox(scan, order, counts, err);
+    return status == STATUS_OK ? take_outbox(scan, order, counts, err) : status;
+}
+
+/* Compare and log, in the transaction that is open on the database. */
+static enum status scan_within(struct sqlite_scan *scan, const struct scan_order *order,
+                               struct capture_counts *counts, struct error *err)
+{
+    uint64_t written_us = 0;
+    enum status status = begin_scan(scan, order, &written_us, counts, err);
+
     if (status == STATUS_OK)
         status = scan_tables(scan, err);
     if (status == STATUS_OK)
         status = end_entry(scan, order, ENTRY_CHANGES, written_us, counts, err);
-    appender_close(run->appender);
-    run->appender = NULL;
+    appender_close(scan->run.appender);
+    scan->run.appender = NULL;
     return status;
 }
 
@@ -239,6 +253,67 @@ static enum status capture(struct source *source, struct capture_counts *counts,
     sqlite_rollback(scan->database);
     if (status == STATUS_OK && counts->entries != entries)
         status = raise_counter(scan, &state, err);
+    return status;
+}
+
+/* In the transaction that is open on the database. */
+static enum status lay_within(struct sqlite_scan *scan, const struct scan_order *order,
+                              struct capture_counts *counts, struct error *err)
+{
+    uint64_t written_us = 0;
+    enum status status = begin_scan(scan, order, &written_us, counts, err);
+
+    order->changesets->outbox = scan->taken;
+    if (status == STATUS_OK)
+        status = changeset_lay(&scan->schema, &scan->run, order->changesets, counts, err);
+    appender_close(scan->run.appender);
+    scan->run.appender = NULL;
+    return status;
+}
+
+static enum status lay(struct sqlite_scan *scan, struct changeset_order *changesets,
+                       struct capture_counts *counts, struct error *err)
+{
+    struct scan_order order = {.changesets = changesets};
+    struct sqlite_state state;
+    enum status status =
+        sqlite_settle_begin(scan->database, scan->store, SQLITE_SETTLE_READ, &state, err);
+
+    if (status != STATUS_OK)
+        return status;
+    order.counter = state.counter;
+    changesets->counter = state.counter;
+    status = lay_within(scan, &order, counts, err);
+    sqlite_rollback(scan->database);
+    if (status == STATUS_OK && counts->entries > 0)
+        status = raise_counter(scan, &state, err);
+    return status;
+}
+
+enum status sqlite_scan_changesets(struct source *source, const char *const *paths,
+                                   size_t count, changeset_notice_cb notice,
+                                   void *notice_data, struct capture_counts *counts,
+                                   struct error *err)
+{
+    struct sqlite_scan *scan = scan_of(source);
+    struct changeset_file *files = calloc(count, sizeof *files);
+    struct changeset_order order = {
+        .files = files, .count = count, .notice = notice, .notice_data = notice_data};
+    uint64_t now_us = store_now_us(scan->store);
+    enum status status = STATUS_OK;
+
+    assert(count > 0);
+    *counts = (struct capture_counts){0};
+    if (files == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "changesets: out of memory");
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = changeset_file_check(&files[i], paths[i], err);
+        if (files[i].time_us > now_us)
+            files[i].time_us = now_us;
+    }
+    if (status == STATUS_OK)
+        status = lay(scan, &order, counts, err);
+    free(files);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #ifndef CAPTURE_SQLITE_SCAN_H
 #define CAPTURE_SQLITE_SCAN_H
 
+#include "capture/changeset_lay.h"
 #include "capture/source.h"
 #include "engine/sqlite_catalog.h"
 
@@ -35,6 +36,16 @@ MUST_CHECK enum status sqlite_scan_base(struct source *source,
  * here. */
 MUST_CHECK enum status sqlite_scan_locked(struct source *source, bool *logged,
                                           struct error *err);
+
+/* Log the transactions that applications hand over as files, in the order in which they
+ * were committed, after what is in the outbox; the tables are not compared, so that what
+ * was committed after them keeps its own. Locks as ops->capture. notice: a line for each
+ * file that is not logged; may be NULL. Every file is checked before anything is logged.
+ * REFUSED, UNAVAILABLE: one is damaged, can't be read; see capture/changeset_file.h. */
+MUST_CHECK enum status
+sqlite_scan_changesets(struct source *source, const char *const *paths, size_t count,
+                       changeset_notice_cb notice, void *notice_data,
+                       struct capture_counts *counts, struct error *err);
 
 /* Let the next scan look, whatever data_version says: after something was written through
  * this very connection that is not the applier's, or the applier left a value as it was

@@ -21,6 +21,21 @@ static enum status open_node(struct node **node, const struct invocation *invoca
     return status;
 }
 
+/* Changesets are captured instead of what the tables show. */
+static enum status capture(struct node *node, const struct invocation *invocation,
+                           struct capture_counts *counts, struct error *err)
+{
+    if (invocation->repeat_count == 0)
+        return node_capture(node, counts, err);
+    for (size_t i = 0; i < invocation->repeat_count; i++)
+        if (strcmp(invocation->repeats[i], "-") == 0)
+            return error_set(err, STATUS_USAGE,
+                             "--changeset -: give a file: its time says when the "
+                             "transaction was committed");
+    return node_capture_changesets(node, invocation->repeats, invocation->repeat_count,
+                                   counts, err);
+}
+
 static enum status run_capture(const struct invocation *invocation, struct error *err)
 {
     struct capture_counts counts = {0};
@@ -28,7 +43,7 @@ static enum status run_capture(const struct invocation *invocation, struct error
     enum status status = open_node(&node, invocation, err);
 
     if (status == STATUS_OK)
-        status = node_capture(node, &counts, err);
+        status = capture(node, invocation, &counts, err);
     progress_line_erase(invocation->line);
     if (status == STATUS_OK && invocation->json)
         json_print_line(stdout, capture_json(&counts));
@@ -159,7 +174,16 @@ const struct command command_capture = {
     .name = "capture",
     .operands = "",
     .summary = "Log what was written to the database since the last capture",
-    .parameters = {{"once", NULL, "what it does anyway", false}},
+    .about =
+        "With --changeset it logs transactions that an application recorded itself, by\n"
+        "SQLite's session extension, and has committed: each file, a changeset or a\n"
+        "patchset, becomes one entry with the time of the file. Give files in the order\n"
+        "of their commits, and before the next capture, sync or apply. What is in the\n"
+        "log already is not logged again, and a file that does not follow on what the\n"
+        "log has is left out, with a line: the next capture, which compares the tables,\n"
+        "logs what really changed. A damaged file: nothing is logged.",
+    .parameters = {{"once", NULL, "what it does anyway", false},
+                   {"changeset", "FILE", "a transaction's; may be given again", true}},
     .run = run_capture,
 };
 

@@ -361,6 +361,26 @@ enum status node_capture(struct node *node, struct capture_counts *counts,
     return status;
 }
 
+enum status node_capture_changesets(struct node *node, const char *const *paths,
+                                    size_t count, struct capture_counts *counts,
+                                    struct error *err)
+{
+    struct source *source = NULL;
+    bool import = false;
+    enum status status;
+
+    *counts = (struct capture_counts){0};
+    status = begin_half(node, &import, err);
+    if (status != STATUS_OK)
+        return status;
+    status = node_source(node, &source, err);
+    if (status == STATUS_OK)
+        status = sqlite_scan_changesets(source, paths, count, node->notice,
+                                        node->notice_data, counts, err);
+    node_unlock(node, import);
+    return status;
+}
+
 enum status node_apply(struct node *node, struct apply_counts *counts, struct error *err)
 {
     bool import = false;

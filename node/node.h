@@ -93,6 +93,14 @@ MUST_CHECK enum status node_capture(struct node *node, struct capture_counts *co
 MUST_CHECK enum status node_apply(struct node *node, struct apply_counts *counts,
                                   struct error *err);
 
+/* Log the transactions of the application's own changeset files, which are in the order
+ * of their commits; nothing else is captured but what was recorded. See
+ * sqlite_scan_changesets(); what is not logged has a notice. */
+MUST_CHECK enum status node_capture_changesets(struct node *node,
+                                               const char *const *paths, size_t count,
+                                               struct capture_counts *counts,
+                                               struct error *err);
+
 /* Capture what is new, exchange with target (a directory), apply what came. What one step
  * refuses does not keep the later ones from what they can do; the first failure is
  * returned. */

@@ -129,14 +129,16 @@ Test(outbox, what_it_can_not_use_is_left_to_the_scan)
         const char *when;
         const char *damage;
     } cases[] = {
-        {"cut",                      "UPDATE rowferry_outbox SET changes = substr(changes, 1, 20)"},
-        {"not a changeset",          "UPDATE rowferry_outbox SET changes = 'nothing of the kind'" },
-        {"nothing in it",            "UPDATE rowferry_outbox SET changes = ''"                    },
-        {"its end is missing",       "UPDATE rowferry_outbox SET \"last\" = 0"                    },
-        {"its beginning is missing", "UPDATE rowferry_outbox SET \"first\" = 0"                   },
-        {"of a newer format",        "UPDATE rowferry_outbox SET \"format\" = 2"                  },
-        {"of another position",      "UPDATE rowferry_outbox SET position = position + 1"         },
-        {"asks for it",              "UPDATE rowferry_outbox SET scan = 1, changes = ''"          },
+        {"cut",                              "UPDATE rowferry_outbox SET changes = substr(changes, 1, 20)"},
+        {"cut before its table's name ends",
+         "UPDATE rowferry_outbox SET changes = substr(changes, 1, 4)"                                     },
+        {"not a changeset",                  "UPDATE rowferry_outbox SET changes = 'nothing of the kind'" },
+        {"nothing in it",                    "UPDATE rowferry_outbox SET changes = ''"                    },
+        {"its end is missing",               "UPDATE rowferry_outbox SET \"last\" = 0"                    },
+        {"its beginning is missing",         "UPDATE rowferry_outbox SET \"first\" = 0"                   },
+        {"of a newer format",                "UPDATE rowferry_outbox SET \"format\" = 2"                  },
+        {"of another position",              "UPDATE rowferry_outbox SET position = position + 1"         },
+        {"asks for it",                      "UPDATE rowferry_outbox SET scan = 1, changes = ''"          },
     };
 
     record("INSERT INTO u VALUES ('first', 1)");
