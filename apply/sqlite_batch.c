@@ -1,5 +1,6 @@
 #include "apply/sqlite_batch.h"
 
+#include "apply/sqlite_counters.h"
 #include "apply/sqlite_mend.h"
 #include "apply/sqlite_other.h"
 #include "apply/sqlite_unique.h"
@@ -312,6 +313,9 @@ enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_ro
     /* Even a row that is not there, or stays as it was: it may have been parked, with
      * claims. */
     batch->changed[row->table->group] = true;
+    status = sqlite_counters_note(row->table, row->key, err);
+    if (status != STATUS_OK)
+        return status;
     if (was_refused(batch, row, err))
         return refuse(batch, row, err);
     status = sqlite_schema_writer(batch->schema, row->table, err);

@@ -4,6 +4,7 @@
  * Rows that have no winner go; winners that differ from what stands there are written;
  * then constraints are resolved over everything. What the store believes of the database
  * counts for nothing here, and is replaced by the fold of a repair (log/intent.h). */
+#include "apply/sqlite_counters.h"
 #include "apply/sqlite_mend.h"
 #include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_parking.h"
@@ -109,6 +110,8 @@ static enum status write_winners(struct rewrite *rewrite, uint32_t id, struct er
         struct row winner;
 
         status = row_cursor_next(cursor, &winner, err);
+        if (status == STATUS_OK && rewrite->table != NULL)
+            status = sqlite_counters_note(rewrite->table, winner.key, err);
         if (status == STATUS_OK && winner.live)
             status = write_winner(rewrite, id, &winner, err);
         progress_add(rewrite->batch->progress, 1);
@@ -158,6 +161,8 @@ static enum status rewrite_all(struct sqlite_batch *batch, struct error *err)
         status = sqlite_parking_resolve(batch, err);
     if (status == STATUS_OK)
         status = sqlite_outsiders_count(batch, err);
+    if (status == STATUS_OK)
+        status = sqlite_counters_move(batch, err);
     sqlite_schema_fire(batch->schema, false);
     return status;
 }

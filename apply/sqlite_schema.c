@@ -1,5 +1,6 @@
 #include "apply/sqlite_schema.h"
 
+#include "apply/sqlite_counters.h"
 #include "apply/sqlite_other.h"
 #include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_triggers.h"
@@ -213,6 +214,9 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
         status =
             sqlite_triggers_classify(schema, &schema->tables[i], options->triggers, err);
         schema->any_fires = schema->any_fires || schema->tables[i].fires;
+        if (status == STATUS_OK)
+            status = sqlite_counters_find(database, schema->tables[i].definition,
+                                          &schema->tables[i].counts, err);
     }
     schema->triggers_write = schema->any_fires && options->triggers == TRIGGERS_ON;
     if (status == STATUS_OK)

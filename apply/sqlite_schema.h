@@ -19,6 +19,8 @@ struct sqlite_table {
     uint32_t group; /* parents have smaller ones */
     enum table_direction direction;
     bool fires;                      /* its triggers fire */
+    bool counts;                     /* its key is AUTOINCREMENT */
+    int64_t counted;                 /* largest number that this batch has met; 0: none */
     bool other_made;                 /* apply/sqlite_other.h has made its tables */
     bool other_used;                 /* and put something there */
     struct sqlite_writer *writer;    /* opened when first needed */

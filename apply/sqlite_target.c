@@ -12,6 +12,7 @@
  * either. */
 #include "apply/sqlite_target.h"
 
+#include "apply/sqlite_counters.h"
 #include "apply/sqlite_direction.h"
 #include "apply/sqlite_mend.h"
 #include "apply/sqlite_other.h"
@@ -102,8 +103,10 @@ enum status sqlite_target_prepare(struct sqlite_target *target,
         status = sqlite_items_clear(batch->items, err);
     if (status == STATUS_OK)
         status = sqlite_moved_clear(batch->moved, err);
-    for (size_t i = 0; i < target->schema.count && status == STATUS_OK; i++)
+    for (size_t i = 0; i < target->schema.count && status == STATUS_OK; i++) {
+        target->schema.tables[i].counted = 0;
         status = sqlite_other_clear(&target->schema, &target->schema.tables[i], err);
+    }
     if (status != STATUS_OK)
         return status;
     batch->changed = calloc(target->schema.group_count + 1, sizeof *batch->changed);
@@ -288,6 +291,8 @@ static enum status work(struct sqlite_batch *batch, bool retry, struct error *er
         status = sqlite_parking_resolve(batch, err);
     if (status == STATUS_OK)
         status = sqlite_outsiders_count(batch, err);
+    if (status == STATUS_OK)
+        status = sqlite_counters_move(batch, err);
     sqlite_schema_fire(batch->schema, false);
     return status;
 }
