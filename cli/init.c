@@ -137,6 +137,17 @@ static json_t *outsiders_json(const struct init_report *report)
     return outsiders;
 }
 
+static json_t *numbers_json(const struct init_report *report)
+{
+    json_t *numbers = json_make_array();
+
+    for (size_t i = 0; report->rules != NULL && i < report->catalog.count; i++)
+        if (report->rules[i].numbers)
+            json_append(numbers, json_text(bytes_of_text(
+                                     report->catalog.definitions[i]->local_name)));
+    return numbers;
+}
+
 static void print_json(const struct init_report *report,
                        const struct init_options *options)
 {
@@ -175,6 +186,7 @@ static void print_json(const struct init_report *report,
     json_put(object, "outsiders", outsiders_json(report));
     json_put(object, "lacking", lacking_json(report));
     json_put(object, "rules", mapping_json(report));
+    json_put(object, "numbers_rows", numbers_json(report));
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
     json_put(object, "skipped", skipped);
@@ -257,6 +269,27 @@ static void print_silent(const struct init_report *report)
     }
 }
 
+static void print_numbers(const struct init_report *report)
+{
+    bool any = false;
+
+    for (size_t i = 0; report->rules != NULL && i < report->catalog.count; i++) {
+        if (!report->rules[i].numbers)
+            continue;
+        if (!any) {
+            (void)puts(
+                "tables that number their rows, where two nodes may give one number "
+                "to two rows\n(the later wins, conflicts keep-both gives the other "
+                "a new one; random keys or\nUUIDs, made by the program, do not "
+                "meet):");
+        }
+        any = true;
+        (void)fputs("    ", stdout);
+        print_plain(stdout, bytes_of_text(report->catalog.definitions[i]->local_name));
+        (void)fputc('\n', stdout);
+    }
+}
+
 static void print_text(const struct init_report *report,
                        const struct init_options *options)
 {
@@ -283,6 +316,7 @@ static void print_text(const struct init_report *report,
     print_outsiders(&report->outsiders);
     print_lacking(&report->catalog);
     print_silent(report);
+    print_numbers(report);
     if (report->joins && !options->check)
         (void)printf("the fleet's rows come with the first sync\n");
 }
@@ -302,7 +336,7 @@ static enum status run_init(const struct invocation *invocation, struct error *e
         .progress = progress_line_watcher(invocation->line),
         .settings = values[SETTINGS],
         .notice = report_notice,
-        .notice_data = (void *)(uintptr_t)invocation->command->name,
+        .notice_data = (void *)(uintptr_t)invocation,
     };
     struct init_report report;
     enum status status;

@@ -421,3 +421,15 @@ void sqlite_catalog_release(struct sqlite_catalog *catalog)
     free(catalog->skipped);
     *catalog = (struct sqlite_catalog){0};
 }
+
+bool sqlite_numbers_rows(const struct definition *definition)
+{
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        const struct column *column = &definition->columns[i];
+
+        if (column->key_position > 0)
+            return definition->key_count == 1 && !definition->without_rowid &&
+                   sqlite3_stricmp(column->declared_type, "INTEGER") == 0;
+    }
+    return false;
+}

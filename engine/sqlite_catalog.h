@@ -40,6 +40,10 @@ MUST_CHECK enum status sqlite_has_table(struct sqlite_database *database,
 
 void sqlite_catalog_release(struct sqlite_catalog *catalog);
 
+/* Whether the table's key is its rowid, which SQLite counts up in each database by
+ * itself: nodes may give one number to two rows. */
+bool sqlite_numbers_rows(const struct definition *definition);
+
 /* PRAGMA foreign_key_check among the catalog's tables, in a transaction of the caller's:
  * what is broken ("c has 3 rows without a parent in p"), for free(); *why is NULL when
  * every reference holds. Keys of or to tables that are not replicated count nowhere. */

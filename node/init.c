@@ -202,10 +202,13 @@ static enum status fill_rules(struct making *making, struct error *err)
         const struct table_rule *rule =
             table_rules_find(&making->config.rules, definition->local_name);
 
-        if (rule == NULL)
-            continue;
-        report->rules[i].direction = rule->direction;
-        report->rules[i].key = rule->key != NULL;
+        if (rule != NULL) {
+            report->rules[i].direction = rule->direction;
+            report->rules[i].key = rule->key != NULL;
+        }
+        report->rules[i].numbers = sqlite_numbers_rows(definition) &&
+                                   !report->rules[i].key &&
+                                   report->rules[i].direction != TABLE_IN;
     }
     return STATUS_OK;
 }

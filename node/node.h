@@ -35,7 +35,8 @@ struct init_options {
 /* What settings say of a table. */
 struct init_rule {
     enum table_direction direction;
-    bool key; /* its key's columns are named */
+    bool key;     /* its key's columns are named */
+    bool numbers; /* no rule: SQLite numbers its rows, as it does on other nodes */
 };
 
 struct init_report {

@@ -68,3 +68,14 @@ rm -rf t.db t && sqlite3 t.db "CREATE TABLE a (id INTEGER PRIMARY KEY, n); CREAT
     CREATE TRIGGER silent AFTER INSERT ON b BEGIN INSERT INTO a VALUES (new.id, 1); END;"
 run 0 --store t init sqlite:t.db --name t --json
 equal "silent triggers" "$(json 'o[0]["silent_triggers"]')" "['b']"
+rm -rf n n.db
+sqlite3 n.db "CREATE TABLE a (id INTEGER PRIMARY KEY, x); CREATE TABLE b (id TEXT PRIMARY KEY);
+    CREATE TABLE c (id INTEGER PRIMARY KEY AUTOINCREMENT); CREATE TABLE d (x, id INTEGER PRIMARY KEY);
+    CREATE TABLE e (id INTEGER, x, PRIMARY KEY (id, x)); CREATE TABLE g (id INT PRIMARY KEY);
+    CREATE TABLE f (id INTEGER PRIMARY KEY) WITHOUT ROWID;"
+printf '[table d]\ndirection = in\n[table nowhere]\ndirection = in\n' > n.settings
+run 0 --store n init sqlite:n.db --check --settings n.settings
+says out "tables that number their rows"
+says err "[table nowhere]: the database has no such table"
+run 0 --json --store n init sqlite:n.db --check --settings n.settings
+equal "tables that number their rows" "$(json 'o[0]["numbers_rows"]')" "['a', 'c']"
