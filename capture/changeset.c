@@ -100,6 +100,25 @@ static enum status start(struct changeset *changeset, struct error *err)
     return rc == SQLITE_OK ? STATUS_OK : from_changeset(changeset, rc, err);
 }
 
+/* A recorder tells every key column, which is not NULL, and every column of a row that is
+ * new. */
+static bool is_told(struct changeset *changeset)
+{
+    const struct changeset_row *row = &changeset->row;
+    bool has_key = false;
+
+    for (int i = 0; i < row->column_count; i++) {
+        sqlite3_value *value = changeset_value(changeset, i);
+
+        has_key = has_key || row->key[i] != 0;
+        if (value == NULL && (row->op == SQLITE_INSERT || row->key[i] != 0))
+            return false;
+        if (row->key[i] != 0 && sqlite3_value_type(value) == SQLITE_NULL)
+            return false;
+    }
+    return has_key;
+}
+
 enum status changeset_next(struct changeset *changeset, struct changeset_row *row,
                            struct error *err)
 {
@@ -126,7 +145,8 @@ enum status changeset_next(struct changeset *changeset, struct changeset_row *ro
         return STATUS_NOT_FOUND;
     row->key = key;
     changeset->row = *row;
-    return STATUS_OK;
+    return is_told(changeset) ? STATUS_OK
+                              : from_changeset(changeset, SQLITE_CORRUPT, err);
 }
 
 sqlite3_value *changeset_value(struct changeset *changeset, int column)

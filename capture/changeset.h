@@ -30,8 +30,8 @@ struct changeset_row {
 };
 
 /* NOT_FOUND, a plain answer: the changeset has ended. CORRUPT: it is cut, or not a
- * changeset; one that ends between two rows can't be told from a whole one. Otherwise
- * what piece returned. */
+ * changeset, and the row before it may not be whole either: drop them all. One that ends
+ * between two rows can't be told from a whole one. Otherwise what piece returned. */
 MUST_CHECK enum status changeset_next(struct changeset *changeset,
                                       struct changeset_row *row, struct error *err);
 

@@ -65,29 +65,11 @@ static void finish_id(struct reading *reading, uint8_t id[CHANGESET_ID_SIZE])
     (void)crypto_generichash_final(&reading->digest, id + 1, DIGEST_SIZE);
 }
 
-/* A recorder tells every key column, and every column of a row that is new. */
-static bool is_told(struct changeset *changeset, const struct changeset_row *row)
-{
-    bool has_key = false;
-
-    for (int i = 0; i < row->column_count; i++) {
-        bool needed = row->op == SQLITE_INSERT || row->key[i] != 0;
-
-        has_key = has_key || row->key[i] != 0;
-        if (needed && changeset_value(changeset, i) == NULL)
-            return false;
-    }
-    return has_key;
-}
-
-/* The row that comes next, if it is one that a recorder writes. */
 static enum status next_row(const struct reading *reading, struct changeset *changeset,
                             struct changeset_row *row, struct error *err)
 {
     enum status status = changeset_next(changeset, row, err);
 
-    if (status == STATUS_OK && !is_told(changeset, row))
-        status = STATUS_CORRUPT;
     if (status != STATUS_CORRUPT)
         return status;
     return error_set(err, STATUS_REFUSED, "%s: cut, or not a changeset or patchset",

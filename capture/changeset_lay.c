@@ -89,10 +89,11 @@ static bool has_shape(const struct laying *laying, const struct definition *defi
 static void take_values(struct changeset *changeset, const struct changeset_row *row,
                         bool before, struct value *values)
 {
-    for (int i = 0; i < row->column_count; i++)
+    for (int i = 0; i < row->column_count; i++) {
         sqlite_value_take(before ? changeset_before(changeset, i)
                                  : changeset_value(changeset, i),
                           &values[i]);
+    }
 }
 
 /* Whether a live holding has the values; where they are absent, it has. */
@@ -109,10 +110,11 @@ static enum status holds(struct laying *laying, struct scan_table *table,
     if (status == STATUS_OK)
         status = sqlite_compare_fill(table->comparer, key, holding->image, definition,
                                      table->values, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status =
             sqlite_compare_row(table->comparer, key, holding->image, definition,
                                table->values, &changed, &run->image, &run->before, err);
+    }
     *same = !changed;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -262,11 +264,12 @@ static enum status add_row(void *data, struct changeset *changeset,
         status = add_new(laying, table, changeset, row, err);
     laying->known += status == STATUS_OK && stand == STAND_AFTER;
     if (status == STATUS_OK &&
-        (stand == STAND_OTHER || (laying->known > 0 && laying->added > 0)))
+        (stand == STAND_OTHER || (laying->known > 0 && laying->added > 0))) {
         leave(laying,
               "not what follows on what the log has; the next capture logs what changed: "
               "table ",
               row->table);
+    }
     return status == STATUS_OK ? status : error_wrap(err, status, row->table);
 }
 

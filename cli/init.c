@@ -141,10 +141,11 @@ static json_t *numbers_json(const struct init_report *report)
 {
     json_t *numbers = json_make_array();
 
-    for (size_t i = 0; report->rules != NULL && i < report->catalog.count; i++)
+    for (size_t i = 0; report->rules != NULL && i < report->catalog.count; i++) {
         if (report->rules[i].numbers)
             json_append(numbers, json_text(bytes_of_text(
                                      report->catalog.definitions[i]->local_name)));
+    }
     return numbers;
 }
 

@@ -27,11 +27,13 @@ static enum status capture(struct node *node, const struct invocation *invocatio
 {
     if (invocation->repeat_count == 0)
         return node_capture(node, counts, err);
-    for (size_t i = 0; i < invocation->repeat_count; i++)
-        if (strcmp(invocation->repeats[i], "-") == 0)
+    for (size_t i = 0; i < invocation->repeat_count; i++) {
+        if (strcmp(invocation->repeats[i], "-") == 0) {
             return error_set(err, STATUS_USAGE,
                              "--changeset -: give a file: its time says when the "
                              "transaction was committed");
+        }
+    }
     return node_capture_changesets(node, invocation->repeats, invocation->repeat_count,
                                    counts, err);
 }

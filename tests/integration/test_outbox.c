@@ -132,6 +132,8 @@ Test(outbox, what_it_can_not_use_is_left_to_the_scan)
         {"cut",                              "UPDATE rowferry_outbox SET changes = substr(changes, 1, 20)"},
         {"cut before its table's name ends",
          "UPDATE rowferry_outbox SET changes = substr(changes, 1, 4)"                                     },
+        {"cut where a row begins",
+         "UPDATE rowferry_outbox SET changes = substr(changes, 1, 9)"                                     },
         {"not a changeset",                  "UPDATE rowferry_outbox SET changes = 'nothing of the kind'" },
         {"nothing in it",                    "UPDATE rowferry_outbox SET changes = ''"                    },
         {"its end is missing",               "UPDATE rowferry_outbox SET \"last\" = 0"                    },
