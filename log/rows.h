@@ -25,7 +25,8 @@ struct row {
     struct place last; /* newest change of this row in the log, won or lost (not held) */
     bool live;         /* else a tombstone (held: absent) */
     bool local;        /* captured here, by this incarnation */
-    bool linear; /* version had seen every other change of the row in this log (not held) */
+    bool linear; /* version had seen every other change of the row in this log (not held)
+                  */
     uint64_t definition_origin; /* image was written under this definition */
     uint32_t definition;
     struct bytes image; /* empty when not live */

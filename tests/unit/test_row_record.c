@@ -7,8 +7,8 @@ static struct error err;
 
 /* Row 7 of table 2: a live winner that began its own life. */
 static const uint8_t plain[] = {
-    0x63,                         /* live, local 2, born is the version 0x20, linear 0x40 */
-    0x90, 0x4e,                   /* stamp 10000 */
+    0x63,       /* live, local 2, born is the version 0x20, linear 0x40 */
+    0x90, 0x4e, /* stamp 10000 */
     0,    0,    0, 0, 0, 0, 1, 2, /* origin 0x0102 */
     5,                            /* origin_seq */
     3,                            /* place */
