@@ -59,6 +59,21 @@ static void put_refers(struct buffer *sql, const struct sqlite_foreign *foreign)
     }
 }
 
+enum affinity { AFFINITY_NONE, AFFINITY_TEXT, AFFINITY_NUMERIC };
+
+static enum affinity affinity_of(const struct column *column)
+{
+    switch (column->type) {
+    case FLEET_ANY:
+    case FLEET_BLOB:
+        return AFFINITY_NONE;
+    case FLEET_TEXT:
+        return AFFINITY_TEXT;
+    default:
+        return AFFINITY_NUMERIC;
+    }
+}
+
 /* ---- life */
 
 enum status sqlite_foreign_open(struct sqlite_foreign *foreign, struct error *err)
@@ -80,6 +95,9 @@ enum status sqlite_foreign_open(struct sqlite_foreign *foreign, struct error *er
                              child->local_name);
         place = definition_image_place(child, (uint32_t)(column - child->columns));
         foreign->beyond_key = foreign->beyond_key || referred->key_position == 0;
+        foreign->inexact = foreign->inexact ||
+                           strcmp(referred->collation, "BINARY") != 0 ||
+                           affinity_of(column) != affinity_of(referred);
         foreign->places[i] = place < 0 ? UINT32_MAX : (uint32_t)place;
     }
     return STATUS_OK;
@@ -299,21 +317,6 @@ enum status sqlite_foreign_forget_gone(struct sqlite_foreign *foreign, struct er
     return sql_run(foreign->database, foreign->forget, "forget parents", err);
 }
 
-enum affinity { AFFINITY_NONE, AFFINITY_TEXT, AFFINITY_NUMERIC };
-
-static enum affinity affinity_of(const struct column *column)
-{
-    switch (column->type) {
-    case FLEET_ANY:
-    case FLEET_BLOB:
-        return AFFINITY_NONE;
-    case FLEET_TEXT:
-        return AFFINITY_TEXT;
-    default:
-        return AFFINITY_NUMERIC;
-    }
-}
-
 /* "temp.gone AS g CROSS JOIN main.child AS c WHERE g.v0 = c.x AND … AND "; once: each
  * child no more than once, though its parent went more than once. */
 static void put_of_gone(struct buffer *sql, const struct sqlite_foreign *foreign,
@@ -331,11 +334,14 @@ static void put_of_gone(struct buffer *sql, const struct sqlite_foreign *foreign
         const struct column *theirs =
             find_column(parent_of(foreign), foreign->key->parent_columns[i]);
         char text[24];
+        bool plain;
 
         /* Without the plus an index of the child's can be used; where both have one
-         * affinity it makes no difference. */
-        (void)sqlite3_snprintf((int)sizeof text, text, "g.v%u = %s", i,
-                               affinity_of(mine) == affinity_of(theirs) ? "" : "+");
+         * affinity it makes no difference. With RTRIM an automatic index would miss
+         * rows (SQLite 3.40). */
+        plain = affinity_of(mine) == affinity_of(theirs) &&
+                sqlite3_stricmp(theirs->collation, "RTRIM") != 0;
+        (void)sqlite3_snprintf((int)sizeof text, text, "g.v%u = %s", i, plain ? "" : "+");
         sql_put(sql, text);
         sql_put_column(sql, "c", mine->name);
         sql_put(sql, " AND ");

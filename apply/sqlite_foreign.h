@@ -18,6 +18,7 @@ struct sqlite_foreign {
     uint32_t number;  /* names its TEMP table */
     bool inner;       /* both in one group */
     bool beyond_key;  /* it refers to columns that are not the parent's key */
+    bool inexact;     /* values of other bytes may be the parent's key to SQLite */
     uint32_t *places; /* owned: the child's columns as own image places; UINT32_MAX:
                          generated */
     uint64_t gone;    /* rows in its TEMP table: parents' values that went away */
@@ -65,7 +66,7 @@ MUST_CHECK enum status sqlite_foreign_count_orphans(struct sqlite_foreign *forei
                                                     uint64_t *count, struct error *err);
 
 /* Append the key of the parent that the row in the child's empty copy refers to, where
- * the foreign key is the parent's key; else nothing. */
+ * the foreign key is the parent's key, byte for byte; else nothing. */
 MUST_CHECK enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign,
                                               struct buffer *key, struct error *err);
 
