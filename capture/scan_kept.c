@@ -5,8 +5,10 @@
  * has the column. Once another node has it too, both must show the same (promise 2). So a
  * value that was kept so, and is not the default, is logged then as this node's write: it
  * has seen the winner, so it wins over it, and on the other node over the default that
- * the column began with. Two nodes that kept different values are concurrent, and the log
- * decides as ever. What is logged has the column: nothing is logged twice. */
+ * the column began with. But nobody made that write just now: its time is the next after
+ * the last that is known here, so that it wins over what it stands on, and over nothing
+ * that was written since. Two nodes that kept different values are concurrent, and the
+ * log decides as ever. What is logged has the column: nothing is logged twice. */
 #include "capture/scan_table_private.h"
 
 #include <stdlib.h>
@@ -39,22 +41,95 @@ enum status scan_kept_open(struct scan_table *table, struct store_txn *txn,
     return tables_others_visit(txn, table->table.id, mark_shared, table, err);
 }
 
-/* Add the change. */
-static enum status add_kept(struct scan_table *table, struct scan_run *run,
-                            struct store_txn *txn, const struct row *holding,
-                            const struct row *winner, struct error *err)
+/* ---- rows */
+
+/* Rows that are looked at in one snapshot, and keys of so many bytes. */
+enum { WALK_ROWS = 4096, WALK_BYTES = 1 << 20 };
+
+/* Whether a held row can have what its winner lacks: it is that winner, as this database
+ * holds it. */
+static enum status is_candidate(struct scan_table *table, struct store_txn *txn,
+                                const struct row *held, bool *yes, struct error *err)
 {
-    const struct definition *held = NULL;
-    struct table written;
-    bool kept = false;
-    struct bytes key = buffer_view(&run->key);
-    enum status status =
-        tables_find(txn, winner->definition_origin, winner->definition, &written, err);
+    struct row winner;
+    enum status status = rows_get(txn, table->table.id, held->key, &winner, err);
+
+    *yes = status == STATUS_OK && held->live && winner.live &&
+           version_compare(&winner.version, &held->version) == 0 &&
+           (winner.definition_origin != held->definition_origin ||
+            winner.definition != held->definition);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* Copy the keys of some candidates into run->gone, from run->after on. No change is added
+ * meanwhile: that would end the transaction under the cursor. */
+static enum status find_some(struct scan_table *table, struct scan_run *run, bool *ended,
+                             struct error *err)
+{
+    struct row_cursor *cursor = NULL;
+    struct store_txn *txn;
+    struct row held = {0};
+    bool candidate;
+    enum status status = appender_txn(run->appender, &txn, err);
 
     if (status == STATUS_OK)
-        status = scan_held_definition(table, txn, holding, &held, err);
+        status = row_cursor_open(&cursor, txn, table->table.id, true, err);
+    if (status == STATUS_OK && run->after.size > 0)
+        status = row_cursor_seek_after(cursor, buffer_view(&run->after), err);
+    for (int i = 0; status == STATUS_OK && i < WALK_ROWS && run->gone.size < WALK_BYTES;
+         i++) {
+        status = row_cursor_next(cursor, &held, err);
+        if (status == STATUS_OK)
+            status = is_candidate(table, txn, &held, &candidate, err);
+        if (status == STATUS_OK && candidate)
+            buffer_put_sized(&run->gone, held.key);
+    }
+    row_cursor_close(cursor);
+    *ended = status == STATUS_NOT_FOUND;
+    if (*ended)
+        return buffer_check(&run->gone, err);
+    buffer_clear(&run->after);
+    buffer_put_bytes(&run->after, held.key);
+    if (status == STATUS_OK)
+        status = buffer_check(&run->after, err);
+    return status == STATUS_OK ? buffer_check(&run->gone, err) : status;
+}
+
+/* The row as it is held, in the own definition's columns. NOT_FOUND, a plain answer: not
+ * all of it is known. */
+static enum status take_held(struct scan_table *table, struct bytes key,
+                             const struct row *holding, const struct definition *held,
+                             struct error *err)
+{
+    for (uint32_t i = 0; i < table->table.definition->stored_count; i++)
+        table->values[i] = (struct value){.type = VALUE_ABSENT};
+    return sqlite_compare_fill(table->comparer, key, holding->image, held, table->values,
+                               err);
+}
+
+static enum status add_kept(struct scan_table *table, struct scan_run *run,
+                            struct bytes key, struct error *err)
+{
+    const struct definition *held = NULL;
+    struct store_txn *txn;
+    struct row holding, winner;
+    struct table written;
+    bool from_held, kept = false;
+    enum status status = appender_txn(run->appender, &txn, err);
+
+    if (status == STATUS_OK)
+        status = rows_get(txn, table->table.id, key, &winner, err);
+    if (status == STATUS_OK)
+        status =
+            tables_find(txn, winner.definition_origin, winner.definition, &written, err);
+    if (status == STATUS_OK)
+        status = rows_holding(txn, table->table.id, key, &holding, &from_held, err);
+    if (status == STATUS_OK)
+        status = scan_held_definition(table, txn, &holding, &held, err);
+    if (status == STATUS_OK)
+        status = take_held(table, key, &holding, held, err);
     if (status == STATUS_OK) {
-        status = sqlite_compare_kept(table->comparer, key, holding->image, held,
+        status = sqlite_compare_kept(table->comparer, key, holding.image, held,
                                      written.definition, table->values, table->shared,
                                      &kept, &run->image, &run->before, err);
     }
@@ -66,24 +141,27 @@ static enum status add_kept(struct scan_table *table, struct scan_run *run,
             .before = buffer_view(&run->before),
         };
 
-        status = scan_add(table, run, txn, &change, holding, err);
+        status = scan_add(table, run, txn, &change, &holding, err);
     }
-    return status;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status scan_kept(struct scan_table *table, struct scan_run *run,
-                      struct store_txn *txn, const struct row *holding, struct error *err)
+enum status scan_table_kept(struct scan_table *table, struct scan_run *run,
+                            struct error *err)
 {
-    struct row winner;
-    enum status status =
-        rows_get(txn, table->table.id, buffer_view(&run->key), &winner, err);
+    enum status status = STATUS_OK;
+    bool ended = false;
 
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
-    if (status != STATUS_OK || !winner.live ||
-        version_compare(&winner.version, &holding->version) != 0 ||
-        (winner.definition_origin == holding->definition_origin &&
-         winner.definition == holding->definition))
-        return status;
-    return add_kept(table, run, txn, holding, &winner, err);
+    buffer_clear(&run->after);
+    while (status == STATUS_OK && !ended) {
+        struct bytes keys, key;
+
+        status = find_some(table, run, &ended, err);
+        keys = buffer_view(&run->gone);
+        while (status == STATUS_OK && bytes_take_sized(&keys, &key))
+            status = add_kept(table, run, key, err);
+        buffer_clear(&run->gone);
+    }
+    return status == STATUS_OK ? status
+                               : error_wrap(err, status, table->table.definition->name);
 }

@@ -327,18 +327,17 @@ static enum status fill_row(struct scan_table *table, struct bytes key,
                                err);
 }
 
-/* Compare the row in table->values with its holding, both of the key in run->key.
- * *changed: it differed, and a change was added. */
+/* Compare the row in table->values with its holding, both of the key in run->key. */
 static enum status compare_with(struct scan_table *table, struct scan_run *run,
                                 struct store_txn *txn, const struct row *holding,
-                                bool *changed, struct error *err)
+                                struct error *err)
 {
     const struct definition *definition = NULL;
     struct bytes key = buffer_view(&run->key);
     struct bytes image = holding->live ? holding->image : (struct bytes){NULL, 0};
+    bool changed = false;
     enum status status = STATUS_OK;
 
-    *changed = false;
     if (holding->live)
         status = scan_held_definition(table, txn, holding, &definition, err);
     if (status == STATUS_OK && holding->live)
@@ -346,9 +345,9 @@ static enum status compare_with(struct scan_table *table, struct scan_run *run,
     if (status == STATUS_OK) {
         status =
             sqlite_compare_row(table->comparer, key, image, definition, table->values,
-                               changed, &run->image, &run->before, err);
+                               &changed, &run->image, &run->before, err);
     }
-    if (status == STATUS_OK && *changed) {
+    if (status == STATUS_OK && changed) {
         struct change change = {
             .op = holding->live ? CHANGE_UPDATE : CHANGE_INSERT,
             .key = key,
@@ -386,7 +385,6 @@ enum status scan_table_put(struct scan_table *table, struct scan_run *run,
 {
     struct store_txn *txn;
     struct row holding;
-    bool changed;
     enum status status = put_key(table, run, err);
 
     if (status == STATUS_OK)
@@ -394,7 +392,7 @@ enum status scan_table_put(struct scan_table *table, struct scan_run *run,
     if (status == STATUS_OK && !holding.live && is_partial(table))
         return STATUS_NOT_FOUND;
     if (status == STATUS_OK)
-        status = compare_with(table, run, txn, &holding, &changed, err);
+        status = compare_with(table, run, txn, &holding, err);
     return status;
 }
 
@@ -432,23 +430,14 @@ static enum status scan_row(struct scan_table *table, struct scan_run *run,
 {
     struct store_txn *txn;
     struct row holding;
-    bool from_held = false, changed = false;
     enum status status = put_key(table, run, err);
 
     if (status == STATUS_OK)
-        status = appender_txn(run->appender, &txn, err);
-    if (status == STATUS_OK) {
-        status = rows_holding(txn, table->table.id, buffer_view(&run->key), &holding,
-                              &from_held, err);
-    }
+        status = scan_holding(table, run, buffer_view(&run->key), &txn, &holding, err);
     if (status != STATUS_OK)
         return status;
-    assert(run->pending == NULL);
     table->matched += holding.live;
-    status = compare_with(table, run, txn, &holding, &changed, err);
-    if (status == STATUS_OK && !changed && from_held && holding.live)
-        status = scan_kept(table, run, txn, &holding, err);
-    return status;
+    return compare_with(table, run, txn, &holding, err);
 }
 
 static enum status scan_rows(struct scan_table *table, struct scan_run *run,

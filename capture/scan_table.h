@@ -15,7 +15,8 @@ struct scan_run {
     struct buffer key;
     struct buffer image;
     struct buffer before;
-    struct buffer gone;      /* keys of rows that are gone, each with its size */
+    struct buffer gone;      /* keys of rows that are gone, or have kept something, each
+                                with its size */
     struct buffer after;     /* key where a walk stands */
     struct pending *pending; /* rows of the entry being made; NULL: no row comes twice */
 };
@@ -48,6 +49,11 @@ MUST_CHECK enum status scan_table_put(struct scan_table *table, struct scan_run 
  */
 MUST_CHECK enum status scan_table_delete(struct scan_table *table, struct scan_run *run,
                                          struct error *err);
+
+/* Add a change for each row that has kept a value that its winner says nothing of, in a
+ * column that another node has by now too. Of the store alone: as of the last capture. */
+MUST_CHECK enum status scan_table_kept(struct scan_table *table, struct scan_run *run,
+                                       struct error *err);
 
 /* Add a change to the appender's entry for each row that differs. */
 MUST_CHECK enum status scan_table_run(struct scan_table *table, struct scan_run *run,

@@ -29,12 +29,6 @@ MUST_CHECK enum status scan_gone(struct scan_table *table, struct scan_run *run,
 MUST_CHECK enum status scan_kept_open(struct scan_table *table, struct store_txn *txn,
                                       struct error *err);
 
-/* Add a change for the row in table->values, which is as its live holding says, if it has
- * kept a value that its winner says nothing of, in a column that another node has too. */
-MUST_CHECK enum status scan_kept(struct scan_table *table, struct scan_run *run,
-                                 struct store_txn *txn, const struct row *holding,
-                                 struct error *err);
-
 /* The definition of a live holding's image. Lives as long as the store. */
 MUST_CHECK enum status scan_held_definition(struct scan_table *table,
                                             struct store_txn *txn,

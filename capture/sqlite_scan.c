@@ -79,6 +79,24 @@ static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *
     return STATUS_OK;
 }
 
+/* What was kept is no write of now: its entry follows the last time that is known. */
+static enum status tell_kept(struct sqlite_scan *scan, const struct scan_order *order,
+                             struct capture_counts *counts, struct error *err)
+{
+    struct store_txn *txn;
+    uint64_t last_us = 0;
+    enum status status = appender_txn(scan->run.appender, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_CLOCK, &last_us, err);
+    for (size_t i = 0; i < scan->schema.count && status == STATUS_OK; i++)
+        if (scan->schema.tables[i] != NULL)
+            status = scan_table_kept(scan->schema.tables[i], &scan->run, err);
+    return status == STATUS_OK
+               ? end_entry(scan, order, ENTRY_CHANGES, last_us + 1, counts, err)
+               : status;
+}
+
 /* A first snapshot has what the outbox tells. */
 static enum status take_outbox(struct sqlite_scan *scan, const struct scan_order *order,
                                struct capture_counts *counts, struct error *err)
@@ -139,6 +157,8 @@ static enum status begin_scan(struct sqlite_scan *scan, const struct scan_order 
     if (status == STATUS_OK)
         status = scan_schema_open(&scan->schema, scan->database, scan->rules,
                                   run->appender, err);
+    if (status == STATUS_OK && !order->base)
+        status = tell_kept(scan, order, counts, err);
     return status == STATUS_OK ? take_outbox(scan, order, counts, err) : status;
 }
 

@@ -149,18 +149,26 @@ static enum status is_stored_form(struct sqlite_comparer *comparer, uint32_t pla
     return status;
 }
 
-/* A column that held lacks: it began with the default. One that is no constant may have
- * given whatever is there. */
+static enum status default_or_null(struct sqlite_comparer *comparer, uint32_t place,
+                                   struct value *began, struct error *err)
+{
+    enum status status = sqlite_stored_default(comparer->stored, place, began, err);
+
+    if (status == STATUS_NOT_FOUND)
+        *began = (struct value){.type = VALUE_NULL};
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* A column that held lacks: it began with the default. What one that is no constant gave
+ * here nobody else can know: it is a change, from NULL. */
 static enum status compare_default(struct sqlite_comparer *comparer, uint32_t place,
                                    const struct value *now, bool *changed,
                                    struct buffer *before, struct error *err)
 {
     struct value began;
-    enum status status = sqlite_stored_default(comparer->stored, place, &began, err);
+    enum status status = default_or_null(comparer, place, &began, err);
 
     comparer->values[place] = *now;
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
     if (status != STATUS_OK || value_equal(&began, now))
         return status;
     put_before(before, place, &began);
@@ -231,18 +239,13 @@ static enum status compare_kept(struct sqlite_comparer *comparer, uint32_t place
                                 const struct value *now, bool *kept,
                                 struct buffer *before, struct error *err)
 {
-    static const struct value unknown = {.type = VALUE_NULL};
     struct value began;
-    enum status status = sqlite_stored_default(comparer->stored, place, &began, err);
+    enum status status = default_or_null(comparer, place, &began, err);
 
-    if (status == STATUS_NOT_FOUND)
-        began = unknown;
-    else if (status != STATUS_OK)
+    if (status != STATUS_OK || value_equal(&began, now))
         return status;
-    if (!value_equal(&began, now)) {
-        put_before(before, place, &began);
-        *kept = true;
-    }
+    put_before(before, place, &began);
+    *kept = true;
     return STATUS_OK;
 }
 

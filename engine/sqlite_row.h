@@ -36,7 +36,8 @@ void sqlite_comparer_close(struct sqlite_comparer *comparer);
  * stored columns. *changed: whether any column differs from what held's value becomes
  * when stored here. Then image gets the row's encoded image under the own definition
  * (columns that did not change keep held's value), and before the changed columns with
- * their values before. A column that held lacks is compared with its default. */
+ * their values before. A column that held lacks is compared with its default, with NULL
+ * where that is no constant. */
 MUST_CHECK enum status sqlite_compare_row(struct sqlite_comparer *comparer,
                                           struct bytes key, struct bytes held,
                                           const struct definition *held_definition,

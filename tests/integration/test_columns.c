@@ -160,3 +160,71 @@ Test(columns, whoever_has_them_first)
         run_seed(first + i);
     }
 }
+
+/* ---- by name */
+
+static struct run named;
+
+static void open_three(void)
+{
+    fleet_open(&named.fleet, 3,
+               "CREATE TABLE t (id INTEGER PRIMARY KEY, v);"
+               "CREATE TABLE o (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1, 1)",
+               NULL);
+}
+
+static void close_three(void)
+{
+    fleet_close(&named.fleet);
+}
+
+static void write_at(size_t node, const char *sql)
+{
+    fleet_pass_time(&named.fleet, FLEET_SECOND_US);
+    fleet_write(&named.fleet.nodes[node], sql);
+}
+
+static void meet(size_t one, size_t other)
+{
+    fleet_pass_time(&named.fleet, FLEET_SECOND_US);
+    fleet_meet(&named.fleet, &named.fleet.nodes[one], &named.fleet.nodes[other]);
+}
+
+TestSuite(columns_named, .init = open_three, .fini = close_three);
+
+Test(columns_named, what_was_kept_wins_over_nothing_written_since)
+{
+    write_at(0, "ALTER TABLE t ADD COLUMN x DEFAULT 0");
+    write_at(1, "ALTER TABLE t ADD COLUMN x DEFAULT 0");
+    write_at(0, "UPDATE t SET x = 5 WHERE id = 1");
+    meet(0, 1);
+    meet(0, 2);
+    write_at(2, "UPDATE t SET v = 9 WHERE id = 1");
+    meet(0, 2);
+    write_at(2, "UPDATE t SET v = 10 WHERE id = 1");
+    write_at(0, "INSERT INTO o VALUES (1)"); /* later than that, and another row */
+    meet(0, 2);
+    meet(0, 1);
+    meet(0, 2);
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_str_eq(fleet_text(&named.fleet.nodes[i], "SELECT v FROM t"), "10");
+    for (size_t i = 0; i < 2; i++)
+        cr_expect_str_eq(fleet_text(&named.fleet.nodes[i], "SELECT x FROM t"), "5");
+}
+
+Test(columns_named, a_default_that_is_no_constant_is_this_databases_own)
+{
+    static const char rebuild[] =
+        "CREATE TABLE n (id INTEGER PRIMARY KEY, v, ts DEFAULT (abs(random())));"
+        "INSERT INTO n (id, v) SELECT id, v FROM t; DROP TABLE t;"
+        "ALTER TABLE n RENAME TO t";
+
+    for (size_t i = 0; i < 3; i++)
+        write_at(i, rebuild);
+    meet(0, 1);
+    write_at(0, "UPDATE t SET ts = 'mine' WHERE id = 1");
+    meet(0, 2);
+    meet(1, 2);
+    meet(0, 1);
+    fleet_expect(&named.fleet, "SELECT id, v, ts FROM t", "1|1|mine");
+}
