@@ -71,12 +71,16 @@ const struct progress *store_progress(const struct store *store);
 /* ---- locks: flock on files in the store; released by close or by the death of the
  * process */
 
-enum store_lock { LOCK_CAPTURE, LOCK_IMPORT, LOCK_APPLY, STORE_LOCKS };
+/* LOCK_STAY: of who stays on this store; it keeps nobody else out. */
+enum store_lock { LOCK_CAPTURE, LOCK_IMPORT, LOCK_APPLY, LOCK_STAY, STORE_LOCKS };
 
-/* Take a lock without waiting. Held locks may be taken again by the same store (counted).
- * REFUSED: another process has it (named by its pid). */
+/* Take a lock. Held locks may be taken again by the same store (counted). REFUSED:
+ * another process has it (named by its pid) and kept it as long as this one waits. */
 MUST_CHECK enum status store_lock(struct store *store, enum store_lock lock,
                                   struct error *err);
+
+/* How long store_lock() waits for another process; 0, the default: not at all. */
+void store_set_lock_wait(struct store *store, uint64_t wait_us);
 void store_unlock(struct store *store, enum store_lock lock);
 
 /* ---- transactions */

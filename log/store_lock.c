@@ -7,14 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { PATH_SIZE_MAX = 4096 };
+/* Who holds a lock gives it back for longer than LOOK_MS (node/stay.h). */
+enum { PATH_SIZE_MAX = 4096, LOOK_MS = 10 };
 
 static const char *const lock_names[STORE_LOCKS] = {
     [LOCK_CAPTURE] = "capture",
     [LOCK_IMPORT] = "import",
     [LOCK_APPLY] = "apply",
+    [LOCK_STAY] = "rounds",
 };
 
 /* The pid inside is for the message only. */
@@ -40,11 +43,45 @@ static enum status in_use(int fd, enum store_lock lock, const char *folder,
                      lock_names[lock]);
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* flock() with an end, which it has none of itself. 0, or an errno: EWOULDBLOCK when
+ * another process kept it. */
+static int lock_file(const struct store *store, int fd, enum store_lock lock)
+{
+    const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+    char step[80];
+    struct progress_step progress;
+    uint64_t start = now_us();
+    int code = flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+
+    (void)snprintf(step, sizeof step, "wait for another process to end its %s",
+                   lock_names[lock]);
+    while (code == EWOULDBLOCK && now_us() - start < store->lock_wait_us) {
+        progress_begin(&progress, store->progress,
+                       &(struct progress_state){.step = step});
+        (void)nanosleep(&look, NULL);
+        code = flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    }
+    return code;
+}
+
+void store_set_lock_wait(struct store *store, uint64_t wait_us)
+{
+    store->lock_wait_us = wait_us;
+}
+
 enum status store_lock(struct store *store, enum store_lock lock, struct error *err)
 {
     char path[PATH_SIZE_MAX];
     enum status status;
-    int fd, size;
+    int fd, size, code;
 
     assert(lock < STORE_LOCKS);
     if (store->lock_count[lock] > 0) {
@@ -58,9 +95,11 @@ enum status store_lock(struct store *store, enum store_lock lock, struct error *
     if (fd < 0)
         return error_set_errno(
             err, error_is_no_room(errno) ? STATUS_FULL : STATUS_UNAVAILABLE, path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        status = errno == EWOULDBLOCK ? in_use(fd, lock, store->folder, err)
-                                      : error_set_errno(err, STATUS_IO, path);
+    code = lock_file(store, fd, lock);
+    if (code != 0) {
+        errno = code;
+        status = code == EWOULDBLOCK ? in_use(fd, lock, store->folder, err)
+                                     : error_set_errno(err, STATUS_IO, path);
         close(fd);
         return status;
     }

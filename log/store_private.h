@@ -50,6 +50,7 @@ struct store {
     enum store_mode mode;
     const struct wall_clock *clock;
     uint64_t max_skew_us;
+    uint64_t lock_wait_us;
     const struct progress *progress; /* NULL: nobody watches */
     int lock_fd[STORE_LOCKS];        /* -1 when not held */
     unsigned lock_count[STORE_LOCKS];

@@ -24,6 +24,7 @@ void config_init(struct config *config)
     *config = (struct config){
         .triggers = TRIGGERS_AUTO,
         .max_skew_us = CLOCK_MAX_SKEW_US_DEFAULT,
+        .lock_wait_us = LOCK_WAIT_US_DEFAULT,
     };
 }
 
@@ -130,11 +131,14 @@ static void set_value(struct reading *reading, const char *name, const char *val
     } else if (strcmp(name, "max_skew") == 0) {
         if (!read_duration(value, &reading->config->max_skew_us))
             wrong_value(reading, name, value, "a number with s, m, h or d");
+    } else if (strcmp(name, "lock_wait") == 0) {
+        if (!read_duration(value, &reading->config->lock_wait_us))
+            wrong_value(reading, name, value, "a number with s, m, h or d");
     } else {
         reading->status =
             error_set(reading->err, STATUS_UNAVAILABLE,
                       "%s is unknown; there are database, tables, foreign_keys, "
-                      "triggers, max_skew",
+                      "triggers, max_skew, lock_wait",
                       name);
     }
 }
@@ -342,6 +346,11 @@ static void write_lines(FILE *file, const struct config *config)
         "# How far ahead of this machine's clock an entry may be (s, m, h, d).\n"
         "max_skew = %llus\n",
         (unsigned long long)(config->max_skew_us / 1000000));
+    (void)fprintf(
+        file,
+        "# How long to wait for another rowferry that is at work here (s, m, h, d).\n"
+        "lock_wait = %llus\n",
+        (unsigned long long)(config->lock_wait_us / 1000000));
     config_tables_write(file, &config->rules);
 }
 

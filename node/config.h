@@ -5,7 +5,10 @@
 
 #include "apply/sqlite_target.h"
 
-enum { CONFIG_LINE_MAX = 190 }; /* inih would cut a longer line in silence */
+enum {
+    CONFIG_LINE_MAX = 190, /* inih would cut a longer line in silence */
+    LOCK_WAIT_US_DEFAULT = 30000000,
+};
 
 /* UNSAID: as the fleet's founder has it. */
 enum foreign_keys { FOREIGN_KEYS_UNSAID, FOREIGN_KEYS_ON, FOREIGN_KEYS_OFF };
@@ -16,6 +19,7 @@ struct config {
     enum foreign_keys foreign_keys;
     enum trigger_mode triggers;
     uint64_t max_skew_us;
+    uint64_t lock_wait_us; /* for another process that works on the store */
 };
 
 /* The defaults. */

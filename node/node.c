@@ -121,6 +121,7 @@ enum status node_open(struct node **out, const char *store, unsigned flags,
         status = find_url(node, err);
     if (status == STATUS_OK) {
         store_set_clock(node->store, &wall_clock_system, node->config.max_skew_us);
+        store_set_lock_wait(node->store, node->config.lock_wait_us);
         status = find_foreign_keys(node, err);
         if (status == STATUS_OK && (flags & NODE_WITH_DATABASE) != 0)
             status = open_database(node, read_only, err);

@@ -83,6 +83,7 @@ def a_store_of_a_newer_format_is_named(folder):
 
 def a_store_in_use_is_refused_to_writers_and_open_to_readers(folder):
     a, _ = fleet(folder)
+    a.set_line("lock_wait", "0")
     before = a.picture()
     a.run("export", folder / "segment")
     for name in ("capture", "apply", "import"):

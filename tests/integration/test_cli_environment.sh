@@ -5,6 +5,7 @@
 
 sqlite3 a.db 'CREATE TABLE t (k INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, "one")'
 run 0 init sqlite:a.db --name a
+sed -i 's/^lock_wait = .*/lock_wait = 0/' .rowferry/rowferry.ini
 mkdir folder
 run 0 sync folder
 sqlite3 a.db 'INSERT INTO t VALUES (2, "two")'

@@ -132,6 +132,14 @@ class Node:
     def init(self, *words, **options):
         return self.run("init", f"sqlite:{self.database}", "--name", self.name, *words, **options)
 
+    def set_line(self, name, value):
+        """Change a line of rowferry.ini that init has written."""
+        path = self.store / "rowferry.ini"
+        lines = path.read_text().splitlines()
+        expect(any(line.startswith(f"{name} = ") for line in lines), f"{name} in {path}")
+        path.write_text("".join((f"{name} = {value}" if line.startswith(f"{name} = ") else line) +
+                                "\n" for line in lines))
+
     def write(self, sql, mode=None):
         """What an application does, in one transaction on a connection of its own."""
         connection = sqlite3.connect(self.database, isolation_level=None)

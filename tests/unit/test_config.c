@@ -45,6 +45,7 @@ Test(config, has_defaults_without_a_file)
     cr_expect_eq(config.foreign_keys, FOREIGN_KEYS_UNSAID);
     cr_expect_eq(config.triggers, TRIGGERS_AUTO);
     cr_expect_eq(config.max_skew_us, CLOCK_MAX_SKEW_US_DEFAULT);
+    cr_expect_eq(config.lock_wait_us, LOCK_WAIT_US_DEFAULT);
 }
 
 Test(config, reads_back_what_it_wrote)
@@ -60,6 +61,7 @@ Test(config, reads_back_what_it_wrote)
     config.foreign_keys = FOREIGN_KEYS_OFF;
     config.triggers = TRIGGERS_ON;
     config.max_skew_us = 7000000;
+    config.lock_wait_us = 3000000;
     cr_assert_eq(config_write(&config, folder, &err), STATUS_OK, "%s", err.text);
     config_init(&again);
     cr_assert_eq(config_read(&again, folder, &err), STATUS_OK, "%s", err.text);
@@ -68,6 +70,7 @@ Test(config, reads_back_what_it_wrote)
     cr_expect_eq(again.foreign_keys, FOREIGN_KEYS_OFF);
     cr_expect_eq(again.triggers, TRIGGERS_ON);
     cr_expect_eq(again.max_skew_us, 7000000);
+    cr_expect_eq(again.lock_wait_us, 3000000);
     config_release(&again);
 }
 
@@ -131,6 +134,7 @@ Test(config, names_the_line_that_is_wrong)
         {"triggers = some\n",                    "auto, off or on"                 },
         {"max_skew = soon\n",                    "max_skew = soon"                 },
         {"max_skew = -1s\n",                     "max_skew = -1s"                  },
+        {"lock_wait = long\n",                   "lock_wait = long"                },
         {"[tables]\nname = y\n",                 ":1: section [tables]"            },
         {"# fine\nwhat is this\n",               ":2:"                             },
         {"[table]\n",                            ":1: section [table]"             },

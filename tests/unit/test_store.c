@@ -130,6 +130,71 @@ Test(store, a_lock_keeps_other_processes_out_until_it_is_given_back)
     cr_expect_eq(lock_elsewhere(LOCK_APPLY), STATUS_OK);
 }
 
+struct helper {
+    int ready; /* readable when the lock is held */
+    int free;  /* write here to have it given back */
+    unsigned told;
+    pid_t child;
+};
+
+/* A process that holds the lock until it is told to end. */
+static void hold_elsewhere(struct helper *helper, enum store_lock lock)
+{
+    int ready[2], free_it[2];
+    char byte = 0;
+
+    cr_assert(pipe(ready) == 0 && pipe(free_it) == 0);
+    helper->child = fork();
+    if (helper->child == 0) {
+        struct store other = *a->store;
+
+        for (int i = 0; i < STORE_LOCKS; i++)
+            other.lock_count[i] = 0;
+        byte = store_lock(&other, lock, &err) == STATUS_OK;
+        _exit(write(ready[1], &byte, 1) == 1 && read(free_it[0], &byte, 1) == 1 ? 0 : 1);
+    }
+    helper->ready = ready[0];
+    helper->free = free_it[1];
+    cr_assert(read(helper->ready, &byte, 1) == 1 && byte == 1);
+}
+
+/* The second time that somebody says that he waits, let him have it. */
+static void give_it_back(void *data, const struct progress_state *state)
+{
+    struct helper *helper = data;
+
+    cr_expect(strstr(state->step, "wait for another process") != NULL, "%s", state->step);
+    if (++helper->told == 2)
+        cr_assert_eq(write(helper->free, "x", 1), 1);
+}
+
+Test(store, waits_for_a_lock_and_says_so)
+{
+    struct helper helper = {0};
+    struct progress progress = {give_it_back, &helper};
+
+    hold_elsewhere(&helper, LOCK_APPLY);
+    store_set_progress(a->store, &progress);
+    store_set_lock_wait(a->store, 60 * UINT64_C(1000000));
+    cr_assert_eq(store_lock(a->store, LOCK_APPLY, &err), STATUS_OK, "%s", err.text);
+    cr_expect_geq(helper.told, 2);
+    store_unlock(a->store, LOCK_APPLY);
+    store_set_progress(a->store, NULL);
+    cr_assert_eq(waitpid(helper.child, NULL, 0), helper.child);
+}
+
+Test(store, waits_for_a_lock_no_longer_than_it_was_told)
+{
+    struct helper helper = {0};
+
+    hold_elsewhere(&helper, LOCK_APPLY);
+    store_set_lock_wait(a->store, 50000);
+    cr_assert_eq(store_lock(a->store, LOCK_APPLY, &err), STATUS_REFUSED);
+    cr_expect(strstr(err.text, "in use") != NULL, "%s", err.text);
+    cr_assert_eq(write(helper.free, "x", 1), 1);
+    cr_assert_eq(waitpid(helper.child, NULL, 0), helper.child);
+}
+
 Test(store, what_is_aborted_was_never_there)
 {
     struct store_txn *txn;
