@@ -54,11 +54,14 @@ static void woken(uv_async_t *wake)
     watch->due = true;
 }
 
+/* A timer that is due when a turn of the loop begins fires before the turn waits: it must
+ * not wait for something else then. */
 static void timer_fired(uv_timer_t *timer)
 {
     struct store_watch *watch = timer->data;
 
     watch->due = true;
+    uv_stop(&watch->loop);
 }
 
 static void set_timer(struct store_watch *watch, uint64_t ms)
