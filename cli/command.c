@@ -131,8 +131,7 @@ enum status invocation_parse(struct invocation *out, const struct command *comma
     return check_operands(out, err);
 }
 
-/* Whether an operand is a number from 1, all of it. */
-static bool is_number(const char *operand, uint64_t *number)
+bool operand_number(const char *operand, uint64_t *number)
 {
     char *end = NULL;
 
@@ -158,7 +157,7 @@ enum status verbs_read(const struct verbs *verbs, const struct invocation *invoc
         return error_set(err, STATUS_USAGE, "%s: give %s", operands[0], verbs->usage);
     *verb = place;
     *number = 0;
-    if (count == 2 && !is_number(operands[1], number)) {
+    if (count == 2 && !operand_number(operands[1], number)) {
         return error_set(err, STATUS_USAGE, "%s %s: not %s", operands[0], operands[1],
                          verbs->number);
     }

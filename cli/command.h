@@ -67,6 +67,9 @@ MUST_CHECK enum status invocation_parse(struct invocation *out,
                                         const struct foreword *foreword, int argc,
                                         char **argv, struct error *err);
 
+/* Whether a text is a number from 1, all of it. */
+bool operand_number(const char *text, uint64_t *number);
+
 /* For a command whose operands are a verb and maybe the number of a thing, from 1. */
 struct verb {
     const char *word;

@@ -1,6 +1,5 @@
 #include "cli/report.h"
 
-#include "cli/command.h"
 #include "cli/json.h"
 #include "cli/print.h"
 #include "cli/progress_line.h"
@@ -70,22 +69,27 @@ static void visit_json(const struct visit_report *report, const char *target)
     json_print_line(stdout, object);
 }
 
-void report_visit(const struct visit_report *report, const char *target, bool json)
+static void print_captured(const struct visit_report *report)
 {
-    const struct segment_counts *sent = &report->visit.sent;
     uint64_t captured = report->captured.changes + report->applied.captured;
-    char size[SIZE_TEXT_SIZE];
 
-    if (json) {
-        visit_json(report, target);
-        return;
-    }
     if (captured > 0)
         (void)printf("captured %" PRIu64 " change%s\n", captured, plural(captured));
-    if (report->applied.released + report->applied.retried > 0)
+}
+
+static void print_released(const struct apply_counts *applied)
+{
+    if (applied->released + applied->retried > 0)
         (void)printf("released %" PRIu64 ", out of quarantine %" PRIu64 "\n",
-                     report->applied.released, report->applied.retried);
-    report_orphaned(&report->applied);
+                     applied->released, applied->retried);
+    report_orphaned(applied);
+}
+
+static void print_exchanged(const struct visit_report *report)
+{
+    const struct segment_counts *sent = &report->visit.sent;
+    char size[SIZE_TEXT_SIZE];
+
     (void)printf("sent %" PRIu64 " entr%s", sent->entries,
                  sent->entries == 1 ? "y" : "ies");
     if (sent->entries > 0)
@@ -95,6 +99,56 @@ void report_visit(const struct visit_report *report, const char *target, bool js
                  ", quarantined %" PRIu64 "\n",
                  report->visit.received.entries, report->visit.received.conflicts,
                  report->applied.parked, report->applied.quarantined);
+}
+
+void report_visit(const struct visit_report *report, const char *target, bool json)
+{
+    if (json) {
+        visit_json(report, target);
+        return;
+    }
+    print_captured(report);
+    print_released(&report->applied);
+    print_exchanged(report);
+}
+
+static void print_applied(const struct apply_counts *applied)
+{
+    if (applied->rows + applied->parked + applied->quarantined == 0)
+        return;
+    (void)printf("applied %" PRIu64 " entr%s (%" PRIu64 " row%s), parked %" PRIu64
+                 ", quarantined %" PRIu64 "\n",
+                 applied->entries, applied->entries == 1 ? "y" : "ies", applied->rows,
+                 plural(applied->rows), applied->parked, applied->quarantined);
+}
+
+void report_moved(const struct visit_report *report, const char *target, bool json)
+{
+    if (json) {
+        visit_json(report, target);
+    } else {
+        print_captured(report);
+        print_released(&report->applied);
+        if (target != NULL) {
+            (void)printf("%s: ", target);
+            print_exchanged(report);
+        } else {
+            print_applied(&report->applied);
+        }
+    }
+    (void)fflush(stdout);
+}
+
+void report_outcome(const struct invocation *invocation,
+                    const struct visit_report *report, enum status status,
+                    const char *target)
+{
+    uint64_t done = report->captured.entries + report->visit.sent.entries +
+                    report->visit.received.entries + report->applied.entries;
+
+    progress_line_erase(invocation->line);
+    if (status == STATUS_OK || done > 0)
+        report_visit(report, target, invocation->json);
 }
 
 void report_notice(void *data, const char *line)

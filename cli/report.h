@@ -2,6 +2,7 @@
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
+#include "cli/command.h"
 #include "node/node.h"
 
 #include <jansson.h>
@@ -10,6 +11,16 @@
  * 0", captured before it when there was something; or the same as an object. target: NULL
  * for none. */
 void report_visit(const struct visit_report *report, const char *target, bool json);
+
+/* The end of a command that visits: what was done is said also when something of it
+ * failed. */
+void report_outcome(const struct invocation *invocation,
+                    const struct visit_report *report, enum status status,
+                    const char *target);
+
+/* A line for each part of the same that moved something, each with what it was with
+ * before it; or the same object. Written out at once. */
+void report_moved(const struct visit_report *report, const char *target, bool json);
 
 /* One line on standard error for what a visit left for later. node_notice_cb; data is the
  * invocation. */

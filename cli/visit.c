@@ -1,4 +1,4 @@
-/* rowferry capture, apply, sync, run, resync: what moves rows. */
+/* rowferry capture, apply, sync, resync: what moves rows. */
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/print.h"
@@ -79,19 +79,6 @@ static enum status run_apply(const struct invocation *invocation, struct error *
     return status;
 }
 
-/* What was done is said also when something of it failed. */
-static void finish_visit(const struct invocation *invocation,
-                         const struct visit_report *report, enum status status,
-                         const char *target)
-{
-    uint64_t done = report->captured.entries + report->visit.sent.entries +
-                    report->visit.received.entries + report->applied.entries;
-
-    progress_line_erase(invocation->line);
-    if (status == STATUS_OK || done > 0)
-        report_visit(report, target, invocation->json);
-}
-
 static enum status run_sync(const struct invocation *invocation, struct error *err)
 {
     const char *target = invocation->operands[0];
@@ -101,27 +88,7 @@ static enum status run_sync(const struct invocation *invocation, struct error *e
 
     if (status == STATUS_OK)
         status = node_sync(node, target, &report, err);
-    finish_visit(invocation, &report, status, target);
-    node_close(node);
-    return status;
-}
-
-enum { RUN_SYNC, RUN_ONCE };
-
-static enum status run_run(const struct invocation *invocation, struct error *err)
-{
-    struct visit_report report = {0};
-    struct node *node = NULL;
-    enum status status;
-
-    if (invocation->values[RUN_ONCE] == NULL)
-        return error_set(err, STATUS_USAGE,
-                         "this version runs until nothing is left to do: give --once");
-    status = open_node(&node, invocation, err);
-    if (status == STATUS_OK)
-        status = node_run_once(node, invocation->repeats, invocation->repeat_count,
-                               &report, err);
-    finish_visit(invocation, &report, status, NULL);
+    report_outcome(invocation, &report, status, target);
     node_close(node);
     return status;
 }
@@ -208,16 +175,6 @@ const struct command command_sync = {
     .operands_min = 1,
     .operands_max = 1,
     .run = run_sync,
-};
-
-const struct command command_run = {
-    .name = "run",
-    .operands = "",
-    .summary = "Sync with every target until nothing is left to do",
-    .about = "Without a target it captures and applies.",
-    .parameters = {{"sync", "TARGET", "a directory; may be given again", true},
-                   {"once", NULL, "end then: this version needs it", false}},
-    .run = run_run,
 };
 
 const struct command command_resync = {

@@ -17,6 +17,8 @@ struct node {
     struct target *target;
     node_notice_cb notice;
     void *notice_data;
+    bool (*stopped)(void *data); /* NULL: nobody stops it */
+    void *stopped_data;
 };
 
 MUST_CHECK enum status node_source(struct node *node, struct source **out,
@@ -48,6 +50,17 @@ MUST_CHECK enum status node_say_rules(struct sqlite_database *database,
                                       const struct table_rules *rules,
                                       node_notice_cb notice, void *data,
                                       struct error *err);
+
+/* A visit's four steps, with all locks; counts are added to report. When it is stopped it
+ * leaves the steps that are left. */
+MUST_CHECK enum status node_visit(struct node *node, const char *target,
+                                  struct visit_report *report, struct error *err);
+
+/* USAGE: what can never be a target. UNAVAILABLE: not a directory now. */
+MUST_CHECK enum status node_check_target(const char *target, struct error *err);
+
+/* Put the target's name before the failure's text, unless it begins so. */
+void node_name_target(struct error *err, enum status status, const char *target);
 
 void node_add_segments(struct segment_counts *sum, const struct segment_counts *more);
 

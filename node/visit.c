@@ -33,11 +33,9 @@ static enum status refuse_store(const char *target, struct error *err)
                      target);
 }
 
-static enum status open_transport(struct node *node, const char *target,
-                                  struct transport **out, struct error *err)
+enum status node_check_target(const char *target, struct error *err)
 {
     struct stat found;
-    enum status status;
 
     if (strstr(target, "://") != NULL || strcmp(target, "stdio") == 0) {
         return error_set(
@@ -56,8 +54,7 @@ static enum status open_transport(struct node *node, const char *target,
                          "%s: not a directory; a segment file is taken in by import",
                          target);
     }
-    status = refuse_store(target, err);
-    return status == STATUS_OK ? folder_open(out, target, node->store, err) : status;
+    return refuse_store(target, err);
 }
 
 void node_add_segments(struct segment_counts *sum, const struct segment_counts *more)
@@ -83,6 +80,11 @@ static void note(struct outcome *outcome, enum status status, const struct error
     outcome->err = *err;
 }
 
+static bool is_stopped(const struct node *node)
+{
+    return node->stopped != NULL && node->stopped(node->stopped_data);
+}
+
 /* Locks are held; the node may be yet to join. A failed capture ends the visit at once:
  * what follows would stand on a log that does not know its database. */
 static enum status visit(struct node *node, struct transport *transport,
@@ -97,7 +99,9 @@ static enum status visit(struct node *node, struct transport *transport,
 
     if (status == STATUS_OK && !plan.pending)
         status = node_capture_locked(node, &captured, err);
-    if (status != STATUS_OK)
+    report->captured.entries += captured.entries;
+    report->captured.changes += captured.changes;
+    if (status != STATUS_OK || is_stopped(node))
         return status;
     status =
         transport->ops->receive(transport, &counts, node->notice, node->notice_data, err);
@@ -111,7 +115,7 @@ static enum status visit(struct node *node, struct transport *transport,
             may_send = false;
         }
     }
-    if (!plan.pending || status == STATUS_OK) {
+    if ((!plan.pending || status == STATUS_OK) && !is_stopped(node)) {
         note(&outcome,
              node_say_rules(node->database, &node->config.rules, node->notice,
                             node->notice_data, err),
@@ -119,14 +123,12 @@ static enum status visit(struct node *node, struct transport *transport,
         status = node_apply_locked(node, &report->applied, err);
         note(&outcome, status, err);
     }
-    if (may_send)
+    if (may_send && !is_stopped(node))
         note(&outcome, transport->ops->send(transport, &counts, err), err);
     node_add_segments(&report->visit.sent, &counts.sent);
     node_add_segments(&report->visit.received, &counts.received);
     report->visit.segments_opened += counts.segments_opened;
     report->visit.unready += counts.unready;
-    report->captured.entries += captured.entries;
-    report->captured.changes += captured.changes;
     if (outcome.status != STATUS_OK)
         *err = outcome.err;
     return outcome.status;
@@ -198,8 +200,8 @@ static void no_notice(void *data, const char *line)
     (void)line;
 }
 
-static enum status sync_once(struct node *node, const char *target,
-                             struct visit_report *report, struct error *err)
+enum status node_visit(struct node *node, const char *target, struct visit_report *report,
+                       struct error *err)
 {
     struct transport *transport = NULL;
     enum status status;
@@ -207,7 +209,9 @@ static enum status sync_once(struct node *node, const char *target,
     assert(node->database != NULL);
     if (node->notice == NULL)
         node->notice = no_notice;
-    status = open_transport(node, target, &transport, err);
+    status = node_check_target(target, err);
+    if (status == STATUS_OK)
+        status = folder_open(&transport, target, node->store, err);
     if (status != STATUS_OK)
         return status;
     assert(transport != NULL);
@@ -224,7 +228,7 @@ enum status node_sync(struct node *node, const char *target, struct visit_report
                       struct error *err)
 {
     *report = (struct visit_report){0};
-    return sync_once(node, target, report, err);
+    return node_visit(node, target, report, err);
 }
 
 /* What a round that moved something has changed. */
@@ -234,12 +238,12 @@ static uint64_t moved(const struct visit_report *report)
            report->captured.entries + report->applied.captured;
 }
 
-/* Whether a failure names the target already: "stick: no such directory". */
-static bool begins_with_name(const char *text, const char *name)
+void node_name_target(struct error *err, enum status status, const char *target)
 {
-    size_t size = strlen(name);
+    size_t size = strlen(target);
 
-    return strncmp(text, name, size) == 0 && text[size] == ':';
+    if (strncmp(err->text, target, size) != 0 || err->text[size] != ':')
+        (void)error_wrap(err, status, target);
 }
 
 enum status node_run_once(struct node *node, const char *const *targets,
@@ -259,10 +263,9 @@ enum status node_run_once(struct node *node, const char *const *targets,
     for (int round = 0; round < ROUNDS_MAX; round++) {
         before = moved(report);
         for (size_t i = 0; i < target_count; i++) {
-            status = sync_once(node, targets[i], report, &failure);
-            if (status != STATUS_OK && target_count > 1 &&
-                !begins_with_name(failure.text, targets[i]))
-                (void)error_wrap(&failure, status, targets[i]);
+            status = node_visit(node, targets[i], report, &failure);
+            if (status != STATUS_OK && target_count > 1)
+                node_name_target(&failure, status, targets[i]);
             note(&outcome, status, &failure);
         }
         if (outcome.status != STATUS_OK || moved(report) == before)

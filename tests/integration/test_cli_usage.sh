@@ -49,8 +49,12 @@ says err "TARGET is empty"
 run 2 init ''
 says err "DATABASE is empty"
 run 2 history person
-run 2 run
-says err "--once"
+run 2 run --interval 0
+says err "seconds, 1 to"
+run 2 run --interval soon
+run 2 run --once --interval 5
+run 2 run --sync ssh://host/store
+says err "not a directory"
 run 2 log --since whenever
 run 2 log --format xml
 run 2 conflicts fix
