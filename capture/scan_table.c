@@ -355,7 +355,10 @@ static enum status compare_with(struct scan_table *table, struct scan_run *run,
             .before = buffer_view(&run->before),
         };
 
-        status = scan_add(table, run, txn, &change, holding, err);
+        if (run->yields)
+            status = scan_yield(table, txn, &change, &changed, err);
+        if (status == STATUS_OK && changed)
+            status = scan_add(table, run, txn, &change, holding, err);
     }
     return status;
 }
@@ -467,7 +470,7 @@ enum status scan_table_run(struct scan_table *table, struct scan_run *run,
 {
     enum status status = scan_rows(table, run, err);
 
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !run->yields)
         status = scan_gone(table, run, err);
     return status == STATUS_OK ? status
                                : error_wrap(err, status, table->table.definition->name);

@@ -19,6 +19,7 @@ struct scan_run {
                                 with its size */
     struct buffer after;     /* key where a walk stands */
     struct pending *pending; /* rows of the entry being made; NULL: no row comes twice */
+    bool yields; /* only rows that the fleet has otherwise: sqlite_scan_yield */
 };
 
 void scan_run_release(struct scan_run *run);

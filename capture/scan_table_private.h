@@ -1,4 +1,4 @@
-/* What scan_table.c, scan_gone.c and scan_kept.c share. */
+/* What scan_table.c, scan_gone.c, scan_kept.c and scan_yield.c share. */
 #ifndef CAPTURE_SCAN_TABLE_PRIVATE_H
 #define CAPTURE_SCAN_TABLE_PRIVATE_H
 
@@ -35,6 +35,11 @@ MUST_CHECK enum status scan_held_definition(struct scan_table *table,
                                             const struct row *holding,
                                             const struct definition **out,
                                             struct error *err);
+
+/* Of a change of a yielding scan: make it one that loses to the fleet's row. *wanted:
+ * there is one. */
+MUST_CHECK enum status scan_yield(struct scan_table *table, struct store_txn *txn,
+                                  struct change *change, bool *wanted, struct error *err);
 
 /* What the database held of a row before the change that is to be added. */
 MUST_CHECK enum status scan_holding(struct scan_table *table, struct scan_run *run,

@@ -29,6 +29,7 @@ struct sqlite_scan {
 /* What one scan is to be. */
 struct scan_order {
     bool base;        /* the first snapshot */
+    bool yields;      /* see sqlite_scan_yield() */
     const char *note; /* why; NULL: nobody says */
     uint64_t counter; /* of rowferry_state, as read in the same transaction */
     struct changeset_order *changesets; /* instead of a scan; NULL: none */
@@ -51,7 +52,7 @@ static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *
     bool base = order->base && kind == ENTRY_CHANGES;
     struct local_entry entry = {
         .kind = kind,
-        .flags = base ? ENTRY_BASE : 0,
+        .flags = base || (order->yields && kind == ENTRY_CHANGES) ? ENTRY_BASE : 0,
         .commit_us = base ? 0 : written_us,
         .updates = order->base ? seen + 1 : seen,
         .update_count = kind == ENTRY_TABLES ? !order->base : 2 - order->base,
@@ -97,14 +98,14 @@ static enum status tell_kept(struct sqlite_scan *scan, const struct scan_order *
                : status;
 }
 
-/* A first snapshot has what the outbox tells. */
+/* A first snapshot has what the outbox tells, and so have rows that yield. */
 static enum status take_outbox(struct sqlite_scan *scan, const struct scan_order *order,
                                struct capture_counts *counts, struct error *err)
 {
     struct sqlite_outbox_order outbox = {order->counter,
                                          scan->schema.catalog.schema_version};
     struct sqlite_outbox_result result = {0};
-    enum status status = order->base
+    enum status status = order->base || order->yields
                              ? sqlite_outbox_newest(scan->database, &result.taken, err)
                              : sqlite_outbox_drain(&scan->schema, &scan->run, &outbox,
                                                    &result, counts, err);
@@ -157,7 +158,7 @@ static enum status begin_scan(struct sqlite_scan *scan, const struct scan_order 
     if (status == STATUS_OK)
         status = scan_schema_open(&scan->schema, scan->database, scan->rules,
                                   run->appender, err);
-    if (status == STATUS_OK && !order->base)
+    if (status == STATUS_OK && !order->base && !order->yields)
         status = tell_kept(scan, order, counts, err);
     return status == STATUS_OK ? take_outbox(scan, order, counts, err) : status;
 }
@@ -256,12 +257,10 @@ static enum status raise_counter(struct sqlite_scan *scan,
     return status == STATUS_BUSY ? STATUS_OK : status;
 }
 
-static enum status capture(struct source *source, struct capture_counts *counts,
-                           struct error *err)
+static enum status capture_as(struct sqlite_scan *scan, struct scan_order order,
+                              struct capture_counts *counts, struct error *err)
 {
-    struct sqlite_scan *scan = scan_of(source);
     struct sqlite_state state;
-    struct scan_order order = {.note = scan->note};
     uint64_t entries = counts->entries;
     enum status status =
         sqlite_settle_begin(scan->database, scan->store, SQLITE_SETTLE_READ, &state, err);
@@ -337,6 +336,14 @@ enum status sqlite_scan_changesets(struct source *source, const char *const *pat
     return status;
 }
 
+static enum status capture(struct source *source, struct capture_counts *counts,
+                           struct error *err)
+{
+    struct sqlite_scan *scan = scan_of(source);
+
+    return capture_as(scan, (struct scan_order){.note = scan->note}, counts, err);
+}
+
 static void close_scan(struct source *source)
 {
     struct sqlite_scan *scan;
@@ -383,6 +390,20 @@ enum status sqlite_scan_base(struct source *source, struct capture_counts *count
         return status;
     status = scan_if_written(scan, &order, counts, err);
     sqlite_rollback(scan->database);
+    return status;
+}
+
+enum status sqlite_scan_yield(struct source *source, struct capture_counts *counts,
+                              struct error *err)
+{
+    struct sqlite_scan *scan = scan_of(source);
+    enum status status;
+
+    scan->complete = false;
+    scan->run.yields = true;
+    status = capture_as(scan, (struct scan_order){.yields = true}, counts, err);
+    scan->run.yields = false;
+    scan->complete = false;
     return status;
 }
 

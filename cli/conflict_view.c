@@ -100,6 +100,25 @@ static enum status side_json(struct view *view, const struct conflict *conflict,
     return status;
 }
 
+static const char *const rule_words[] = {
+    [RULE_LATER] = "later",
+    [RULE_ORIGIN] = "origin",
+    [RULE_JOINED] = "joined",
+};
+
+/* After the time when it was noticed. */
+static const char *const rule_remarks[] = {
+    [RULE_LATER] = "",
+    [RULE_ORIGIN] = ", at the same time",
+    [RULE_JOINED] = ", as its node joined",
+};
+
+static const char *const rule_sentences[] = {
+    [RULE_LATER] = "the later write won",
+    [RULE_ORIGIN] = "at the same time: the larger node id won",
+    [RULE_JOINED] = "the node joined and let the fleet's row win",
+};
+
 enum status conflict_print_json(struct view *view, const struct conflict *conflict,
                                 bool whole, struct error *err)
 {
@@ -111,7 +130,7 @@ enum status conflict_print_json(struct view *view, const struct conflict *confli
     json_put_text(object, "kind", conflict->two_inserts ? "key" : "row");
     status = row_put_names(view, object, conflict->table, conflict->key, err);
     json_put_time(object, "noticed", conflict->noticed_us);
-    json_put_text(object, "rule", conflict->rule == RULE_ORIGIN ? "origin" : "later");
+    json_put_text(object, "rule", rule_words[conflict->rule]);
     json_put_bool(object, "two_inserts", conflict->two_inserts);
     if (status == STATUS_OK && whole) {
         status = is_current(view, conflict, &current, err);
@@ -157,7 +176,7 @@ enum status conflict_print(struct view *view, const struct conflict *conflict,
     status = row_print_names(view, conflict->table, conflict->key, err);
     (void)fprintf(view->out, "  noticed %s%s%s\n", time_text(conflict->noticed_us, time),
                   conflict->two_inserts ? ", two rows, one key" : "",
-                  conflict->rule == RULE_ORIGIN ? ", at the same time" : "");
+                  rule_remarks[conflict->rule]);
     if (status == STATUS_OK)
         status =
             side_text(view, conflict, &conflict->winner, &conflict->loser, "won ", err);
@@ -378,10 +397,7 @@ static enum status print_first_lines(struct view *view, const struct conflict *c
         status = is_current(view, conflict, &current, err);
     (void)fprintf(view->out, "%s\nnoticed %s; %s\n%s\n",
                   conflict->two_inserts ? ", two rows, one key" : "",
-                  time_local(conflict->noticed_us, time),
-                  conflict->rule == RULE_ORIGIN
-                      ? "at the same time: the larger node id won"
-                      : "the later write won",
+                  time_local(conflict->noticed_us, time), rule_sentences[conflict->rule],
                   current ? "" : "the row was written again since\n");
     return status;
 }

@@ -1,5 +1,6 @@
 /* rowferry init: make a node, its store, and a fleet or a place in one. */
 #include "cli/commands.h"
+#include "cli/first_sync.h"
 #include "cli/json.h"
 #include "cli/print.h"
 #include "cli/progress_line.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 
 /* Places in the table of parameters below. */
-enum { NAME, TABLES, CHECK, JOIN, CREATE_TABLES, TAKE_OVER, SETTINGS };
+enum { NAME, TABLES, CHECK, JOIN, CREATE_TABLES, TAKE_OVER, SETTINGS, PREFER, FROM };
 
 static const char *const direction_words[] = {
     [TABLE_BOTH] = "both",
@@ -150,7 +151,8 @@ static json_t *numbers_json(const struct init_report *report)
 }
 
 static void print_json(const struct init_report *report,
-                       const struct init_options *options)
+                       const struct init_options *options,
+                       const struct visit_report *visit)
 {
     json_t *object = json_make_object(), *tables = json_make_array(),
            *skipped = json_make_array(), *silent = json_make_array();
@@ -191,12 +193,13 @@ static void print_json(const struct init_report *report,
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
     json_put(object, "skipped", skipped);
-    if (report->joins)
+    if (report->joins || report->again)
         json_put(object, "foreign_keys", json_null());
     else
         json_put_bool(object, "foreign_keys", report->broken == NULL);
     if (report->broken != NULL)
         json_put_text(object, "broken", report->broken);
+    first_sync_json(object, report, visit);
     json_print_line(stdout, object);
 }
 
@@ -297,6 +300,10 @@ static void print_text(const struct init_report *report,
     char id[NODE_ID_TEXT_SIZE];
 
     node_id_text(report->node, id);
+    if (report->again) {
+        first_sync_announce(report, options);
+        return;
+    }
     if (options->check) {
         (void)printf("nothing was changed; init would make node %s in %s\n", report->name,
                      options->store);
@@ -318,8 +325,7 @@ static void print_text(const struct init_report *report,
     print_lacking(&report->catalog);
     print_silent(report);
     print_numbers(report);
-    if (report->joins && !options->check)
-        (void)printf("the fleet's rows come with the first sync\n");
+    first_sync_announce(report, options);
 }
 
 static enum status run_init(const struct invocation *invocation, struct error *err)
@@ -336,22 +342,28 @@ static enum status run_init(const struct invocation *invocation, struct error *e
         .take_over = values[TAKE_OVER] != NULL,
         .progress = progress_line_watcher(invocation->line),
         .settings = values[SETTINGS],
+        .from = values[FROM],
         .notice = report_notice,
         .notice_data = (void *)(uintptr_t)invocation,
     };
+    struct visit_report visit = {0};
     struct init_report report;
-    enum status status;
+    enum status status = first_sync_read_prefer(values[PREFER], &options.prefer, err);
 
-    status = node_init(&options, &report, err);
+    if (status == STATUS_OK)
+        status = node_init(&options, &report, err);
     progress_line_erase(invocation->line);
     if (status != STATUS_OK)
         return status;
-    if (invocation->json)
-        print_json(&report, &options);
-    else
+    if (!invocation->json)
         print_text(&report, &options);
+    if (options.from != NULL && !options.check)
+        status = first_sync_run(invocation, options.from, &visit, err);
+    if (invocation->json)
+        print_json(&report, &options,
+                   options.from != NULL && !options.check ? &visit : NULL);
     init_report_release(&report);
-    return STATUS_OK;
+    return status;
 }
 
 const struct command command_init = {
@@ -360,7 +372,9 @@ const struct command command_init = {
     .summary = "Make a node of DATABASE (sqlite:PATH): its store, and a new fleet",
     .about =
         "With --join the node becomes a member of the fleet that FILE is a token of;\n"
-        "its rows come with the first sync.",
+        "its rows come with the first sync, which --from does at once. Rows that differ\n"
+        "from the fleet's are refused then, until --prefer says which are right; for a\n"
+        "store that is there: init DATABASE --prefer WHICH.",
     .parameters = {{"name", "NAME", "of the node; else the host's", false},
                    {"tables", "LIST", "only these, with commas between", false},
                    {"check", NULL, "say what would be, change nothing", false},
@@ -368,7 +382,9 @@ const struct command command_init = {
                    {"create-tables", NULL, "make the fleet's tables, and the file",
                     false},
                    {"take-over", NULL, "though DATABASE belongs to another store", false},
-                   {"settings", "FILE", "begin with these lines of rowferry.ini", false}},
+                   {"settings", "FILE", "begin with these lines of rowferry.ini", false},
+                   {"prefer", "WHICH", "where rows differ: fleet or local", false},
+                   {"from", "TARGET", "with --join: sync with it at once", false}},
     .operands_min = 1,
     .operands_max = 1,
     .run = run_init,

@@ -52,7 +52,7 @@ json_t *segment_json(const struct segment_counts *counts)
     return object;
 }
 
-static void visit_json(const struct visit_report *report, const char *target)
+json_t *visit_json(const struct visit_report *report, const char *target)
 {
     json_t *object = json_make_object();
 
@@ -66,7 +66,7 @@ static void visit_json(const struct visit_report *report, const char *target)
     json_put_number(object, "segments_opened", report->visit.segments_opened);
     json_put_number(object, "unready", report->visit.unready);
     json_put(object, "applied", apply_json(&report->applied));
-    json_print_line(stdout, object);
+    return object;
 }
 
 static void print_captured(const struct visit_report *report)
@@ -104,7 +104,7 @@ static void print_exchanged(const struct visit_report *report)
 void report_visit(const struct visit_report *report, const char *target, bool json)
 {
     if (json) {
-        visit_json(report, target);
+        json_print_line(stdout, visit_json(report, target));
         return;
     }
     print_captured(report);
@@ -125,7 +125,7 @@ static void print_applied(const struct apply_counts *applied)
 void report_moved(const struct visit_report *report, const char *target, bool json)
 {
     if (json) {
-        visit_json(report, target);
+        json_print_line(stdout, visit_json(report, target));
     } else {
         print_captured(report);
         print_released(&report->applied);

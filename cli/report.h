@@ -29,6 +29,9 @@ void report_notice(void *data, const char *line);
 /* A line when apply has deleted parents of rows that are not replicated. */
 void report_orphaned(const struct apply_counts *counts);
 
+/* The same object. */
+json_t *visit_json(const struct visit_report *report, const char *target);
+
 json_t *capture_json(const struct capture_counts *counts);
 json_t *apply_json(const struct apply_counts *counts);
 json_t *segment_json(const struct segment_counts *counts);

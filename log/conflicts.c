@@ -74,7 +74,7 @@ enum status conflict_get(struct store_txn *txn, uint64_t number, struct conflict
         return status;
     *out = (struct conflict){.number = number};
     if (!bytes_take(&in, 4, &table) || !bytes_take(&in, 8, &out->noticed_us) ||
-        !bytes_take(&in, 1, &rule) || rule < RULE_LATER || rule > RULE_ORIGIN ||
+        !bytes_take(&in, 1, &rule) || rule < RULE_LATER || rule > RULE_JOINED ||
         !bytes_take(&in, 1, &flags) || flags > 1 || !bytes_take_sized(&in, &out->key) ||
         !side_take(&in, &out->loser) || !side_take(&in, &out->winner) || in.size != 0)
         return error_set(err, STATUS_CORRUPT, "conflict %llu does not decode",

@@ -8,6 +8,7 @@
 enum conflict_rule {
     RULE_LATER = 1,  /* the larger timestamp won */
     RULE_ORIGIN = 2, /* equal timestamps: the larger node id */
+    RULE_JOINED = 3, /* the loser's node joined so that the fleet's rows win */
 };
 
 struct conflict_side {

@@ -13,7 +13,8 @@ enum entry_kind { ENTRY_CHANGES = 1, ENTRY_TABLES = 2, ENTRY_MEMBER = 3 };
 
 enum entry_flag {
     ENTRY_PARTIAL = 1, /* for a filtered peer: changes were left out */
-    ENTRY_BASE = 2,    /* rows that were there when the fleet was founded */
+    ENTRY_BASE = 2, /* rows that were there when the fleet was founded, or when this node
+                       joined and let the fleet's win (log/merge.h) */
 };
 
 enum entry_field {

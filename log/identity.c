@@ -62,6 +62,15 @@ enum status identity_make(struct identity *out, const char *name, struct error *
     return STATUS_OK;
 }
 
+void identity_rank(struct identity *identity, bool founds)
+{
+    const uint64_t highest = UINT64_C(1) << 63;
+
+    identity->node = founds ? identity->node | highest : identity->node & ~highest;
+    if (identity->node == 0)
+        identity->node = 1;
+}
+
 /* A token, one line of printable ASCII.
  *
  *  "rowferry-join-1:"

@@ -9,6 +9,11 @@
 MUST_CHECK enum status identity_make(struct identity *out, const char *name,
                                      struct error *err);
 
+/* Put the node's id above those of all that join, or below the founder's: the highest bit
+ * is set, or not. So of two base rows with one key (log/version.h) the founder's wins.
+ * What else there is to the id stays. */
+void identity_rank(struct identity *identity, bool founds);
+
 /* The token: "rowferry-join-1:" base64(fleet id, key generation 4, key) ":" checksum, no
  * newline. text has room for TOKEN_TEXT_SIZE. */
 enum { TOKEN_TEXT_SIZE = 160 };

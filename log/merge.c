@@ -16,7 +16,8 @@ struct known {
     struct version version;
     struct place place;
     bool live;
-    bool began; /* it began the row's life */
+    bool began;  /* it began the row's life */
+    bool yields; /* see yields() */
     uint64_t definition_origin;
     uint32_t definition;
     struct bytes image;
@@ -69,6 +70,21 @@ static bool has_seen(const struct merge *merge, const struct change *change,
     return version_vector_get(merge->context, earlier->origin) >= earlier->origin_seq;
 }
 
+/* Whether it is a row of a node that joined for the fleet's to win: with the version of a
+ * base row, and it says which of the fleet's it had not seen. */
+static bool yields(const struct version *version, const struct change *change)
+{
+    return version->stamp_us == 0 && change->has_unseen;
+}
+
+static enum conflict_rule rule_of(const struct version *loser,
+                                  const struct version *winner, bool loser_yields)
+{
+    if (loser_yields)
+        return RULE_JOINED;
+    return loser->stamp_us == winner->stamp_us ? RULE_ORIGIN : RULE_LATER;
+}
+
 static enum status same_content(struct merge *merge, const struct incoming *in,
                                 const struct known *known, bool *same, struct error *err)
 {
@@ -116,14 +132,16 @@ static enum status add_conflict(struct merge *merge, const struct incoming *in,
         .table = in->table.id,
         .key = change->key,
         .noticed_us = merge->now_us,
-        .rule =
-            mine.version.stamp_us == theirs.version.stamp_us ? RULE_ORIGIN : RULE_LATER,
-        .two_inserts = change->op == CHANGE_INSERT && known->began,
+        .two_inserts =
+            yields(&in->version, change) || (change->op == CHANGE_INSERT && known->began),
         .loser = newer ? theirs : mine,
         .winner = newer ? mine : theirs,
     };
-    enum status status = conflict_add(merge->txn, &conflict, &added, err);
+    enum status status;
 
+    conflict.rule = rule_of(&conflict.loser.version, &conflict.winner.version,
+                            newer ? known->yields : yields(&in->version, change));
+    status = conflict_add(merge->txn, &conflict, &added, err);
     if (status == STATUS_OK && added)
         merge->conflicts++;
     return status;
@@ -204,6 +222,7 @@ static enum status walk_history(struct merge *merge, const struct incoming *in,
                                   .place = {earlier.seq, earlier.index},
                                   .live = earlier.change.op != CHANGE_DELETE,
                                   .began = earlier.change.op == CHANGE_INSERT,
+                                  .yields = yields(&earlier.version, &earlier.change),
                                   .definition_origin = earlier.version.origin,
                                   .definition = earlier.change.definition,
                                   .image = earlier.change.image,

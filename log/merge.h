@@ -5,7 +5,13 @@
  * Every pair of concurrent writes of a row with other content gives its smaller one a
  * conflict record, whatever the order of arrival: an incoming change is held not only
  * against the winner but against each earlier change of the row that it had not seen,
- * which the row's history (a chain of places) finds. Private to log/. */
+ * which the row's history (a chain of places) finds.
+ *
+ * A node that joins with rows of its own and lets the fleet's win logs those that differ
+ * as base rows, each with the fleet's winner as `unseen`: by its version it loses to
+ * every other write (to the fleet's base rows, too: log/identity.h), by `unseen` it is
+ * concurrent. So this merge records it as a conflict on every node, and needs to be told
+ * nothing. Private to log/. */
 #ifndef LOG_MERGE_H
 #define LOG_MERGE_H
 

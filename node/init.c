@@ -15,10 +15,11 @@
 #include "node/cradle.h"
 #include "node/database_url.h"
 #include "node/foreign_keys.h"
+#include "node/join_again.h"
 #include "node/own_state.h"
 #include "node/path.h"
+#include "node/token_file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -27,8 +28,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { TOKEN_FILE_MAX = 4096 };
 
 struct making {
     const struct init_options *options;
@@ -60,27 +59,6 @@ void init_report_release(struct init_report *report)
 }
 
 /* ---- what is given */
-
-static enum status read_token(struct identity *identity, const char *path,
-                              struct error *err)
-{
-    char text[TOKEN_FILE_MAX];
-    bool piped = strcmp(path, "-") == 0;
-    FILE *file = piped ? stdin : fopen(path, "re");
-    size_t size;
-    enum status status;
-
-    if (file == NULL)
-        return path_failed(err, path);
-    size = fread(text, 1, sizeof text - 1, file);
-    text[size] = '\0';
-    if (!piped)
-        (void)fclose(file);
-    status = token_read(identity, text, err);
-    sodium_memzero(text, sizeof text);
-    return status == STATUS_OK ? status
-                               : error_wrap(err, status, piped ? "standard input" : path);
-}
 
 static enum status name_places(struct making *making, struct error *err)
 {
@@ -129,23 +107,10 @@ static enum status make_identity(struct making *making, struct error *err)
         return error_wrap(err, status, name != NULL ? "--name" : "the host's name");
     if (making->left_id != 0)
         making->identity.node = making->left_id;
+    identity_rank(&making->identity, making->options->join == NULL);
     if (making->options->join != NULL)
-        status = read_token(&making->identity, making->options->join, err);
+        status = token_file_read(&making->identity, making->options->join, err);
     return status;
-}
-
-static bool holds_files(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    bool found = false;
-
-    if (dir == NULL)
-        return false;
-    for (struct dirent *entry = readdir(dir); entry != NULL && !found;
-         entry = readdir(dir))
-        found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    (void)closedir(dir);
-    return found;
 }
 
 /* ---- the database */
@@ -265,7 +230,10 @@ static enum status put_meta(struct making *making, struct error *err)
     struct join_plan plan = {
         .pending = true,
         .create_tables = making->options->create_tables,
-        .take_over = making->options->take_over,
+        /* A dead init may have been about to found a fleet. */
+        .take_over = making->options->take_over ||
+                     (making->left_id != 0 && making->state.store == making->left_id),
+        .prefer = making->options->prefer,
     };
     struct store_txn *txn = NULL;
     enum status status = store_begin(making->store, TXN_WRITE, &txn, err);
@@ -402,6 +370,7 @@ static void fill_report(struct making *making)
     memcpy(report->name, making->identity.name, sizeof report->name);
     memcpy(report->fleet, making->identity.fleet, FLEET_ID_SIZE);
     report->joins = making->options->join != NULL;
+    report->prefer = making->options->prefer;
 }
 
 /* There is something where the store is to be: a store that an init put there and died
@@ -434,13 +403,41 @@ static enum status find_placed(struct making *making, struct error *err)
     return status;
 }
 
+/* What is said for a node that joins is for one that is made now, or is there already.
+ * *again: the latter; all is done. */
+static enum status check_joining(struct making *making, bool *again, struct error *err)
+{
+    const struct init_options *options = making->options;
+    bool joins = options->prefer != PREFER_NEITHER || options->from != NULL;
+    enum status status = STATUS_OK;
+
+    if (options->from != NULL)
+        status = node_check_target(options->from, err);
+    if (status != STATUS_OK || !joins)
+        return status;
+    if (!options->check && path_holds_files(making->place) &&
+        !cradle_is_left(making->place)) {
+        *again = true;
+        return join_again(options, making->place, making->path, making->report, err);
+    }
+    if (options->join != NULL)
+        return STATUS_OK;
+    return error_set(err, STATUS_USAGE, "%s goes with --join",
+                     options->from != NULL ? "--from" : "--prefer");
+}
+
 static enum status make(struct making *making, bool *placed, struct error *err)
 {
+    bool again = false;
     enum status status = name_places(making, err);
 
     if (status == STATUS_OK)
+        status = check_joining(making, &again, err);
+    if (again)
+        return status;
+    if (status == STATUS_OK)
         status = read_settings(making, err);
-    if (status == STATUS_OK && holds_files(making->place)) {
+    if (status == STATUS_OK && path_holds_files(making->place)) {
         status = find_placed(making, err);
         *placed = status == STATUS_OK;
     } else if (status == STATUS_OK) {
@@ -473,9 +470,9 @@ enum status node_init(const struct init_options *options, struct init_report *re
         return error_set(err, STATUS_USAGE, "--create-tables goes with --join");
     config_init(&making.config);
     status = make(&making, &placed, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !report->again)
         fill_report(&making);
-    else
+    else if (status != STATUS_OK)
         init_report_release(report);
     if (placed)
         making.end = CRADLE_FORGET;

@@ -8,6 +8,8 @@
  * the entry in the log, and goes on. */
 #include "node/node_private.h"
 
+#include "capture/sqlite_scan.h"
+#include "log/conflicts.h"
 #include "log/log_reader.h"
 #include "log/plan.h"
 #include "log/segment.h"
@@ -20,7 +22,14 @@
 #include <string.h>
 
 /* META_JOIN: one byte of flags; empty when there is nothing left to join. */
-enum { JOIN_PENDING = 1, JOIN_CREATE_TABLES = 2, JOIN_TAKE_OVER = 4, JOIN_MET = 8 };
+enum {
+    JOIN_PENDING = 1,
+    JOIN_CREATE_TABLES = 2,
+    JOIN_TAKE_OVER = 4,
+    JOIN_MET = 8,
+    JOIN_PREFER_FLEET = 16,
+    JOIN_PREFER_LOCAL = 32,
+};
 
 static enum status put_join(struct store *store, struct bytes value, struct error *err)
 {
@@ -41,7 +50,9 @@ static uint8_t flags_of(const struct join_plan *plan)
 {
     return (uint8_t)((plan->pending ? JOIN_PENDING : 0) |
                      (plan->create_tables ? JOIN_CREATE_TABLES : 0) |
-                     (plan->take_over ? JOIN_TAKE_OVER : 0) | (plan->met ? JOIN_MET : 0));
+                     (plan->take_over ? JOIN_TAKE_OVER : 0) | (plan->met ? JOIN_MET : 0) |
+                     (plan->prefer == PREFER_FLEET ? JOIN_PREFER_FLEET : 0) |
+                     (plan->prefer == PREFER_LOCAL ? JOIN_PREFER_LOCAL : 0));
 }
 
 enum status join_remember(struct store *store, const struct join_plan *plan,
@@ -68,6 +79,9 @@ enum status join_recall(struct store *store, struct join_plan *plan, struct erro
             .create_tables = (flags & JOIN_CREATE_TABLES) != 0,
             .take_over = (flags & JOIN_TAKE_OVER) != 0,
             .met = (flags & JOIN_MET) != 0,
+            .prefer = (flags & JOIN_PREFER_FLEET) != 0   ? PREFER_FLEET
+                      : (flags & JOIN_PREFER_LOCAL) != 0 ? PREFER_LOCAL
+                                                         : PREFER_NEITHER,
         };
     }
     store_abort(txn);
@@ -260,14 +274,20 @@ enum status node_count_rows(struct sqlite_database *database,
 /* ---- the first sync */
 
 static enum status meet_rows(struct node *node, const struct join_plan *plan,
-                             struct error *err)
+                             uint64_t founder, struct error *err)
 {
     struct join_plan met = *plan;
+    struct meeting_terms terms = {
+        .prefer = plan->prefer,
+        .again = plan->met,
+        .founder = founder,
+    };
     uint8_t flags;
 
     met.met = true;
     flags = flags_of(&met);
-    return meeting_hold(node, plan->met, (struct bytes){&flags, 1}, err);
+    terms.said = (struct bytes){&flags, 1};
+    return meeting_hold(node, &terms, err);
 }
 
 /* One transaction: all of it or, after a kill, nothing but what the store says of the
@@ -291,7 +311,7 @@ static enum status enter_database(struct node *node, const struct join_plan *pla
     if (status == STATUS_OK && plan->create_tables)
         status = create_tables(node, tables, err);
     if (status == STATUS_OK) /* after that: --tables may name some that were not there */
-        status = meet_rows(node, plan, err);
+        status = meet_rows(node, plan, tables->founder, err);
     state = (struct sqlite_state){
         .store = identity->node,
         .incarnation = identity->incarnation,
@@ -326,7 +346,19 @@ static enum status observe_log(struct store *store, struct error *err)
     return status;
 }
 
-static enum status enter_log(struct node *node, struct error *err)
+/* What the fleet has otherwise is logged as losing to that; what is like it, or only
+ * here, is for capture. Killed after it, the next call finds nothing that differs. */
+static enum status yield_rows(struct node *node, struct error *err)
+{
+    struct capture_counts counts = {0};
+    struct source *source = NULL;
+    enum status status = node_source(node, &source, err);
+
+    return status == STATUS_OK ? sqlite_scan_yield(source, &counts, err) : status;
+}
+
+static enum status enter_log(struct node *node, const struct join_plan *plan,
+                             struct error *err)
 {
     struct store_txn *txn = NULL;
     struct capture_counts counts = {0};
@@ -341,6 +373,8 @@ static enum status enter_log(struct node *node, struct error *err)
         if (status == STATUS_OK)
             status = join_log_member(node->store, true, err);
     }
+    if (status == STATUS_OK && plan->prefer == PREFER_FLEET)
+        status = yield_rows(node, err);
     if (status == STATUS_OK)
         status = node_capture_locked(node, &counts, err);
     return status == STATUS_OK ? put_join(node->store, (struct bytes){0}, err) : status;
@@ -378,8 +412,21 @@ static enum status take_foreign_keys(struct node *node, uint64_t founder,
     return status;
 }
 
-enum status join_finish(struct node *node, struct error *err)
+static enum status count_conflicts(struct store *store, uint64_t *count,
+                                   struct error *err)
 {
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = conflict_count(txn, count, err);
+    store_abort(txn);
+    return status;
+}
+
+enum status join_finish(struct node *node, uint64_t *conflicts, struct error *err)
+{
+    uint64_t before = 0, after = 0;
     struct store_txn *txn = NULL;
     struct fleet_tables tables = {0};
     struct join_plan plan;
@@ -396,7 +443,12 @@ enum status join_finish(struct node *node, struct error *err)
     if (status == STATUS_OK)
         status = take_foreign_keys(node, tables.founder, err);
     if (status == STATUS_OK)
-        status = enter_log(node, err);
+        status = count_conflicts(node->store, &before, err);
+    if (status == STATUS_OK)
+        status = enter_log(node, &plan, err);
+    if (status == STATUS_OK)
+        status = count_conflicts(node->store, &after, err);
+    *conflicts += status == STATUS_OK ? after - before : 0;
     free(tables.definitions);
     return status;
 }

@@ -2,21 +2,20 @@
 
 #include "log/rows.h"
 #include "log/tables.h"
+#include "node/meeting_side.h"
 #include "node/table_rows.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-enum { FOUND_SIZE = 700 };
 
 struct meeting {
     struct node *node;
     struct sqlite_catalog catalog;
     struct store_txn *txn; /* reading */
-    bool hold;             /* second pass: say that equal rows are held */
-    uint64_t equal;
+    bool hold;             /* second pass: say which rows are held */
+    bool hold_all;         /* those that differ too */
+    uint64_t to_hold;      /* there are so many */
     struct buffer keys; /* of rows to be changed in the store, each with what is held of
                            it where that is neither the winner nor nothing */
     struct buffer rest;
@@ -179,7 +178,7 @@ static enum status meet_row(struct meeting *meeting, struct table_rows *rows,
     if (status != STATUS_OK)
         return status;
     *differs = rows->changed_count > 0;
-    meeting->equal += !*differs;
+    meeting->to_hold += meeting->hold_all || !*differs;
     if (*differs && meeting->visit != NULL) {
         meeting->stopped = !meeting->visit(
             meeting->data, &(struct diff_row){.definition = rows->definition,
@@ -188,7 +187,7 @@ static enum status meet_row(struct meeting *meeting, struct table_rows *rows,
                                               .columns = rows->changed,
                                               .column_count = rows->changed_count});
     }
-    return meeting->hold && !*differs
+    return meeting->hold && (meeting->hold_all || !*differs)
                ? note_key(meeting, key, buffer_view(&meeting->rest), err)
                : STATUS_OK;
 }
@@ -262,15 +261,13 @@ static enum status meet_table(struct meeting *meeting,
     return status == STATUS_OK ? status : error_wrap(err, status, definition->name);
 }
 
-/* All tables; found: "item 3, part 1", what differs. */
-static enum status meet_tables(struct meeting *meeting, char found[FOUND_SIZE],
+/* All tables. found may be NULL. */
+static enum status meet_tables(struct meeting *meeting, struct differing *found,
                                struct error *err)
 {
-    size_t used = 0;
     enum status status = STATUS_OK;
 
-    found[0] = '\0';
-    meeting->equal = 0;
+    meeting->to_hold = 0;
     meeting->counts = (struct diff_counts){.joining = true};
     progress_begin(&meeting->progress, store_progress(meeting->node->store),
                    &(struct progress_state){.step = "meet", .unit = PROGRESS_ROWS});
@@ -278,7 +275,6 @@ static enum status meet_tables(struct meeting *meeting, char found[FOUND_SIZE],
          status == STATUS_OK && !meeting->stopped && i < meeting->catalog.count; i++) {
         const struct definition *definition = meeting->catalog.definitions[i];
         uint64_t different = 0;
-        int more;
 
         /* What such a table holds is nobody else's business, and gives way. */
         if (table_rules_direction(&meeting->node->config.rules, definition->local_name) ==
@@ -286,12 +282,8 @@ static enum status meet_tables(struct meeting *meeting, char found[FOUND_SIZE],
             continue;
         status = meet_table(meeting, definition, &different, err);
         meeting->counts.changed += different;
-        if (different == 0 || used >= FOUND_SIZE - 1)
-            continue;
-        more = snprintf(found + used, FOUND_SIZE - used, "%s%s %" PRIu64,
-                        used > 0 ? ", " : "", definition->local_name, different);
-        assert(more > 0);
-        used += (size_t)more;
+        if (different > 0 && found != NULL)
+            differing_add(found, definition->local_name, different);
     }
     return status;
 }
@@ -339,36 +331,30 @@ static enum status read_tables(struct meeting *meeting, struct error *err)
     return status == STATUS_OK ? refuse_doubt(&meeting->catalog, err) : status;
 }
 
-static enum status meet(struct meeting *meeting, bool again, struct bytes said,
+static enum status meet(struct meeting *meeting, const struct meeting_terms *terms,
                         struct error *err)
 {
-    char found[FOUND_SIZE];
+    struct differing found = {0};
     enum status status = read_tables(meeting, err);
 
     if (status == STATUS_OK)
-        status = meet_tables(meeting, found, err);
-    if (status == STATUS_OK && found[0] != '\0') {
-        return error_set(
-            err, STATUS_REFUSED,
-            "%s: rows are not as the fleet has them (%s; `rowferry diff` lists "
-            "them): make them equal or take them out, and sync again; until then the "
-            "fleet's entries stay in the store, and the database is as it was",
-            meeting->node->path, found);
-    }
-    if (status == STATUS_OK && again)
+        status = meet_tables(meeting, &found, err);
+    if (status == STATUS_OK && meeting->counts.changed > 0)
+        status = meeting_take_side(meeting->node, terms, &found, err);
+    if (status == STATUS_OK && terms->again)
         status = take_back(meeting, err);
-    if (status != STATUS_OK || meeting->equal == 0)
+    if (status != STATUS_OK || meeting->to_hold == 0)
         return status;
-    status = say(meeting->node, said, err);
+    status = say(meeting->node, terms->said, err);
     meeting->hold = true;
-    return status == STATUS_OK ? meet_tables(meeting, found, err) : status;
+    return status == STATUS_OK ? meet_tables(meeting, NULL, err) : status;
 }
 
-enum status meeting_hold(struct node *node, bool again, struct bytes said,
+enum status meeting_hold(struct node *node, const struct meeting_terms *terms,
                          struct error *err)
 {
-    struct meeting meeting = {.node = node};
-    enum status status = meet(&meeting, again, said, err);
+    struct meeting meeting = {.node = node, .hold_all = terms->prefer == PREFER_LOCAL};
+    enum status status = meet(&meeting, terms, err);
 
     sqlite_catalog_release(&meeting.catalog);
     buffer_release(&meeting.keys);
@@ -402,7 +388,6 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
 {
     struct meeting meeting = {
         .node = node, .visit = visit, .data = data, .compare_only = true};
-    char found[FOUND_SIZE];
     uint64_t last_seq = 0;
     enum status status = sqlite_begin_read(node->database, err);
 
@@ -412,7 +397,7 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
     if (status == STATUS_OK)
         status = read_tables(&meeting, err);
     if (status == STATUS_OK)
-        status = meet_tables(&meeting, found, err);
+        status = meet_tables(&meeting, NULL, err);
     sqlite_rollback(node->database);
     sqlite_catalog_release(&meeting.catalog);
     buffer_release(&meeting.rest);
@@ -424,7 +409,7 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
         return STATUS_OK;
     return error_set(err, STATUS_DIFFERENT,
                      "%s: %" PRIu64 " row%s not as the fleet has %s: make equal or take "
-                     "out what is listed, and sync again",
+                     "out what is listed, or say init --prefer, and sync again",
                      node->path, counts->changed, counts->changed == 1 ? " is" : "s are",
                      counts->changed == 1 ? "it" : "them");
 }

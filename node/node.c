@@ -330,6 +330,7 @@ enum status node_apply_locked(struct node *node, struct apply_counts *counts,
 static enum status begin_half(struct node *node, bool *import, struct error *err)
 {
     struct join_plan plan;
+    uint64_t conflicts = 0;
     enum status status = join_recall(node->store, &plan, err);
 
     if (status != STATUS_OK)
@@ -338,7 +339,7 @@ static enum status begin_half(struct node *node, bool *import, struct error *err
     status = node_lock(node, *import, err);
     if (status != STATUS_OK)
         return status;
-    status = join_finish(node, err);
+    status = join_finish(node, &conflicts, err);
     if (status == STATUS_OK)
         status = node_say_rules(node->database, &node->config.rules, node->notice,
                                 node->notice_data, err);

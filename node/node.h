@@ -16,6 +16,14 @@ struct node;
 
 typedef void (*node_notice_cb)(void *data, const char *line);
 
+/* Whose rows are to be shown where those that a joining database has are not as the
+ * fleet's. */
+enum join_prefer {
+    PREFER_NEITHER, /* the first sync is refused */
+    PREFER_FLEET,   /* its own become conflicts */
+    PREFER_LOCAL,   /* its own become new writes */
+};
+
 struct init_options {
     const char *database; /* "sqlite:PATH" */
     const char *store;    /* directory to make */
@@ -24,8 +32,10 @@ struct init_options {
     const char *settings; /* a file as rowferry.ini, to begin with; NULL: none */
     const char *join;   /* token file, "-" for standard input; NULL: found a new fleet */
     bool create_tables; /* with join: make the founder's tables, and a missing file */
-    bool check;         /* say what would be, change nothing */
-    bool take_over;     /* the database's rowferry_state may name another store */
+    enum join_prefer prefer; /* remembered until the first sync */
+    const char *from; /* checked: what the caller syncs with at once; NULL: nothing */
+    bool check;       /* say what would be, change nothing */
+    bool take_over;   /* the database's rowferry_state may name another store */
     const struct wall_clock *clock;  /* NULL: the system's */
     const struct progress *progress; /* who watches; NULL: nobody */
     node_notice_cb notice;           /* may be NULL */
@@ -45,7 +55,9 @@ struct init_report {
     uint8_t fleet[FLEET_ID_SIZE];
     uint64_t tables;
     uint64_t rows;
-    bool joins;                    /* the fleet's rows come with the first sync */
+    bool joins; /* the fleet's rows come with the first sync */
+    bool again; /* the node was there before: nothing below is said */
+    enum join_prefer prefer;
     struct sqlite_catalog catalog; /* what is replicated and what is not, and why */
     struct sqlite_outsiders outsiders;
     struct init_rule *rules; /* for catalog's definitions */
@@ -54,10 +66,12 @@ struct init_report {
 };
 void init_report_release(struct init_report *report);
 
-/* Make a node. On failure neither store nor database is changed; killed in the middle,
- * the same call again succeeds. On success the caller releases report. USAGE: not a
- * database's URL, a bad name. UNAVAILABLE, BUSY: the database. REFUSED: there is a store
- * already, the database belongs to another, not a token. */
+/* Make a node. With prefer or from also, for the node whose store it is and which has not
+ * joined yet: remember what is said of that. On failure neither store nor database is
+ * changed; killed in the middle, the same call again succeeds. On success the caller
+ * releases report. USAGE: not a database's URL, a bad name. UNAVAILABLE, BUSY: the
+ * database. REFUSED: there is a store already, the database belongs to another, not a
+ * token. */
 MUST_CHECK enum status node_init(const struct init_options *options,
                                  struct init_report *report, struct error *err);
 
@@ -101,6 +115,10 @@ MUST_CHECK enum status node_capture_changesets(struct node *node,
                                                const char *const *paths, size_t count,
                                                struct capture_counts *counts,
                                                struct error *err);
+
+/* Whether target is one to sync with. USAGE: it can never be. UNAVAILABLE: it is not a
+ * directory now. */
+MUST_CHECK enum status node_check_target(const char *target, struct error *err);
 
 /* Capture what is new, exchange with target (a directory), apply what came. What one step
  * refuses does not keep the later ones from what they can do; the first failure is

@@ -56,9 +56,6 @@ MUST_CHECK enum status node_say_rules(struct sqlite_database *database,
 MUST_CHECK enum status node_visit(struct node *node, const char *target,
                                   struct visit_report *report, struct error *err);
 
-/* USAGE: what can never be a target. UNAVAILABLE: not a directory now. */
-MUST_CHECK enum status node_check_target(const char *target, struct error *err);
-
 /* Put the target's name before the failure's text, unless it begins so. */
 void node_name_target(struct error *err, enum status status, const char *target);
 
@@ -80,6 +77,7 @@ struct join_plan {
     bool create_tables;
     bool take_over;
     bool met; /* an earlier try has said which rows the database holds */
+    enum join_prefer prefer;
 };
 
 MUST_CHECK enum status join_remember(struct store *store, const struct join_plan *plan,
@@ -89,9 +87,10 @@ MUST_CHECK enum status join_recall(struct store *store, struct join_plan *plan,
 
 /* Make this node a member, if it is yet to join: tables, rowferry_state, its member
  * entry, its definitions. Killed in the middle, the next call goes on. The caller holds
- * all locks. REFUSED: the founder's entries are not in the log yet; rows are not as the
- * fleet has them. */
-MUST_CHECK enum status join_finish(struct node *node, struct error *err);
+ * all locks. *conflicts is added to: rows of its own that gave way. REFUSED: the
+ * founder's entries are not in the log yet; rows are not as the fleet has them. */
+MUST_CHECK enum status join_finish(struct node *node, uint64_t *conflicts,
+                                   struct error *err);
 
 /* Log this node's own member entry. The caller holds LOCK_CAPTURE. */
 MUST_CHECK enum status join_log_member(struct store *store, bool whole_context,

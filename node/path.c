@@ -1,5 +1,6 @@
 #include "node/path.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -26,6 +27,44 @@ char *path_parent(const char *path)
     if (slash == NULL)
         return strdup(".");
     return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+char *path_for_shell(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_-./:@%+=,";
+    char *quoted, *end;
+
+    if (text[0] != '\0' && text[strspn(text, plain)] == '\0')
+        return strdup(text);
+    quoted = malloc(4 * strlen(text) + sizeof "''");
+    if (quoted == NULL)
+        return NULL;
+    end = quoted;
+    *end++ = '\'';
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') /* out of the quotes, a quote, into them again */
+            end = stpcpy(end, "'\\''");
+        else
+            *end++ = *text;
+    }
+    *end++ = '\'';
+    *end = '\0';
+    return quoted;
+}
+
+bool path_holds_files(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    bool found = false;
+
+    if (dir == NULL)
+        return false;
+    for (struct dirent *entry = readdir(dir); entry != NULL && !found;
+         entry = readdir(dir))
+        found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    (void)closedir(dir);
+    return found;
 }
 
 enum status path_sync(const char *directory, struct error *err)

@@ -109,7 +109,7 @@ static enum status visit(struct node *node, struct transport *transport,
         status == STATUS_OK || status == STATUS_REFUSED || status == STATUS_CORRUPT;
     note(&outcome, status, err);
     if (plan.pending) {
-        status = join_finish(node, err);
+        status = join_finish(node, &counts.received.conflicts, err);
         if (status != STATUS_OK) {
             note(&outcome, status, err);
             may_send = false;

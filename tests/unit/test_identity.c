@@ -51,6 +51,21 @@ Test(identity, refuses_a_name_that_breaks_a_line)
     cr_expect_eq(identity_make(&identity, longest, &err), STATUS_OK, "%s", err.text);
 }
 
+Test(identity, ranks_a_founder_above_all_that_join)
+{
+    struct identity low = {.node = 1}, high = {.node = UINT64_MAX - 1};
+
+    identity_rank(&low, true);
+    identity_rank(&high, false);
+    cr_expect_eq(low.node, UINT64_C(0x8000000000000001));
+    cr_expect_eq(high.node, UINT64_C(0x7ffffffffffffffe));
+    identity_rank(&low, true);
+    cr_expect_eq(low.node, UINT64_C(0x8000000000000001), "ranked again");
+    low.node = UINT64_C(1) << 63;
+    identity_rank(&low, false);
+    cr_expect_neq(low.node, 0);
+}
+
 Test(token, is_the_golden_line)
 {
     struct identity identity = known();
