@@ -201,7 +201,7 @@ def test_killed_at_any_write_the_same_command_again_succeeds(folder):
         b.write(OWN)
         killed, kill = True, 0
         while killed:
-            kill += 1 if LONG else 19
+            kill += 1 if LONG else 31
             place = folder / prefer / str(kill)
             copy_folder(ready, place)
             a, b = Node(place, "a"), Node(place, "b")
@@ -227,7 +227,7 @@ def test_what_changes_while_the_join_is_cut_off(folder):
     join(b, "--prefer", "fleet")
     killed, kill, joined = True, 0, 0
     while killed:
-        kill += 1 if LONG else 11
+        kill += 1 if LONG else 17
         place = folder / str(kill)
         copy_folder(ready, place)
         a, b = Node(place, "a"), Node(place, "b")
@@ -401,7 +401,7 @@ def run_random(folder, seed):
 
 def test_random_joins_converge(folder):
     seed = int(os.environ.get("ROWFERRY_SEED", random.randrange(1 << 31)))
-    for i in range(200 if LONG else 4):
+    for i in range(200 if LONG else 2):
         try:
             run_random(folder / str(i), seed + i)
         except Exception:

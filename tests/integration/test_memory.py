@@ -187,6 +187,11 @@ def make_all(folder):
     Node(folder / "pending", "a").run("export", folder / "pending" / "segment")
     c.run("import", folder / "pending" / "segment")
 
+    copy_folder(folder / "join", folder / "prefer")
+    c = Node(folder / "prefer", "c")
+    c.script(SCHEMA + ROWS)
+    c.write("UPDATE item SET n = 7 WHERE id < 3")
+
     copy_folder(folder / "join", folder / "visit")
     a, b = Node(folder / "visit", "a"), Node(folder / "visit", "b")
     yesterday = b.database.read_bytes()
@@ -217,6 +222,9 @@ def commands(folder):
                   "sqlite:{}/c.db", "--name", "c")
     yield Command(folder / "first", "c", "sync", "{}/shared")
     yield Command(folder / "pending", "c", "diff", reads=True)
+    for prefer in ("fleet", "local"):
+        yield Command(folder / "prefer", "c", "init", "--join", "{}/token", "sqlite:{}/c.db",
+                      "--name", "c", "--prefer", prefer, "--from", "{}/shared")
     yield Command(folder / "visit", "b", "sync", "{}/shared")
     yield Command(folder / "visit", "b", "capture")
     yield Command(folder / "import", "b", "import", "{}/segment")
