@@ -201,7 +201,7 @@ def test_killed_at_any_write_the_same_command_again_succeeds(folder):
         b.write(OWN)
         killed, kill = True, 0
         while killed:
-            kill += 1 if LONG else 31
+            kill += 1 if LONG else 47
             place = folder / prefer / str(kill)
             copy_folder(ready, place)
             a, b = Node(place, "a"), Node(place, "b")
@@ -227,7 +227,7 @@ def test_what_changes_while_the_join_is_cut_off(folder):
     join(b, "--prefer", "fleet")
     killed, kill, joined = True, 0, 0
     while killed:
-        kill += 1 if LONG else 17
+        kill += 1 if LONG else 29
         place = folder / str(kill)
         copy_folder(ready, place)
         a, b = Node(place, "a"), Node(place, "b")
@@ -352,7 +352,7 @@ def test_no_rows_at_all(folder):
 
 
 def test_many_rows(folder):
-    rows = 200000 if LONG else 12000
+    rows = 200000 if LONG else 6000
     schema = (f"CREATE TABLE item (id TEXT PRIMARY KEY, name, n);"
               f"WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < {rows})"
               f" INSERT INTO item SELECT 'key ' || n, hex(zeroblob(60)), n FROM i;")
