@@ -263,7 +263,7 @@ static enum status work_here(struct stay *stay, struct error *err)
     if (status == STATUS_OK && plan.pending) {
         if (stay->options.target_count > 0)
             return STATUS_OK;
-        status = join_finish(node, err);
+        status = join_finish(node, &report.visit.received.conflicts, err);
     }
     if (status == STATUS_OK)
         status = node_capture_locked(node, &report.captured, err);
