@@ -88,7 +88,7 @@ def test_each_command_shows_it(folder):
     text = run_on_terminal("--store", a.store, "init", f"sqlite:{a.database}", "--name", "a")
     expect_progress(text, "\rinit: read item?[2J: 100 of 1000 rows (10%), 100/s, 9 seconds left",
                     ": 1000 of 1000 rows (100%)")
-    expect("1 table, 1000 rows" in screen(text)[-1], str(screen(text)))
+    expect("1 table, 1000 rows" in screen(text), str(screen(text)))
 
     a.write('UPDATE "item\x1b[2J" SET n = n + 1')
     expect_progress(run_on_terminal("--store", a.store, "capture"),

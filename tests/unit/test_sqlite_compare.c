@@ -402,9 +402,12 @@ Test(sqlite_compare, a_column_that_the_holding_lacks_is_compared_with_its_defaul
     const struct definition *old = catalog.definitions[1];
     const struct value was[] = {integer(1), text("x"), text("kept by others")};
     struct value row[] = {integer(7), integer(1), text("x"), text("2024-01-01")};
-    const struct value seven = integer(7);
+    const struct value seven = integer(7), null = {.type = VALUE_NULL};
 
     cr_assert_str_eq(old->name, "told");
+    cr_expect(differs(own, row, old, was)); /* what is no constant is told */
+    expect_before(3, &null, true);
+    row[3] = null;
     cr_expect(!differs(own, row, old, was));
     row[0] = integer(8);
     cr_expect(differs(own, row, old, was));
