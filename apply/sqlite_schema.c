@@ -185,6 +185,7 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
     assert(!schema->loaded);
     schema->database = database;
     schema->rules = options->rules;
+    schema->slot = options->slot;
     status = sqlite_catalog_read(database, options->rules, txn, &schema->catalog, err);
     if (status != STATUS_OK)
         return status;
@@ -216,7 +217,7 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
         schema->any_fires = schema->any_fires || schema->tables[i].fires;
         if (status == STATUS_OK)
             status = sqlite_counters_find(database, schema->tables[i].definition,
-                                          &schema->tables[i].counts, err);
+                                          &schema->tables[i].counter, err);
     }
     schema->triggers_write = schema->any_fires && options->triggers == TRIGGERS_ON;
     if (status == STATUS_OK)

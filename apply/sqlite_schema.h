@@ -19,7 +19,7 @@ struct sqlite_table {
     uint32_t group; /* parents have smaller ones */
     enum table_direction direction;
     bool fires;                      /* its triggers fire */
-    bool counts;                     /* its key is AUTOINCREMENT */
+    const struct column *counter;    /* AUTOINCREMENT; NULL: none is */
     int64_t counted;                 /* largest number that this batch has met; 0: none */
     bool other_made;                 /* apply/sqlite_other.h has made its tables */
     bool other_used;                 /* and put something there */
@@ -34,6 +34,7 @@ struct sqlite_schema {
     struct sqlite_database *database;
     struct sqlite_catalog catalog;
     const struct table_rules *rules;
+    const uint32_t *slot;        /* as in the options */
     struct sqlite_table *tables; /* as the catalog has them: by name */
     size_t count;
     struct sqlite_table **by_id;     /* NULL: no such table here */

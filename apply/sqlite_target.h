@@ -18,6 +18,9 @@ struct sqlite_target_options {
     bool foreign_keys; /* whether they count (rowferry.ini, found clean at init) */
     enum trigger_mode triggers;
     const struct table_rules *rules; /* the caller's, outlive the target; NULL: none */
+    const uint32_t *slot;            /* whose numbers AUTOINCREMENT gives here, see
+                                        engine/number_range.h; the caller's, who may change it
+                                        between            batches; NULL: no such thing */
     uint64_t batch_changes_max;      /* 0: default */
 };
 
