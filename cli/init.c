@@ -13,7 +13,18 @@
 #include <string.h>
 
 /* Places in the table of parameters below. */
-enum { NAME, TABLES, CHECK, JOIN, CREATE_TABLES, TAKE_OVER, SETTINGS, PREFER, FROM };
+enum {
+    NAME,
+    TABLES,
+    CHECK,
+    JOIN,
+    CREATE_TABLES,
+    TAKE_OVER,
+    IDS,
+    SETTINGS,
+    PREFER,
+    FROM,
+};
 
 static const char *const direction_words[] = {
     [TABLE_BOTH] = "both",
@@ -138,12 +149,13 @@ static json_t *outsiders_json(const struct init_report *report)
     return outsiders;
 }
 
-static json_t *numbers_json(const struct init_report *report)
+/* The tables whose numbers are this node's own, or of which two may give one. */
+static json_t *numbers_json(const struct init_report *report, bool own)
 {
     json_t *numbers = json_make_array();
 
     for (size_t i = 0; report->rules != NULL && i < report->catalog.count; i++) {
-        if (report->rules[i].numbers)
+        if (own ? report->rules[i].own_numbers : report->rules[i].numbers)
             json_append(numbers, json_text(bytes_of_text(
                                      report->catalog.definitions[i]->local_name)));
     }
@@ -189,7 +201,8 @@ static void print_json(const struct init_report *report,
     json_put(object, "outsiders", outsiders_json(report));
     json_put(object, "lacking", lacking_json(report));
     json_put(object, "rules", mapping_json(report));
-    json_put(object, "numbers_rows", numbers_json(report));
+    json_put(object, "numbers_rows", numbers_json(report, false));
+    json_put(object, "own_numbers", numbers_json(report, true));
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
     json_put(object, "skipped", skipped);
@@ -273,6 +286,25 @@ static void print_silent(const struct init_report *report)
     }
 }
 
+static void print_own_numbers(const struct init_report *report)
+{
+    bool any = false;
+
+    for (size_t i = 0; report->rules != NULL && i < report->catalog.count; i++) {
+        if (!report->rules[i].own_numbers)
+            continue;
+        if (!any) {
+            (void)puts(
+                "tables in which this node gives numbers of its own (rowferry.ini, "
+                "ids):");
+        }
+        any = true;
+        (void)fputs("    ", stdout);
+        print_plain(stdout, bytes_of_text(report->catalog.definitions[i]->local_name));
+        (void)fputc('\n', stdout);
+    }
+}
+
 static void print_numbers(const struct init_report *report)
 {
     bool any = false;
@@ -285,7 +317,7 @@ static void print_numbers(const struct init_report *report)
                 "tables that number their rows, where two nodes may give one number "
                 "to two rows\n(the later wins, conflicts keep-both gives the other "
                 "a new one; random keys or\nUUIDs, made by the program, do not "
-                "meet):");
+                "meet, nor do those of AUTOINCREMENT\nwith init --ids range):");
         }
         any = true;
         (void)fputs("    ", stdout);
@@ -324,6 +356,7 @@ static void print_text(const struct init_report *report,
     print_outsiders(&report->outsiders);
     print_lacking(&report->catalog);
     print_silent(report);
+    print_own_numbers(report);
     print_numbers(report);
     first_sync_announce(report, options);
 }
@@ -341,6 +374,7 @@ static enum status run_init(const struct invocation *invocation, struct error *e
         .check = values[CHECK] != NULL,
         .take_over = values[TAKE_OVER] != NULL,
         .progress = progress_line_watcher(invocation->line),
+        .ids = values[IDS],
         .settings = values[SETTINGS],
         .from = values[FROM],
         .notice = report_notice,
@@ -382,6 +416,8 @@ const struct command command_init = {
                    {"create-tables", NULL, "make the fleet's tables, and the file",
                     false},
                    {"take-over", NULL, "though DATABASE belongs to another store", false},
+                   {"ids", "range", "give AUTOINCREMENT numbers of this node's own",
+                    false},
                    {"settings", "FILE", "begin with these lines of rowferry.ini", false},
                    {"prefer", "WHICH", "where rows differ: fleet or local", false},
                    {"from", "TARGET", "with --join: sync with it at once", false}},

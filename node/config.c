@@ -19,6 +19,8 @@ static const char *const trigger_words[] = {
     [TRIGGERS_ON] = "on",
 };
 
+static const char *const ids_words[] = {[IDS_PLAIN] = "plain", [IDS_RANGE] = "range"};
+
 void config_init(struct config *config)
 {
     *config = (struct config){
@@ -115,6 +117,17 @@ static void set_triggers(struct reading *reading, const char *value)
     wrong_value(reading, "triggers", value, "auto, off or on");
 }
 
+bool config_ids(const char *word, enum ids_mode *out)
+{
+    for (size_t i = 0; i < sizeof ids_words / sizeof *ids_words; i++) {
+        if (strcmp(word, ids_words[i]) != 0)
+            continue;
+        *out = (enum ids_mode)i;
+        return true;
+    }
+    return false;
+}
+
 static void set_value(struct reading *reading, const char *name, const char *value)
 {
     if (strcmp(name, "database") == 0) {
@@ -128,6 +141,9 @@ static void set_value(struct reading *reading, const char *name, const char *val
             strcmp(value, "on") == 0 ? FOREIGN_KEYS_ON : FOREIGN_KEYS_OFF;
     } else if (strcmp(name, "triggers") == 0) {
         set_triggers(reading, value);
+    } else if (strcmp(name, "ids") == 0) {
+        if (!config_ids(value, &reading->config->ids))
+            wrong_value(reading, name, value, "plain or range");
     } else if (strcmp(name, "max_skew") == 0) {
         if (!read_duration(value, &reading->config->max_skew_us))
             wrong_value(reading, name, value, "a number with s, m, h or d");
@@ -138,7 +154,7 @@ static void set_value(struct reading *reading, const char *name, const char *val
         reading->status =
             error_set(reading->err, STATUS_UNAVAILABLE,
                       "%s is unknown; there are database, tables, foreign_keys, "
-                      "triggers, max_skew, lock_wait",
+                      "triggers, ids, max_skew, lock_wait",
                       name);
     }
 }
@@ -341,6 +357,11 @@ static void write_lines(FILE *file, const struct config *config)
         "# Whether what arrives fires triggers. auto: those that write only tables "
         "that are\n# not replicated; off: none; on: all.\ntriggers = %s\n\n",
         trigger_words[config->triggers]);
+    (void)fprintf(
+        file,
+        "# range: AUTOINCREMENT gives numbers that no other node gives which has range "
+        "too.\n# plain: the next ones, which others may give as well.\nids = %s\n\n",
+        ids_words[config->ids]);
     (void)fprintf(
         file,
         "# How far ahead of this machine's clock an entry may be (s, m, h, d).\n"

@@ -13,11 +13,15 @@ enum {
 /* UNSAID: as the fleet's founder has it. */
 enum foreign_keys { FOREIGN_KEYS_UNSAID, FOREIGN_KEYS_ON, FOREIGN_KEYS_OFF };
 
+/* Who gives the numbers of AUTOINCREMENT: SQLite as it likes, or each node its own. */
+enum ids_mode { IDS_PLAIN, IDS_RANGE };
+
 struct config {
     char *database;           /* URL; NULL: as the store remembers it */
     struct table_rules rules; /* its only: tables */
     enum foreign_keys foreign_keys;
     enum trigger_mode triggers;
+    enum ids_mode ids;
     uint64_t max_skew_us;
     uint64_t lock_wait_us; /* for another process that works on the store */
 };
@@ -25,6 +29,9 @@ struct config {
 /* The defaults. */
 void config_init(struct config *config);
 void config_release(struct config *config);
+
+/* The mode that a word says. false: none. */
+bool config_ids(const char *word, enum ids_mode *out);
 
 /* Read folder/rowferry.ini into config (initialised); a missing file leaves the defaults.
  * UNAVAILABLE: unreadable, a line too long, an unknown name or value, with its line. */

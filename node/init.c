@@ -16,6 +16,7 @@
 #include "node/database_url.h"
 #include "node/foreign_keys.h"
 #include "node/join_again.h"
+#include "node/numbers.h"
 #include "node/own_state.h"
 #include "node/path.h"
 #include "node/token_file.h"
@@ -89,6 +90,9 @@ static enum status read_settings(struct making *making, struct error *err)
 
     if (options->settings != NULL)
         status = config_read_file(&making->config, options->settings, err);
+    if (status == STATUS_OK && options->ids != NULL &&
+        !config_ids(options->ids, &making->config.ids))
+        status = error_set(err, STATUS_USAGE, "--ids: range or plain");
     if (status == STATUS_OK && options->tables != NULL)
         status = table_rules_set(&making->config.rules.only, options->tables, err);
     return status;
@@ -158,11 +162,12 @@ static enum status fill_rules(struct making *making, struct error *err)
 {
     struct init_report *report = making->report;
     const struct sqlite_catalog *catalog = &report->catalog;
+    enum status status = STATUS_OK;
 
     report->rules = calloc(catalog->count + 1, sizeof *report->rules);
     if (report->rules == NULL)
         return error_set(err, STATUS_NO_MEMORY, "init: out of memory");
-    for (size_t i = 0; i < catalog->count; i++) {
+    for (size_t i = 0; i < catalog->count && status == STATUS_OK; i++) {
         const struct definition *definition = catalog->definitions[i];
         const struct table_rule *rule =
             table_rules_find(&making->config.rules, definition->local_name);
@@ -171,11 +176,10 @@ static enum status fill_rules(struct making *making, struct error *err)
             report->rules[i].direction = rule->direction;
             report->rules[i].key = rule->key != NULL;
         }
-        report->rules[i].numbers = sqlite_numbers_rows(definition) &&
-                                   !report->rules[i].key &&
-                                   report->rules[i].direction != TABLE_IN;
+        status = numbers_rule(making->database, definition, making->config.ids,
+                              &report->rules[i], err);
     }
-    return STATUS_OK;
+    return status;
 }
 
 static enum status look_at_tables(struct making *making, struct error *err)
@@ -341,10 +345,13 @@ static enum status undo_state(struct making *making, struct error *err)
 static enum status take_place(struct making *making, struct error *err)
 {
     bool founds = making->options->join == NULL;
+    struct numbers numbers = {making->database,        making->store,
+                              &making->config,         &making->report->catalog,
+                              making->options->notice, making->options->notice_data};
     struct error ignored;
-    enum status status = STATUS_OK;
+    enum status status = numbers_begin(&numbers, err);
 
-    if (founds)
+    if (status == STATUS_OK && founds)
         status = write_state(making, err);
     store_close(making->store);
     making->store = NULL;

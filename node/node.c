@@ -5,6 +5,7 @@
 #include "node/database_url.h"
 #include "node/foreign_keys.h"
 #include "node/meeting.h"
+#include "node/numbers.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -259,10 +260,18 @@ enum status node_target(struct node *node, struct target **out, struct error *er
         .foreign_keys = node->foreign_keys,
         .triggers = node->config.triggers,
         .rules = &node->config.rules,
+        .slot = node->config.ids == IDS_RANGE ? &node->slot : NULL,
     };
     struct source *source = NULL;
+    struct store_txn *txn = NULL;
     enum status status = node_source(node, &source, err);
 
+    if (status == STATUS_OK && options.slot != NULL) {
+        status = store_begin(node->store, TXN_READ, &txn, err);
+        if (status == STATUS_OK)
+            status = numbers_slot(txn, &node->slot, err);
+        store_abort(txn);
+    }
     if (status == STATUS_OK && node->target == NULL)
         status =
             sqlite_target_open(&node->target, node->database, node->store, &options, err);
@@ -306,10 +315,14 @@ void node_unlock(struct node *node, bool import)
 enum status node_capture_locked(struct node *node, struct capture_counts *counts,
                                 struct error *err)
 {
+    struct numbers numbers = {node->database, node->store,  &node->config,
+                              NULL,           node->notice, node->notice_data};
     struct source *source = NULL;
     enum status status = node_source(node, &source, err);
 
-    return status == STATUS_OK ? source->ops->capture(source, counts, err) : status;
+    if (status == STATUS_OK)
+        status = source->ops->capture(source, counts, err);
+    return status == STATUS_OK ? numbers_keep(&numbers, err) : status;
 }
 
 enum status node_apply_locked(struct node *node, struct apply_counts *counts,

@@ -29,6 +29,7 @@ struct init_options {
     const char *store;    /* directory to make */
     const char *name;     /* NULL: the host's name */
     const char *tables;   /* comma-separated; NULL: all */
+    const char *ids;      /* "range", "plain"; NULL: as settings have it */
     const char *settings; /* a file as rowferry.ini, to begin with; NULL: none */
     const char *join;   /* token file, "-" for standard input; NULL: found a new fleet */
     bool create_tables; /* with join: make the founder's tables, and a missing file */
@@ -45,8 +46,9 @@ struct init_options {
 /* What settings say of a table. */
 struct init_rule {
     enum table_direction direction;
-    bool key;     /* its key's columns are named */
-    bool numbers; /* no rule: SQLite numbers its rows, as it does on other nodes */
+    bool key;         /* its key's columns are named */
+    bool numbers;     /* no rule: SQLite numbers its rows, as it does on other nodes */
+    bool own_numbers; /* no rule: this node's numbers are its own */
 };
 
 struct init_report {

@@ -15,6 +15,7 @@ struct node {
     struct source
         *source; /* opened when first needed: joining makes tables before that */
     struct target *target;
+    uint32_t slot; /* of this node's own numbers, if it has some (node/numbers.h) */
     node_notice_cb notice;
     void *notice_data;
     bool (*stopped)(void *data); /* NULL: nobody stops it */

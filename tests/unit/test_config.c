@@ -44,6 +44,7 @@ Test(config, has_defaults_without_a_file)
     cr_expect_null(config.rules.only);
     cr_expect_eq(config.foreign_keys, FOREIGN_KEYS_UNSAID);
     cr_expect_eq(config.triggers, TRIGGERS_AUTO);
+    cr_expect_eq(config.ids, IDS_PLAIN);
     cr_expect_eq(config.max_skew_us, CLOCK_MAX_SKEW_US_DEFAULT);
     cr_expect_eq(config.lock_wait_us, LOCK_WAIT_US_DEFAULT);
 }
@@ -60,6 +61,7 @@ Test(config, reads_back_what_it_wrote)
     config.rules.only = strdup(names);
     config.foreign_keys = FOREIGN_KEYS_OFF;
     config.triggers = TRIGGERS_ON;
+    config.ids = IDS_RANGE;
     config.max_skew_us = 7000000;
     config.lock_wait_us = 3000000;
     cr_assert_eq(config_write(&config, folder, &err), STATUS_OK, "%s", err.text);
@@ -69,6 +71,7 @@ Test(config, reads_back_what_it_wrote)
     cr_expect_str_eq(again.rules.only, names);
     cr_expect_eq(again.foreign_keys, FOREIGN_KEYS_OFF);
     cr_expect_eq(again.triggers, TRIGGERS_ON);
+    cr_expect_eq(again.ids, IDS_RANGE);
     cr_expect_eq(again.max_skew_us, 7000000);
     cr_expect_eq(again.lock_wait_us, 3000000);
     config_release(&again);
@@ -132,6 +135,7 @@ Test(config, names_the_line_that_is_wrong)
         {"colour = blue\n",                      "colour is unknown"               },
         {"foreign_keys = maybe\n",               "foreign_keys = maybe"            },
         {"triggers = some\n",                    "auto, off or on"                 },
+        {"ids = mine\n",                         "ids = mine"                      },
         {"max_skew = soon\n",                    "max_skew = soon"                 },
         {"max_skew = -1s\n",                     "max_skew = -1s"                  },
         {"lock_wait = long\n",                   "lock_wait = long"                },
