@@ -61,7 +61,7 @@ static enum status drop_run_step(struct appender *appender, uint64_t run, bool *
     int removed = 0, rc = mdb_cursor_open(txn->txn, txn->store->dbi[DBI_PART], &cursor);
 
     if (rc != 0)
-        return from_lmdb(err, rc, "mdb_cursor_open");
+        return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     while (rc == 0 && removed < 16 && bytes_get(key.mv_data, 8) == run) {
         rc = mdb_cursor_del(cursor, 0);
@@ -72,7 +72,7 @@ static enum status drop_run_step(struct appender *appender, uint64_t run, bool *
     *more = rc == 0 && removed == 16;
     mdb_cursor_close(cursor);
     if (rc != 0 && rc != MDB_NOTFOUND && rc != EINVAL)
-        return from_lmdb(err, rc, "part");
+        return from_lmdb(txn->store, err, rc, "part");
     return *more ? STATUS_OK
                  : meta_put(txn, (enum meta_key)appender_run_key(appender), 0, err);
 }

@@ -16,7 +16,7 @@ static enum status clear(struct store_txn *txn, struct error *err)
 {
     int rc = mdb_drop(txn->txn, txn->store->dbi[DBI_INTENT], 0);
 
-    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, "mdb_drop");
+    return rc == 0 ? STATUS_OK : from_lmdb(txn->store, err, rc, "mdb_drop");
 }
 
 enum status intent_writer_open(struct intent_writer **out, struct store *store,

@@ -59,7 +59,7 @@ static enum status read_items(struct fold *fold, bool *ended, struct error *err)
     int rc = mdb_cursor_open(fold->txn->txn, fold->txn->store->dbi[DBI_INTENT], &cursor);
 
     if (rc != 0)
-        return from_lmdb(err, rc, "mdb_cursor_open");
+        return from_lmdb(fold->txn->store, err, rc, "mdb_cursor_open");
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     if (rc == 0 && fold->resume.size > 0 &&
         bytes_equal((struct bytes){key.mv_data, key.mv_size}, start))
@@ -79,7 +79,7 @@ static enum status read_items(struct fold *fold, bool *ended, struct error *err)
     }
     mdb_cursor_close(cursor);
     *ended = rc == MDB_NOTFOUND;
-    return rc != 0 && rc != MDB_NOTFOUND ? from_lmdb(err, rc, "intent")
+    return rc != 0 && rc != MDB_NOTFOUND ? from_lmdb(fold->txn->store, err, rc, "intent")
                                          : buffer_check(&fold->resume, err);
 }
 
@@ -298,7 +298,7 @@ static enum status end(struct fold *fold, const struct meta_update *updates,
     if (status != STATUS_OK)
         return status;
     rc = mdb_drop(fold->txn->txn, fold->txn->store->dbi[DBI_INTENT], 0);
-    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, "mdb_drop");
+    return rc == 0 ? STATUS_OK : from_lmdb(fold->txn->store, err, rc, "mdb_drop");
 }
 
 /* ---- steps */

@@ -61,7 +61,7 @@ static enum status find_part(struct store_txn *txn, uint64_t run, uint32_t index
     *first = 0;
     *count = 0;
     if (rc != 0)
-        return from_lmdb(err, rc, "mdb_cursor_open");
+        return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
@@ -71,7 +71,7 @@ static enum status find_part(struct store_txn *txn, uint64_t run, uint32_t index
            ((const uint8_t *)key.mv_data)[12] != PART_ITEMS)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
     if (rc != 0 && rc != MDB_NOTFOUND) {
-        status = from_lmdb(err, rc, "part");
+        status = from_lmdb(txn->store, err, rc, "part");
     } else if (rc == MDB_NOTFOUND || key.mv_size != PART_KEY_SIZE ||
                bytes_get(key.mv_data, 8) != run) {
         status = STATUS_NOT_FOUND;
@@ -376,7 +376,7 @@ enum status members_visit(struct store_txn *txn, member_visit_cb visit, void *da
     int rc = mdb_cursor_open(txn->txn, txn->store->dbi[DBI_MEMBER], &cursor);
 
     if (rc != 0)
-        return from_lmdb(err, rc, "mdb_cursor_open");
+        return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
     rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
     while (rc == 0 && status == STATUS_OK && go_on) {
         struct member_record record;
@@ -389,6 +389,6 @@ enum status members_visit(struct store_txn *txn, member_visit_cb visit, void *da
     }
     mdb_cursor_close(cursor);
     if (status == STATUS_OK && rc != 0 && rc != MDB_NOTFOUND)
-        status = from_lmdb(err, rc, "member");
+        status = from_lmdb(txn->store, err, rc, "member");
     return status;
 }

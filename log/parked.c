@@ -160,7 +160,7 @@ static enum status visit(struct store_txn *txn, enum store_dbi dbi, uint32_t tab
     int rc = mdb_cursor_open(txn->txn, txn->store->dbi[dbi], &cursor);
 
     if (rc != 0)
-        return from_lmdb(err, rc, "mdb_cursor_open");
+        return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
     bytes_put(first, table, sizeof first);
     key = (MDB_val){sizeof first, first};
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
@@ -176,7 +176,7 @@ static enum status visit(struct store_txn *txn, enum store_dbi dbi, uint32_t tab
     }
     mdb_cursor_close(cursor);
     if (status == STATUS_OK && rc != 0 && rc != MDB_NOTFOUND)
-        status = from_lmdb(err, rc, "mdb_cursor_get");
+        status = from_lmdb(txn->store, err, rc, "mdb_cursor_get");
     return status;
 }
 

@@ -140,7 +140,7 @@ enum status peers_visit(struct store_txn *txn, peer_visit_cb visit, void *data,
     int rc = mdb_cursor_open(txn->txn, txn->store->dbi[DBI_PEER], &cursor);
 
     if (rc != 0)
-        return from_lmdb(err, rc, "mdb_cursor_open");
+        return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
     peer_init(&peer);
     for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
          rc == 0 && more && *(const uint8_t *)key.mv_data == KEY_ACKNOWLEDGEMENT;
@@ -151,7 +151,7 @@ enum status peers_visit(struct store_txn *txn, peer_visit_cb visit, void *data,
         more = visit(data, &peer);
     }
     if (rc != 0 && rc != MDB_NOTFOUND)
-        status = from_lmdb(err, rc, "mdb_cursor_get");
+        status = from_lmdb(txn->store, err, rc, "mdb_cursor_get");
     peer_release(&peer);
     mdb_cursor_close(cursor);
     return status;

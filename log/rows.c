@@ -109,6 +109,7 @@ enum status held_delete(struct store_txn *txn, uint32_t table, struct bytes key,
 
 struct row_cursor {
     MDB_cursor *cursor;
+    const struct store *store; /* not owned */
     uint8_t prefix[4];
     bool started;
     uint8_t after[ROW_LMDB_KEY_MAX]; /* where a seek wants to go on */
@@ -128,8 +129,9 @@ enum status row_cursor_open(struct row_cursor **out, struct store_txn *txn,
                          &cursor->cursor);
     if (rc != 0) {
         free(cursor);
-        return from_lmdb(err, rc, "mdb_cursor_open");
+        return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
     }
+    cursor->store = txn->store;
     bytes_put(cursor->prefix, table, sizeof cursor->prefix);
     *out = cursor;
     return STATUS_OK;
@@ -174,7 +176,7 @@ enum status row_cursor_next(struct row_cursor *cursor, struct row *out, struct e
     if (rc == MDB_NOTFOUND)
         return STATUS_NOT_FOUND;
     if (rc != 0)
-        return from_lmdb(err, rc, "row");
+        return from_lmdb(cursor->store, err, rc, "row");
     if (key.mv_size < sizeof cursor->prefix ||
         memcmp(key.mv_data, cursor->prefix, sizeof cursor->prefix) != 0)
         return STATUS_NOT_FOUND;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 /* Address space, not disk: the file grows as it is used. store_begin() doubles it. */
 #define MAP_SIZE_FIRST ((size_t)64 << 30)
@@ -23,13 +24,28 @@ static const char *const dbi_names[DBI_COUNT] = {
     [DBI_REPAIR] = "repair",     [DBI_INTENT] = "intent",
 };
 
-enum status from_lmdb(struct error *err, int rc, const char *call)
+/* LMDB calls a write that was cut short an input/output error: what was written of it
+ * has taken the room that was left. By then there is no more of it than this, also for
+ * a user who may not use what is kept for root. */
+enum { ROOM_LEFT_MAX = 1 << 20 };
+
+static bool is_out_of_room(const struct store *store)
+{
+    struct statvfs found;
+
+    return statvfs(store->folder, &found) == 0 &&
+           (uint64_t)found.f_bavail * found.f_frsize < ROOM_LEFT_MAX;
+}
+
+enum status from_lmdb(const struct store *store, struct error *err, int rc,
+                      const char *call)
 {
     enum status code = STATUS_IO;
 
     if (rc == ENOMEM)
         code = STATUS_NO_MEMORY;
-    else if (error_is_no_room(rc) || rc == MDB_MAP_FULL)
+    else if (error_is_no_room(rc) || rc == MDB_MAP_FULL ||
+             (rc == EIO && is_out_of_room(store)))
         code = STATUS_FULL;
     else if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID)
         code = STATUS_CORRUPT;
@@ -38,10 +54,12 @@ enum status from_lmdb(struct error *err, int rc, const char *call)
         code = STATUS_UNAVAILABLE;
     if (code == STATUS_FULL) {
         return error_set(err, code,
-                         "no room for the store: free some disk space (%s: %s)", call,
-                         mdb_strerror(rc));
+                         "%s: no room for the store: free some disk space (%s: %s)",
+                         store->folder, call, mdb_strerror(rc));
     }
-    return error_set(err, code, "store: %s: %s", call, mdb_strerror(rc));
+    return error_set(err, code, "%s: store: %s: %s%s", store->folder, call,
+                     mdb_strerror(rc),
+                     rc == EIO ? ": check the disk, and try again" : "");
 }
 
 /* ---- opening */
@@ -56,9 +74,9 @@ static enum status open_environment(struct store *store, bool create, struct err
         (rc = mdb_env_set_maxdbs(store->env, DBI_COUNT)) != 0 ||
         (rc = mdb_env_set_maxreaders(store->env, READERS_MAX)) != 0 ||
         (rc = mdb_env_set_mapsize(store->env, MAP_SIZE_FIRST)) != 0)
-        return from_lmdb(err, rc, "mdb_env_create");
+        return from_lmdb(store, err, rc, "mdb_env_create");
     if ((rc = mdb_env_open(store->env, store->folder, flags, 0600)) != 0)
-        return from_lmdb(err, rc, "mdb_env_open");
+        return from_lmdb(store, err, rc, "mdb_env_open");
     (void)mdb_reader_check(store->env, &dead);
     rc = mdb_txn_begin(store->env, NULL, create ? 0 : MDB_RDONLY, &txn);
     if (rc == MDB_MAP_RESIZED) {
@@ -70,14 +88,15 @@ static enum status open_environment(struct store *store, bool create, struct err
         rc = mdb_dbi_open(txn, dbi_names[i], create ? MDB_CREATE : 0, &store->dbi[i]);
     if (rc == MDB_NOTFOUND) {
         mdb_txn_abort(txn);
-        return error_set(err, STATUS_UNAVAILABLE, "this is not a store of rowferry's");
+        return error_set(err, STATUS_UNAVAILABLE, "%s: this is not a store of rowferry's",
+                         store->folder);
     }
     if (rc != 0) {
         mdb_txn_abort(txn);
-        return from_lmdb(err, rc, "mdb_dbi_open");
+        return from_lmdb(store, err, rc, "mdb_dbi_open");
     }
     rc = mdb_txn_commit(txn);
-    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, "mdb_txn_commit");
+    return rc == 0 ? STATUS_OK : from_lmdb(store, err, rc, "mdb_txn_commit");
 }
 
 static struct store *allocate(const char *folder, enum store_mode mode)
@@ -117,7 +136,7 @@ enum status store_allocate(struct store **out, const char *folder, enum store_mo
         status = open_environment(store, create, err);
     if (status != STATUS_OK) {
         store_close(store);
-        return error_wrap(err, status, folder);
+        return status;
     }
     *out = store;
     return STATUS_OK;
@@ -191,11 +210,11 @@ static enum status grow_map(struct store *store, struct error *err)
         return STATUS_OK;
     if ((rc = mdb_env_info(store->env, &info)) != 0 ||
         (rc = mdb_env_stat(store->env, &stat)) != 0)
-        return from_lmdb(err, rc, "mdb_env_info");
+        return from_lmdb(store, err, rc, "mdb_env_info");
     if (info.me_last_pgno * stat.ms_psize < info.me_mapsize / 4 * 3)
         return STATUS_OK;
     rc = mdb_env_set_mapsize(store->env, info.me_mapsize * 2);
-    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, "mdb_env_set_mapsize");
+    return rc == 0 ? STATUS_OK : from_lmdb(store, err, rc, "mdb_env_set_mapsize");
 }
 
 static enum status begin(struct store *store, enum txn_mode mode, struct store_txn **out,
@@ -216,7 +235,7 @@ static enum status begin(struct store *store, enum txn_mode mode, struct store_t
     }
     if (rc != 0) {
         free(txn);
-        return from_lmdb(err, rc, "mdb_txn_begin");
+        return from_lmdb(store, err, rc, "mdb_txn_begin");
     }
     txn->store = store;
     txn->write = mode == TXN_WRITE;
@@ -273,7 +292,7 @@ enum status store_commit(struct store_txn *txn, struct error *err)
     store->open_txns--;
     if (write)
         definition_cache_settle(store->cache, rc == 0);
-    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, "mdb_txn_commit");
+    return rc == 0 ? STATUS_OK : from_lmdb(store, err, rc, "mdb_txn_commit");
 }
 
 void store_abort(struct store_txn *txn)
@@ -321,7 +340,7 @@ enum status store_get(struct store_txn *txn, enum store_dbi dbi, struct bytes ke
     if (rc == MDB_NOTFOUND)
         return STATUS_NOT_FOUND;
     if (rc != 0)
-        return from_lmdb(err, rc, dbi_names[dbi]);
+        return from_lmdb(txn->store, err, rc, dbi_names[dbi]);
     *value = (struct bytes){v.mv_data, v.mv_size};
     return STATUS_OK;
 }
@@ -337,7 +356,7 @@ enum status store_put(struct store_txn *txn, enum store_dbi dbi, struct bytes ke
     assert(txn->write);
     if (rc == 0)
         rc = mdb_cursor_put(cursor, &k, &v, 0);
-    return rc == 0 ? STATUS_OK : from_lmdb(err, rc, dbi_names[dbi]);
+    return rc == 0 ? STATUS_OK : from_lmdb(txn->store, err, rc, dbi_names[dbi]);
 }
 
 enum status store_delete(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
@@ -352,7 +371,8 @@ enum status store_delete(struct store_txn *txn, enum store_dbi dbi, struct bytes
         rc = mdb_cursor_get(cursor, &k, NULL, MDB_SET);
     if (rc == 0)
         rc = mdb_cursor_del(cursor, 0);
-    return rc == 0 || rc == MDB_NOTFOUND ? STATUS_OK : from_lmdb(err, rc, dbi_names[dbi]);
+    return rc == 0 || rc == MDB_NOTFOUND ? STATUS_OK
+                                         : from_lmdb(txn->store, err, rc, dbi_names[dbi]);
 }
 
 enum status store_count(struct store_txn *txn, enum store_dbi dbi, uint64_t *count,
@@ -362,7 +382,7 @@ enum status store_count(struct store_txn *txn, enum store_dbi dbi, uint64_t *cou
     int rc = mdb_stat(txn->txn, txn->store->dbi[dbi], &stat);
 
     if (rc != 0)
-        return from_lmdb(err, rc, dbi_names[dbi]);
+        return from_lmdb(txn->store, err, rc, dbi_names[dbi]);
     *count = stat.ms_entries;
     return STATUS_OK;
 }

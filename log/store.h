@@ -93,8 +93,8 @@ enum txn_mode { TXN_READ, TXN_WRITE };
 MUST_CHECK enum status store_begin(struct store *store, enum txn_mode mode,
                                    struct store_txn **out, struct error *err);
 
-/* End it, whatever the result. FULL, IO (also of a disk that fills up in the midst of a
- * write): nothing of it is seen. */
+/* End it, whatever the result. FULL (also of a disk that fills up in the midst of a
+ * write), IO: nothing of it is seen. */
 MUST_CHECK enum status store_commit(struct store_txn *txn, struct error *err);
 void store_abort(struct store_txn *txn); /* NULL is allowed */
 struct store *store_of(const struct store_txn *txn);

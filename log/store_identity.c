@@ -272,8 +272,11 @@ enum status store_open(struct store **out, const char *folder, enum store_mode m
     if (status != STATUS_OK)
         return status;
     status = store_begin(store, TXN_READ, &txn, err);
-    if (status == STATUS_OK)
-        status = get_identity(txn, &store->identity, err);
+    if (status != STATUS_OK) {
+        store_close(store);
+        return status;
+    }
+    status = get_identity(txn, &store->identity, err);
     store_abort(txn);
     if (status == STATUS_OK) {
         status =

@@ -82,8 +82,10 @@ MUST_CHECK enum status store_allocate(struct store **out, const char *folder,
                                       enum store_mode mode, bool create,
                                       struct error *err);
 
-/* Turn a result of LMDB's into one of ours: the only place that knows both. */
-enum status from_lmdb(struct error *err, int rc, const char *call);
+/* Turn a result of LMDB's into one of ours: the only place that knows both. The reason
+ * names the store's folder. */
+enum status from_lmdb(const struct store *store, struct error *err, int rc,
+                      const char *call);
 
 /* get: NOT_FOUND leaves err untouched. */
 MUST_CHECK enum status store_get(struct store_txn *txn, enum store_dbi dbi,

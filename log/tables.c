@@ -308,7 +308,7 @@ enum status tables_others_visit(struct store_txn *txn, uint32_t id, table_visit_
     int rc;
 
     if ((rc = mdb_cursor_open(txn->txn, txn->store->dbi[DBI_TABLE], &cursor)) != 0)
-        return from_lmdb(err, rc, "mdb_cursor_open");
+        return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
     key = (MDB_val){1, &first};
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     while (rc == 0 && key.mv_size == 13 && ((const uint8_t *)key.mv_data)[0] == 'L') {
@@ -323,7 +323,8 @@ enum status tables_others_visit(struct store_txn *txn, uint32_t id, table_visit_
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
-    return rc != 0 && rc != MDB_NOTFOUND ? from_lmdb(err, rc, "table") : status;
+    return rc != 0 && rc != MDB_NOTFOUND ? from_lmdb(txn->store, err, rc, "table")
+                                         : status;
 }
 
 static bool take_first(void *data, const struct table *table)

@@ -146,6 +146,9 @@ def inside_a_small_disk():
                 expect(said.code == 0 or (said.code == 3 and said.errors.count("\n") == 1),
                        f"with {leave} bytes left ({mode}): {said}")
                 expect(said.code == 3 or leave > 0, f"with nothing left ({mode}): {said}")
+                expect("mdb_" not in said.errors or
+                       f"{a.store}: no room for the store: free some disk" in said.errors,
+                       f"with {leave} bytes left ({mode}): {said}")
                 a.run("verify")
                 if said.code == 3:
                     a.run(*there)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -272,6 +273,17 @@ static void lift_limit(void)
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &allowed), 0);
 }
 
+/* What is left on the disk, in blocks of 4 KiB. */
+static fsblkcnt_t blocks_left = 1 << 20;
+
+int __wrap_statvfs(const char *path, struct statvfs *out);
+int __wrap_statvfs(const char *path, struct statvfs *out)
+{
+    (void)path;
+    *out = (struct statvfs){.f_frsize = 4096, .f_bavail = blocks_left};
+    return 0;
+}
+
 static void in_store(char path[256], const char *name)
 {
     (void)snprintf(path, 256, "%s/%s", a->folder, name);
@@ -280,11 +292,17 @@ static void in_store(char path[256], const char *name)
 Test(store, what_finds_no_room_was_never_there)
 {
     static const struct {
-        rlim_t room; /* beyond the file's end */
+        const char *when;
+        rlim_t room;       /* beyond the file's end */
+        fsblkcnt_t blocks; /* that the disk says it has, after that */
         enum status status;
+        const char *advice;
     } cases[] = {
-        {0,    STATUS_FULL},
-        {4096, STATUS_IO  }, /* a write is cut short */
+        {"nothing can be written",           0,    1 << 20, STATUS_FULL, "free some disk space"},
+        {"a write is cut short",             4096, 1 << 20, STATUS_IO,   "check the disk"      },
+        {"it is, and the disk is full",      4096, 0,       STATUS_FULL, "free some disk space"},
+        {"it is, and the disk is near that", 4096, 200,     STATUS_FULL,
+         "free some disk space"                                                                },
     };
     static uint8_t large[1 << 16];
     struct store_txn *txn;
@@ -300,8 +318,14 @@ Test(store, what_finds_no_room_was_never_there)
             meta_put_bytes(txn, META_JOIN, (struct bytes){large, sizeof large}, &err),
             STATUS_OK);
         limit_files((rlim_t)file.st_size + cases[i].room);
-        cr_expect_eq(store_commit(txn, &err), cases[i].status, "%s", err.text);
+        blocks_left = cases[i].blocks;
+        cr_expect_eq(store_commit(txn, &err), cases[i].status, "%s: %s", cases[i].when,
+                     err.text);
         lift_limit();
+        cr_expect_eq(strncmp(err.text, a->folder, strlen(a->folder)), 0, "%s: %s",
+                     cases[i].when, err.text);
+        cr_expect_not_null(strstr(err.text, cases[i].advice), "%s: %s", cases[i].when,
+                           err.text);
         cr_assert_eq(store_begin(a->store, TXN_READ, &txn, &err), STATUS_OK);
         cr_assert_eq(meta_get_bytes(txn, META_JOIN, &value, &err), STATUS_OK);
         cr_expect_eq(value.size, 0);
