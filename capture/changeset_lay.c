@@ -273,8 +273,7 @@ static enum status add_row(void *data, struct changeset *changeset,
     return status == STATUS_OK ? status : error_wrap(err, status, row->table);
 }
 
-static enum status end_entry(struct laying *laying, struct capture_counts *counts,
-                             struct error *err)
+static enum status end_entry(struct laying *laying, struct error *err)
 {
     struct meta_update updates[] = {
         {META_SEEN,   laying->order->counter},
@@ -287,7 +286,6 @@ static enum status end_entry(struct laying *laying, struct capture_counts *count
         .update_count = 2,
     };
     struct appender *appender = laying->run->appender;
-    uint32_t changes = appender_item_count(appender);
     struct buffer fields = {0};
     uint64_t seq;
     enum status status;
@@ -299,10 +297,6 @@ static enum status end_entry(struct laying *laying, struct capture_counts *count
     if (status == STATUS_OK)
         status = appender_end_local(appender, &entry, &seq, err);
     buffer_release(&fields);
-    if (status == STATUS_OK) {
-        counts->entries++;
-        counts->changes += changes;
-    }
     return status;
 }
 
@@ -317,8 +311,7 @@ static bool is_repeated(const struct changeset_order *order, size_t place)
     return false;
 }
 
-static enum status lay_file(struct laying *laying, struct capture_counts *counts,
-                            struct error *err)
+static enum status lay_file(struct laying *laying, struct error *err)
 {
     struct store_txn *txn;
     uint64_t node = 0;
@@ -337,7 +330,7 @@ static enum status lay_file(struct laying *laying, struct capture_counts *counts
         return status;
     }
     if (laying->added > 0)
-        return end_entry(laying, counts, err);
+        return end_entry(laying, err);
     if (laying->known > 0)
         say(laying, "in the log already", "");
     else if (laying->passed[0] == '\0')
@@ -365,8 +358,7 @@ enum status changeset_floor(struct store_txn *txn, uint64_t *floor_us, struct er
 }
 
 enum status changeset_lay(struct scan_schema *schema, struct scan_run *run,
-                          const struct changeset_order *order,
-                          struct capture_counts *counts, struct error *err)
+                          const struct changeset_order *order, struct error *err)
 {
     enum status status = STATUS_OK;
 
@@ -377,7 +369,7 @@ enum status changeset_lay(struct scan_schema *schema, struct scan_run *run,
         if (is_repeated(order, i))
             say(&laying, "in the log already", "");
         else
-            status = lay_file(&laying, counts, err);
+            status = lay_file(&laying, err);
     }
     return status == STATUS_OK ? appender_commit(run->appender, err) : status;
 }

@@ -32,7 +32,6 @@ struct drain {
     struct scan_run *run;
     const struct sqlite_outbox_order *order;
     struct sqlite_outbox_result *result;
-    struct capture_counts *counts;
     sqlite3_stmt *rows;
     struct buffer fields; /* of the entry being made */
     struct buffer note;   /* its parts': the newest that is one */
@@ -232,20 +231,14 @@ static enum status end_transaction(struct drain *drain, struct error *err)
         .update_count = 2,
     };
     struct appender *appender = drain->run->appender;
-    uint32_t changes = appender_item_count(appender);
     uint64_t seq;
     enum status status = put_fields(drain, err);
 
     drain->result->taken = drain->taken;
-    if (status != STATUS_OK || changes == 0)
+    if (status != STATUS_OK || appender_item_count(appender) == 0)
         return status;
     entry.fields = buffer_view(&drain->fields);
-    status = appender_end_local(appender, &entry, &seq, err);
-    if (status == STATUS_OK) {
-        drain->counts->entries++;
-        drain->counts->changes += changes;
-    }
-    return status;
+    return appender_end_local(appender, &entry, &seq, err);
 }
 
 /* Add the transaction that begins with this row; leave rows at the next one's first.
@@ -335,11 +328,9 @@ static enum status exists(struct sqlite_database *database, bool *yes, struct er
 
 enum status sqlite_outbox_drain(struct scan_schema *schema, struct scan_run *run,
                                 const struct sqlite_outbox_order *order,
-                                struct sqlite_outbox_result *result,
-                                struct capture_counts *counts, struct error *err)
+                                struct sqlite_outbox_result *result, struct error *err)
 {
-    struct drain drain = {
-        .schema = schema, .run = run, .order = order, .result = result, .counts = counts};
+    struct drain drain = {.schema = schema, .run = run, .order = order, .result = result};
     struct store_txn *txn;
     uint64_t newest = 0;
     enum status status = sqlite_outbox_newest(run->database, &newest, err);

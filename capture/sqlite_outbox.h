@@ -23,13 +23,12 @@ struct sqlite_outbox_result {
 };
 
 /* Log what is in the outbox and not yet in the log, in the transaction that is open on
- * the database; durable on return. schema: as it is logged. Nothing is removed. counts
- * are added to. CORRUPT: never for what a row holds, that is passed over. */
+ * the database; durable on return. schema: as it is logged. Nothing is removed.
+ * CORRUPT: never for what a row holds, that is passed over. */
 MUST_CHECK enum status sqlite_outbox_drain(struct scan_schema *schema,
                                            struct scan_run *run,
                                            const struct sqlite_outbox_order *order,
                                            struct sqlite_outbox_result *result,
-                                           struct capture_counts *counts,
                                            struct error *err);
 
 /* Id of the newest row; 0: there is none, or no outbox. What is there when a node is made

@@ -42,8 +42,7 @@ static struct sqlite_scan *scan_of(struct source *source)
 
 /* End what was added as one entry, if anything was. */
 static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *order,
-                             enum entry_kind kind, uint64_t written_us,
-                             struct capture_counts *counts, struct error *err)
+                             enum entry_kind kind, uint64_t written_us, struct error *err)
 {
     struct meta_update seen[2] = {
         {META_SEEN,   order->counter},
@@ -57,12 +56,11 @@ static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *
         .updates = order->base ? seen + 1 : seen,
         .update_count = kind == ENTRY_TABLES ? !order->base : 2 - order->base,
     };
-    uint32_t items = appender_item_count(scan->run.appender);
     struct buffer fields = {0};
     uint64_t seq;
     enum status status;
 
-    if (items == 0)
+    if (appender_item_count(scan->run.appender) == 0)
         return STATUS_OK;
     if (order->note != NULL && kind == ENTRY_CHANGES)
         entry_field_put(&fields, FIELD_NOTE, bytes_of_text(order->note));
@@ -71,18 +69,12 @@ static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *
     if (status == STATUS_OK)
         status = appender_end_local(scan->run.appender, &entry, &seq, err);
     buffer_release(&fields);
-    if (status == STATUS_OK)
-        status = appender_commit(scan->run.appender, err);
-    if (status != STATUS_OK)
-        return status;
-    counts->entries++;
-    counts->changes += kind == ENTRY_CHANGES ? items : 0;
-    return STATUS_OK;
+    return status == STATUS_OK ? appender_commit(scan->run.appender, err) : status;
 }
 
 /* What was kept is no write of now: its entry follows the last time that is known. */
 static enum status tell_kept(struct sqlite_scan *scan, const struct scan_order *order,
-                             struct capture_counts *counts, struct error *err)
+                             struct error *err)
 {
     struct store_txn *txn;
     uint64_t last_us = 0;
@@ -93,22 +85,21 @@ static enum status tell_kept(struct sqlite_scan *scan, const struct scan_order *
     for (size_t i = 0; i < scan->schema.count && status == STATUS_OK; i++)
         if (scan->schema.tables[i] != NULL)
             status = scan_table_kept(scan->schema.tables[i], &scan->run, err);
-    return status == STATUS_OK
-               ? end_entry(scan, order, ENTRY_CHANGES, last_us + 1, counts, err)
-               : status;
+    return status == STATUS_OK ? end_entry(scan, order, ENTRY_CHANGES, last_us + 1, err)
+                               : status;
 }
 
 /* A first snapshot has what the outbox tells, and so have rows that yield. */
 static enum status take_outbox(struct sqlite_scan *scan, const struct scan_order *order,
-                               struct capture_counts *counts, struct error *err)
+                               struct error *err)
 {
     struct sqlite_outbox_order outbox = {order->counter,
                                          scan->schema.catalog.schema_version};
     struct sqlite_outbox_result result = {0};
-    enum status status = order->base || order->yields
-                             ? sqlite_outbox_newest(scan->database, &result.taken, err)
-                             : sqlite_outbox_drain(&scan->schema, &scan->run, &outbox,
-                                                   &result, counts, err);
+    enum status status =
+        order->base || order->yields
+            ? sqlite_outbox_newest(scan->database, &result.taken, err)
+            : sqlite_outbox_drain(&scan->schema, &scan->run, &outbox, &result, err);
 
     scan->taken = result.taken;
     return status;
@@ -129,8 +120,7 @@ static enum status scan_tables(struct sqlite_scan *scan, struct error *err)
 
 /* The tables as they are, logged; and what recorders tell of them. */
 static enum status begin_scan(struct sqlite_scan *scan, const struct scan_order *order,
-                              uint64_t *written_us, struct capture_counts *counts,
-                              struct error *err)
+                              uint64_t *written_us, struct error *err)
 {
     struct scan_run *run = &scan->run;
     struct store_txn *txn;
@@ -154,13 +144,27 @@ static enum status begin_scan(struct sqlite_scan *scan, const struct scan_order 
     if (order->changesets != NULL && *written_us > order->changesets->files[0].time_us)
         *written_us = order->changesets->files[0].time_us;
     if (status == STATUS_OK)
-        status = end_entry(scan, order, ENTRY_TABLES, *written_us, counts, err);
+        status = end_entry(scan, order, ENTRY_TABLES, *written_us, err);
     if (status == STATUS_OK)
         status = scan_schema_open(&scan->schema, scan->database, scan->rules,
                                   run->appender, err);
     if (status == STATUS_OK && !order->base && !order->yields)
-        status = tell_kept(scan, order, counts, err);
-    return status == STATUS_OK ? take_outbox(scan, order, counts, err) : status;
+        status = tell_kept(scan, order, err);
+    return status == STATUS_OK ? take_outbox(scan, order, err) : status;
+}
+
+/* Count what is in the log now, whatever came after it. */
+static void end_scan(struct sqlite_scan *scan, struct capture_counts *counts)
+{
+    struct append_counts logged;
+
+    if (scan->run.appender == NULL)
+        return;
+    logged = appender_counts(scan->run.appender);
+    counts->entries += logged.entries;
+    counts->changes += logged.changes;
+    appender_close(scan->run.appender);
+    scan->run.appender = NULL;
 }
 
 /* Compare and log, in the transaction that is open on the database. */
@@ -168,14 +172,13 @@ static enum status scan_within(struct sqlite_scan *scan, const struct scan_order
                                struct capture_counts *counts, struct error *err)
 {
     uint64_t written_us = 0;
-    enum status status = begin_scan(scan, order, &written_us, counts, err);
+    enum status status = begin_scan(scan, order, &written_us, err);
 
     if (status == STATUS_OK)
         status = scan_tables(scan, err);
     if (status == STATUS_OK)
-        status = end_entry(scan, order, ENTRY_CHANGES, written_us, counts, err);
-    appender_close(scan->run.appender);
-    scan->run.appender = NULL;
+        status = end_entry(scan, order, ENTRY_CHANGES, written_us, err);
+    end_scan(scan, counts);
     return status;
 }
 
@@ -280,13 +283,12 @@ static enum status lay_within(struct sqlite_scan *scan, const struct scan_order 
                               struct capture_counts *counts, struct error *err)
 {
     uint64_t written_us = 0;
-    enum status status = begin_scan(scan, order, &written_us, counts, err);
+    enum status status = begin_scan(scan, order, &written_us, err);
 
     order->changesets->outbox = scan->taken;
     if (status == STATUS_OK)
-        status = changeset_lay(&scan->schema, &scan->run, order->changesets, counts, err);
-    appender_close(scan->run.appender);
-    scan->run.appender = NULL;
+        status = changeset_lay(&scan->schema, &scan->run, order->changesets, err);
+    end_scan(scan, counts);
     return status;
 }
 

@@ -41,9 +41,19 @@ enum status appender_begin_group(struct appender *appender, struct error *err)
 enum status appender_commit_group(struct appender *appender, struct error *err)
 {
     struct store_txn *txn = appender->write;
+    struct append_counts added = appender->in_group;
+    enum status status = STATUS_OK;
 
     appender->write = NULL;
-    return txn == NULL ? STATUS_OK : store_commit(txn, err);
+    appender->in_group = (struct append_counts){0};
+    if (txn != NULL)
+        status = store_commit(txn, err);
+    if (status != STATUS_OK)
+        return status;
+    appender->counts.entries += added.entries;
+    appender->counts.changes += added.changes;
+    appender->counts.conflicts += added.conflicts;
+    return STATUS_OK;
 }
 
 /* ---- runs */
@@ -243,8 +253,7 @@ enum status appender_open(struct appender **out, struct store *store,
     appender->store = store;
     appender->owner = owner;
     appender_reset(appender);
-    status = adoption_settle(store, &appender->counts.conflicts, err);
-    appender->counts.conflicts = 0;
+    status = appender_settle(store, err);
     if (status == STATUS_OK)
         status = drop_leftover(appender, err);
     if (status != STATUS_OK) {

@@ -92,7 +92,7 @@ void appender_drop(struct appender *appender);
 /* Make all ended entries durable. */
 MUST_CHECK enum status appender_commit(struct appender *appender, struct error *err);
 
-/* What this appender did since open, for the last line of a command. */
+/* What this appender has made durable since open, for the last line of a command. */
 struct append_counts {
     uint64_t entries;
     uint64_t changes;

@@ -4,38 +4,64 @@
 #include <assert.h>
 #include <string.h>
 
+static void count_entry(struct append_counts *counts, const struct entry_header *header,
+                        uint64_t conflicts)
+{
+    counts->entries++;
+    if (header->kind == ENTRY_CHANGES)
+        counts->changes += header->item_count;
+    counts->conflicts += conflicts;
+}
+
+/* Into the open group, which is committed when it is large. */
+static enum status admit_to_group(struct appender *appender, struct admission *admission,
+                                  uint64_t *seq, struct error *err)
+{
+    uint64_t conflicts = 0;
+    enum status status;
+
+    admission->body = buffer_view(&appender->items);
+    status = admit_whole(appender->write, admission, seq, &conflicts, err);
+    if (status != STATUS_OK)
+        return status;
+    count_entry(&appender->in_group, &admission->header, conflicts);
+    appender->group_bytes += appender->body_size;
+    appender->group_changes += admission->header.item_count;
+    if (appender->group_bytes < RUN_BYTES && appender->group_changes < STEP_CHANGES)
+        return STATUS_OK;
+    return appender_commit_group(appender, err);
+}
+
+/* After the open group, and durable on return. */
+static enum status admit_run(struct appender *appender, struct admission *admission,
+                             uint64_t *seq, struct error *err)
+{
+    uint64_t conflicts = 0;
+    enum status status =
+        meta_put(appender->write, (enum meta_key)appender_run_key(appender), 0, err);
+
+    if (status == STATUS_OK)
+        status = admit_parts(appender->write, admission, seq, err);
+    if (status == STATUS_OK)
+        status = appender_commit_group(appender, err);
+    if (status == STATUS_OK)
+        status = adoption_settle(appender->store, &conflicts, err);
+    if (status == STATUS_OK)
+        count_entry(&appender->counts, &admission->header, conflicts);
+    return status;
+}
+
 static enum status admit(struct appender *appender, struct admission *admission,
                          uint64_t *seq, struct error *err)
 {
     enum status status;
 
     admission->run = appender->run;
-    if (appender->run == 0) {
-        admission->body = buffer_view(&appender->items);
-        status = admit_whole(appender->write, admission, seq, &appender->counts.conflicts,
-                             err);
-        appender->group_bytes += appender->body_size;
-        appender->group_changes += admission->header.item_count;
-        if (status == STATUS_OK && (appender->group_bytes >= RUN_BYTES ||
-                                    appender->group_changes >= STEP_CHANGES))
-            status = appender_commit_group(appender, err);
-    } else {
-        status =
-            meta_put(appender->write, (enum meta_key)appender_run_key(appender), 0, err);
-        if (status == STATUS_OK)
-            status = admit_parts(appender->write, admission, seq, err);
-        if (status == STATUS_OK)
-            status = appender_commit_group(appender, err);
-        if (status == STATUS_OK)
-            status = adoption_settle(appender->store, &appender->counts.conflicts, err);
-    }
-    if (status != STATUS_OK)
-        return status;
-    appender->counts.entries++;
-    if (admission->header.kind == ENTRY_CHANGES)
-        appender->counts.changes += admission->header.item_count;
-    appender_reset(appender);
-    return STATUS_OK;
+    status = appender->run == 0 ? admit_to_group(appender, admission, seq, err)
+                                : admit_run(appender, admission, seq, err);
+    if (status == STATUS_OK)
+        appender_reset(appender);
+    return status;
 }
 
 /* Bring the entry's last items to where they belong and open the transaction that ends

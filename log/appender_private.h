@@ -21,7 +21,8 @@ struct appender {
     uint64_t run;        /* 0: no part written yet */
     struct buffer items; /* of the whole entry, or since its last part */
     struct buffer encoded;
-    struct append_counts counts;
+    struct append_counts counts;   /* of what is durable */
+    struct append_counts in_group; /* of what the open group adds to it */
     uint32_t part_count;
     uint32_t part_first;
     unsigned read_uses;

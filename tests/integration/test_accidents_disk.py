@@ -6,6 +6,7 @@ by tests/tools/fault_shim.c, which has the disk full from each of a command's wr
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,13 @@ def fill(folder, leave):
         filler.write(bytes(max(0, free - leave)))
 
 
+def told(output):
+    """How many entries are new in the log by what a command said."""
+    received = re.search(r"received (\d+)", output)
+    captured = re.search(r"captured (\d+) change", output)
+    return int(received[1] if received else 0) + int(captured[1] if captured else 0)
+
+
 def inside_a_small_disk():
     """In a mount namespace of its own: INSIDE is where to mount."""
     place = pathlib.Path(os.environ[INSIDE])
@@ -141,8 +149,11 @@ def inside_a_small_disk():
                 a, b, there = prepare(folder, words, imported)
                 a.script(f"PRAGMA journal_mode = {mode}")
                 fill(place, leave)
+                had = a.last_seq()
                 said = a.run(*there, code=None)
                 (place / "filler").unlink()
+                expect(told(said.output) <= a.last_seq() - had,
+                       f"more told than is in the log, {leave} bytes left ({mode}): {said}")
                 expect(said.code == 0 or (said.code == 3 and said.errors.count("\n") == 1),
                        f"with {leave} bytes left ({mode}): {said}")
                 expect(said.code == 3 or leave > 0, f"with nothing left ({mode}): {said}")

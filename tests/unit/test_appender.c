@@ -228,3 +228,35 @@ Test(appender, what_finds_no_room_is_dropped)
     end_and_close(appender);
     cr_expect_str_eq(log_winner(a, MANY), "a=kept b=");
 }
+
+static void end_entry(struct appender *appender)
+{
+    uint64_t seq;
+
+    cr_assert_eq(appender_end_local(
+                     appender, &(struct local_entry){.kind = ENTRY_CHANGES}, &seq, &err),
+                 STATUS_OK, "%s", err.text);
+}
+
+Test(appender, counts_what_is_durable)
+{
+    struct appender *appender = open_appender(a);
+    struct rlimit limit, low;
+
+    add_rows(appender, 1, 3, "kept");
+    end_entry(appender);
+    cr_expect_eq(appender_counts(appender).entries, 0);
+    cr_assert_eq(appender_commit(appender, &err), STATUS_OK, "%s", err.text);
+    add_rows(appender, 4, 2, "never");
+    end_entry(appender);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    low = limit;
+    low.rlim_cur = 0;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &low), 0);
+    cr_expect_eq(appender_commit(appender, &err), STATUS_FULL, "%s", err.text);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    cr_expect_eq(appender_counts(appender).entries, 1);
+    cr_expect_eq(appender_counts(appender).changes, 3);
+    appender_close(appender);
+}
