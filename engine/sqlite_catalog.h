@@ -78,6 +78,10 @@ MUST_CHECK enum status sqlite_create_table(struct sqlite_database *database,
                                            const struct definition *definition,
                                            struct error *err);
 
+/* Whether SQLite's message is about a function, a collation or a module that a program
+ * registers: only its words say so. */
+bool sqlite_is_lacking(const char *message);
+
 /* Groups of tables for parking: order[i] is the group number of definitions[i]; parents
  * have smaller numbers than children; tables in a circle of references share one. */
 MUST_CHECK enum status foreign_key_groups(const struct definition *const *definitions,

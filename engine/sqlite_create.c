@@ -36,17 +36,24 @@ static int allow_create(void *data, int action, const char *third, const char *f
     }
 }
 
-/* Whether something is lacking is in SQLite's words only. */
-static enum status failed(struct sqlite_database *database, struct error *err)
+bool sqlite_is_lacking(const char *message)
 {
     static const char *const words[] = {"no such function", "unknown function",
                                         "no such collation", "no such module"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strncmp(message, words[i], strlen(words[i])) == 0)
+            return true;
+    return false;
+}
+
+static enum status failed(struct sqlite_database *database, struct error *err)
+{
     const char *message = sqlite3_errmsg(sqlite_database_handle(database));
     enum status status = sqlite_failed(database, "its statements", err);
 
-    for (size_t i = 0; i < sizeof words / sizeof *words && status == STATUS_IO; i++)
-        if (strncmp(message, words[i], strlen(words[i])) == 0)
-            return error_set(err, STATUS_NOT_FOUND, "%s", message);
+    if (status == STATUS_IO && sqlite_is_lacking(message))
+        return error_set(err, STATUS_NOT_FOUND, "%s", message);
     return status;
 }
 

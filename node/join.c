@@ -9,6 +9,7 @@
 #include "node/node_private.h"
 
 #include "capture/sqlite_scan.h"
+#include "engine/sqlite_dangling.h"
 #include "log/conflicts.h"
 #include "log/log_reader.h"
 #include "log/plan.h"
@@ -161,6 +162,16 @@ static enum status find_fleet_tables(struct store_txn *txn, struct fleet_tables 
     return STATUS_OK;
 }
 
+static void say_left_out(void *data, const char *trigger, const char *table,
+                         const char *why)
+{
+    node_say(
+        data,
+        "trigger %s of table %s is left out, since every write that it fires on would "
+        "fail: %s; make what it lacks here, then the trigger as the fleet has it",
+        trigger, table, why);
+}
+
 /* A table that needs what only the application has is left to it; the others are made. */
 static enum status run_statements(struct node *node, const struct definition *definition,
                                   struct error *err)
@@ -184,7 +195,7 @@ static enum status run_statements(struct node *node, const struct definition *de
 /* Make the fleet's table by its own statements, under the name that it has there, unless
  * there is one. What the fleet calls it is a rule from now on, until it is logged. */
 static enum status create_table(struct node *node, const struct definition *definition,
-                                struct error *err)
+                                bool *made, struct error *err)
 {
     struct table_rules *rules = &node->config.rules;
     const char *here = table_names_here(rules, definition->name);
@@ -198,7 +209,8 @@ static enum status create_table(struct node *node, const struct definition *defi
     if (status != STATUS_OK || !wanted || (exists && here != definition->name))
         return status;
     status = sqlite_has_table(node->database, definition->local_name, true, &exists, err);
-    if (status == STATUS_OK && !exists)
+    *made = status == STATUS_OK && !exists;
+    if (*made)
         status = run_statements(node, definition, err);
     if (status == STATUS_OK)
         status = table_rules_add(rules, definition->local_name, &rule, err);
@@ -207,30 +219,41 @@ static enum status create_table(struct node *node, const struct definition *defi
     return status;
 }
 
-/* Parents before children, so that the DDL reads in a sensible order. */
+/* Parents before children, so that the DDL reads in a sensible order. Then, when all are
+ * there, without the triggers that need more than these. */
 static enum status create_tables(struct node *node, const struct fleet_tables *tables,
                                  struct error *err)
 {
     uint32_t *group = calloc((size_t)tables->count + 1, sizeof *group), last = 0;
-    enum status status = STATUS_OK;
+    const struct definition **made = calloc((size_t)tables->count + 1, sizeof *made);
+    uint32_t made_count = 0;
+    enum status status;
 
-    if (group == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "join: out of memory");
-    status = foreign_key_groups(tables->definitions, tables->count, group, err);
+    if (group == NULL || made == NULL)
+        status = error_set(err, STATUS_NO_MEMORY, "join: out of memory");
+    else
+        status = foreign_key_groups(tables->definitions, tables->count, group, err);
     for (uint32_t i = 0; status == STATUS_OK && i < tables->count; i++)
         last = group[i] > last ? group[i] : last;
     for (uint32_t now = 0; status == STATUS_OK && now <= last; now++) {
         for (uint32_t i = 0; status == STATUS_OK && i < tables->count; i++) {
             const struct definition *definition = tables->definitions[i];
+            bool is_made = false;
 
             if (group[i] != now)
                 continue;
-            status = create_table(node, definition, err);
+            status = create_table(node, definition, &is_made, err);
+            if (is_made)
+                made[made_count++] = definition;
             if (status != STATUS_OK)
                 status = error_wrap(err, status, definition->name);
         }
     }
+    if (status == STATUS_OK)
+        status = sqlite_dangling_drop(node->database, made, made_count, say_left_out,
+                                      node, err);
     free(group);
+    free(made);
     return status;
 }
 
