@@ -39,6 +39,7 @@ static enum status adopt_unlisted(struct sender *sender, struct folder_segment *
     const struct folder *folder = sender->folder;
     enum refusal refusal;
     char name[FOLDER_NAME_SIZE];
+    uint64_t next_number;
     FILE *file;
     enum status status;
 
@@ -50,6 +51,11 @@ static enum status adopt_unlisted(struct sender *sender, struct folder_segment *
                                 &segment->ranges, &refusal, err);
     (void)fclose(file);
     segment->is_known = status == STATUS_OK;
+    /* It is about to be listed: a listed number is one that the store has used. */
+    if (status == STATUS_OK)
+        status = folder_next_number(folder, &next_number, err);
+    if (status == STATUS_OK && segment->number >= next_number)
+        status = folder_use_number(folder, segment->number, err);
     /* When it is refused, its entries are written again, under another number. */
     return status == STATUS_REFUSED ? STATUS_OK : status;
 }
