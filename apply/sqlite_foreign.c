@@ -462,8 +462,7 @@ enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign, struct buffer
     sqlite3_stmt *statement = NULL;
     size_t before = key->size;
 
-    if (foreign->beyond_key || foreign->inexact ||
-        foreign->key->column_count != parent->key_count)
+    if (foreign->beyond_key || foreign->key->column_count != parent->key_count)
         return STATUS_OK;
     for (uint32_t i = 0; i < parent->key_count; i++) {
         const char *wanted = sql_key_column(parent, i)->name;

@@ -66,7 +66,8 @@ MUST_CHECK enum status sqlite_foreign_count_orphans(struct sqlite_foreign *forei
                                                     uint64_t *count, struct error *err);
 
 /* Append the key of the parent that the row in the child's empty copy refers to, where
- * the foreign key is the parent's key, byte for byte; else nothing. */
+ * the foreign key is the parent's key; else nothing. (Inexact: the parent's may differ.)
+ */
 MUST_CHECK enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign,
                                               struct buffer *key, struct error *err);
 

@@ -176,10 +176,22 @@ static enum status still_lacks(struct sqlite_batch *batch, struct sqlite_table *
     return status;
 }
 
+/* Whether the table refers to the parent by values that may be its key in other bytes. */
+static bool refers_inexactly(const struct sqlite_table *table, uint32_t parent)
+{
+    for (const struct sqlite_foreign *at = table->as_child; at != NULL;
+         at = at->next_of_child)
+        if (at->inexact && at->parent->id == parent)
+            return true;
+    return false;
+}
+
 /* Whether what blocks a parked row is as it was before the batch, so that the row is,
  * too: the holder of its unique value neither written nor moved, or its parent neither
- * come nor brought back. Not asked of a hidden row, whose values are its own. */
+ * come nor brought back. Not asked of a hidden row, whose values are its own, nor where
+ * the key at hand may not be the parent's. */
 static enum status is_blocked_still(struct sqlite_batch *batch,
+                                    const struct sqlite_table *table,
                                     const struct parked *parked, bool *still,
                                     struct error *err)
 {
@@ -189,7 +201,9 @@ static enum status is_blocked_still(struct sqlite_batch *batch,
 
     *still = false;
     if (parked->kind == PARKED_PARENT_INNER || parked->blocker_table == 0 ||
-        parked->blocker_key.size == 0)
+        parked->blocker_key.size == 0 ||
+        (parked->kind == PARKED_PARENT_OUTER &&
+         refers_inexactly(table, parked->blocker_table)))
         return STATUS_OK;
     status = sqlite_moved_find(batch->moved, parked->blocker_table, parked->blocker_key,
                                &moved, err);
@@ -247,16 +261,16 @@ static enum status load_parked(struct sqlite_batch *batch, struct sqlite_table *
 static bool visit_parked(void *data, uint32_t table, const struct parked *parked)
 {
     struct loading *loading = data;
+    struct sqlite_table *parked_in = sqlite_schema_find(loading->batch->schema, table);
     bool still = false;
 
     loading->status = STATUS_OK;
     if (!loading->whole)
-        loading->status = is_blocked_still(loading->batch, parked, &still, loading->err);
+        loading->status =
+            is_blocked_still(loading->batch, parked_in, parked, &still, loading->err);
     if (loading->status != STATUS_OK || still)
         return loading->status == STATUS_OK;
-    loading->status =
-        load_parked(loading->batch, sqlite_schema_find(loading->batch->schema, table),
-                    parked, loading->err);
+    loading->status = load_parked(loading->batch, parked_in, parked, loading->err);
     return loading->status == STATUS_OK;
 }
 
