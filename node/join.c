@@ -225,7 +225,8 @@ static enum status create_tables(struct node *node, const struct fleet_tables *t
                                  struct error *err)
 {
     uint32_t *group = calloc((size_t)tables->count + 1, sizeof *group), last = 0;
-    const struct definition **made = calloc((size_t)tables->count + 1, sizeof *made);
+    const struct definition **made = (const struct definition **)calloc(
+        (size_t)tables->count + 1, sizeof(struct definition *));
     uint32_t made_count = 0;
     enum status status;
 
@@ -253,7 +254,7 @@ static enum status create_tables(struct node *node, const struct fleet_tables *t
         status = sqlite_dangling_drop(node->database, made, made_count, say_left_out,
                                       node, err);
     free(group);
-    free(made);
+    free((void *)made);
     return status;
 }
 
