@@ -51,7 +51,7 @@ enum status sqlite_stored_open(struct sqlite_stored **out,
         status = sqlite_copy_encoding(database, stored->memory, err);
     if (status == STATUS_OK)
         status = sqlite_encoding(database, &encoding, err);
-    stored->utf8 = strcmp(encoding, "UTF-8") == 0;
+    stored->utf8 = status == STATUS_OK && strcmp(encoding, "UTF-8") == 0;
     /* Never ended: a commit for each value costs more than the value. */
     if (status == STATUS_OK)
         status = sqlite_execute(stored->memory, "BEGIN", err);
