@@ -19,7 +19,8 @@ struct sqlite_scan {
     bool foreign_keys;
     struct scan_schema schema;
     struct scan_run run;
-    uint64_t taken; /* of the outbox: id of the last row that is in the log */
+    uint64_t taken; /* of the outbox: id of the last row that is in the log, */
+    bool drained;   /* once this scan knows it */
     bool complete; /* a scan ended with everything logged, at data_version, when the store
                       knew so many definitions */
     int64_t data_version;
@@ -54,7 +55,7 @@ static enum status end_entry(struct sqlite_scan *scan, const struct scan_order *
         .flags = base || (order->yields && kind == ENTRY_CHANGES) ? ENTRY_BASE : 0,
         .commit_us = base ? 0 : written_us,
         .updates = order->base ? seen + 1 : seen,
-        .update_count = kind == ENTRY_TABLES ? !order->base : 2 - order->base,
+        .update_count = (size_t)!order->base + scan->drained,
     };
     struct buffer fields = {0};
     uint64_t seq;
@@ -102,6 +103,7 @@ static enum status take_outbox(struct sqlite_scan *scan, const struct scan_order
             : sqlite_outbox_drain(&scan->schema, &scan->run, &outbox, &result, err);
 
     scan->taken = result.taken;
+    scan->drained = status == STATUS_OK;
     return status;
 }
 
@@ -127,6 +129,7 @@ static enum status begin_scan(struct sqlite_scan *scan, const struct scan_order 
     enum status status =
         appender_open(&run->appender, scan->store, APPENDER_CAPTURE, err);
 
+    scan->drained = false;
     if (status == STATUS_OK)
         status = appender_txn(run->appender, &txn, err);
     if (status == STATUS_OK)

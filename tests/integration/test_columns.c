@@ -1,5 +1,6 @@
 /* Columns that come to one node, then to the others, at any moment between writes and
  * visits: when all have them, all show the same (promise 2), and then it is quiet. */
+#include "extension/rowferry_sqlite.h"
 #include "tests/support/fleet.h"
 
 #include <criterion/criterion.h>
@@ -210,6 +211,41 @@ Test(columns_named, what_was_kept_wins_over_nothing_written_since)
         cr_expect_str_eq(fleet_text(&named.fleet.nodes[i], "SELECT v FROM t"), "10");
     for (size_t i = 0; i < 2; i++)
         cr_expect_str_eq(fleet_text(&named.fleet.nodes[i], "SELECT x FROM t"), "5");
+}
+
+Test(columns_named, telling_what_was_kept_forgets_nothing_of_the_outbox)
+{
+    struct fleet_node *a = &named.fleet.nodes[0];
+    struct rowferry_recorder *recorder = NULL;
+    uint64_t taken, before;
+
+    cr_assert_eq(rowferry_recorder_open(&recorder, a->application), SQLITE_OK);
+    fleet_pass_time(&named.fleet, FLEET_SECOND_US);
+    cr_assert_eq(
+        sqlite3_exec(a->application, "BEGIN; UPDATE t SET v = 2", NULL, NULL, NULL),
+        SQLITE_OK);
+    cr_assert_eq(rowferry_recorder_commit(recorder, NULL), SQLITE_OK);
+    fleet_write(a, "COMMIT");
+    rowferry_recorder_close(recorder);
+    fleet_capture(a);
+    taken = fleet_meta(a, META_OUTBOX);
+    cr_assert_gt(taken, 0);
+
+    write_at(0, "ALTER TABLE t ADD COLUMN x DEFAULT 0");
+    write_at(0, "UPDATE t SET x = 5");
+    meet(0, 2);
+    write_at(2, "UPDATE t SET v = 9");
+    write_at(1, "ALTER TABLE t ADD COLUMN x DEFAULT 0");
+    meet(0, 2);
+    fleet_capture(&named.fleet.nodes[1]);
+    fleet_send(&named.fleet, &named.fleet.nodes[1], a, 0);
+    fleet_set_rules(a, ""); /* another process: it has drained nothing yet */
+    before = fleet_last_seq(a);
+    fleet_capture(a);
+    cr_expect_eq(fleet_last_seq(a), before + 1);
+    cr_expect_eq(fleet_meta(a, META_OUTBOX), taken);
+    meet(0, 1);
+    cr_expect_str_eq(fleet_text(&named.fleet.nodes[1], "SELECT v, x FROM t"), "9|5");
 }
 
 Test(columns_named, a_default_that_is_no_constant_is_this_databases_own)

@@ -350,12 +350,17 @@ uint64_t fleet_parked(struct fleet_node *node)
     return count;
 }
 
-uint64_t fleet_last_seq(struct fleet_node *node)
+uint64_t fleet_meta(struct fleet_node *node, enum meta_key key)
 {
     struct store_txn *txn = begin(node);
-    uint64_t seq = 0;
+    uint64_t value = 0;
 
-    MUST(meta_get(txn, META_LAST_SEQ, &seq, &err));
+    MUST(meta_get(txn, key, &value, &err));
     store_abort(txn);
-    return seq;
+    return value;
+}
+
+uint64_t fleet_last_seq(struct fleet_node *node)
+{
+    return fleet_meta(node, META_LAST_SEQ);
 }

@@ -84,6 +84,7 @@ void fleet_vector(struct fleet_node *node, struct version_vector *vector);
 uint64_t fleet_conflicts(struct fleet_node *node);
 uint64_t fleet_parked(struct fleet_node *node);
 uint64_t fleet_last_seq(struct fleet_node *node);
+uint64_t fleet_meta(struct fleet_node *node, enum meta_key key);
 
 /* What a query gives on the application's connection: columns joined by '|', rows by ';'.
  * Valid until the next call. */
