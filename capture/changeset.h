@@ -4,7 +4,7 @@
 #define CAPTURE_CHANGESET_H
 
 #include "log/bytes.h"
-#include "log/error.h"
+#include "log/definition.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -34,6 +34,11 @@ struct changeset_row {
  * between two rows can't be told from a whole one. Otherwise what piece returned. */
 MUST_CHECK enum status changeset_next(struct changeset *changeset,
                                       struct changeset_row *row, struct error *err);
+
+/* Whether the row has a table's columns, and its key. Generated columns never fit: a
+ * changeset does not tell them. */
+bool changeset_row_fits(const struct changeset_row *row,
+                        const struct definition *definition);
 
 /* A column of the current row: after the change; of a delete, and of an update's key,
  * before it. NULL: an update that leaves the column alone. */

@@ -46,7 +46,9 @@ static enum status open_reading(struct reading *reading, const char *path,
         return unreadable(path, err);
     if (!S_ISREG(about.st_mode)) {
         return error_set(err, STATUS_UNAVAILABLE,
-                         "%s: not a file: its time says when it was committed", path);
+                         "%s: not a file: give one, whose time says when it was "
+                         "committed",
+                         path);
     }
     if (about.st_mtim.tv_sec > 0)
         reading->time_us = (uint64_t)about.st_mtim.tv_sec * 1000000 +
@@ -72,7 +74,9 @@ static enum status next_row(const struct reading *reading, struct changeset *cha
 
     if (status != STATUS_CORRUPT)
         return status;
-    return error_set(err, STATUS_REFUSED, "%s: cut, or not a changeset or patchset",
+    return error_set(err, STATUS_REFUSED,
+                     "%s: cut, or not a changeset or patchset: hand over the whole file; "
+                     "nothing of it was logged",
                      reading->path);
 }
 

@@ -76,14 +76,8 @@ static struct scan_table *find_table(struct laying *laying, const char *name)
 static bool has_shape(const struct laying *laying, const struct definition *definition,
                       const struct changeset_row *row)
 {
-    if (laying->schema->reshaped[laying->table] ||
-        (uint32_t)row->column_count != definition->column_count ||
-        definition->stored_count != definition->column_count)
-        return false;
-    for (uint32_t i = 0; i < definition->column_count; i++)
-        if ((row->key[i] != 0) != (definition->columns[i].key_position > 0))
-            return false;
-    return true;
+    return !laying->schema->reshaped[laying->table] &&
+           changeset_row_fits(row, definition);
 }
 
 static void take_values(struct changeset *changeset, const struct changeset_row *row,

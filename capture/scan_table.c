@@ -373,6 +373,18 @@ static enum status put_key(struct scan_table *table, struct scan_run *run,
     return status == STATUS_OK ? buffer_check(&run->key, err) : status;
 }
 
+/* Find the holding of the row in table->values; its key is left in run->key. */
+static enum status find_holding(struct scan_table *table, struct scan_run *run,
+                                struct store_txn **txn, struct row *holding,
+                                struct error *err)
+{
+    enum status status = put_key(table, run, err);
+
+    return status == STATUS_OK
+               ? scan_holding(table, run, buffer_view(&run->key), txn, holding, err)
+               : status;
+}
+
 const struct definition *scan_table_definition(const struct scan_table *table)
 {
     return table->table.definition;
@@ -388,10 +400,8 @@ enum status scan_table_put(struct scan_table *table, struct scan_run *run,
 {
     struct store_txn *txn;
     struct row holding;
-    enum status status = put_key(table, run, err);
+    enum status status = find_holding(table, run, &txn, &holding, err);
 
-    if (status == STATUS_OK)
-        status = scan_holding(table, run, buffer_view(&run->key), &txn, &holding, err);
     if (status == STATUS_OK && !holding.live && is_partial(table))
         return STATUS_NOT_FOUND;
     if (status == STATUS_OK)
@@ -404,10 +414,8 @@ enum status scan_table_delete(struct scan_table *table, struct scan_run *run,
 {
     struct store_txn *txn;
     struct row holding;
-    enum status status = put_key(table, run, err);
+    enum status status = find_holding(table, run, &txn, &holding, err);
 
-    if (status == STATUS_OK)
-        status = scan_holding(table, run, buffer_view(&run->key), &txn, &holding, err);
     if (status == STATUS_OK && holding.live)
         status = scan_add_delete(table, run, txn, buffer_view(&run->key), &holding, err);
     return status;
@@ -433,10 +441,8 @@ static enum status scan_row(struct scan_table *table, struct scan_run *run,
 {
     struct store_txn *txn;
     struct row holding;
-    enum status status = put_key(table, run, err);
+    enum status status = find_holding(table, run, &txn, &holding, err);
 
-    if (status == STATUS_OK)
-        status = scan_holding(table, run, buffer_view(&run->key), &txn, &holding, err);
     if (status != STATUS_OK)
         return status;
     table->matched += holding.live;

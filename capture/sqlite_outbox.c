@@ -92,13 +92,7 @@ static bool fits(const struct drain *drain, const struct definition *definition,
 {
     if (!drain->same_shape && drain->schema->reshaped[drain->table])
         return false;
-    if ((uint32_t)row->column_count != definition->column_count ||
-        definition->stored_count != definition->column_count)
-        return false;
-    for (uint32_t i = 0; i < definition->column_count; i++)
-        if ((row->key[i] != 0) != (definition->columns[i].key_position > 0))
-            return false;
-    return true;
+    return changeset_row_fits(row, definition);
 }
 
 static enum status add_row(struct drain *drain, struct changeset *changeset,

@@ -157,19 +157,28 @@ enum status row_put_names(struct view *view, json_t *object, uint32_t table_id,
     return STATUS_OK;
 }
 
+/* The row's winner, and its image. NOT_FOUND is a plain answer. */
+static enum status find_winner(struct view *view, uint32_t table, struct bytes key,
+                               struct row *row, struct image_ref *ref, struct error *err)
+{
+    enum status status = rows_get(view->txn, table, key, row, err);
+
+    if (status == STATUS_OK)
+        *ref =
+            (struct image_ref){row->definition_origin, row->definition, key, row->image};
+    return status;
+}
+
 enum status row_put_winner(struct view *view, json_t *object, uint32_t table,
                            struct bytes key, struct error *err)
 {
     struct image_ref ref;
     struct row row;
     json_t *value;
-    enum status status = rows_get(view->txn, table, key, &row, err);
+    enum status status = find_winner(view, table, key, &row, &ref, err);
 
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
     if (status != STATUS_OK)
-        return status;
-    ref = (struct image_ref){row.definition_origin, row.definition, key, row.image};
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     json_put_version(object, "version", &row.version);
     view_put_origin(view, object, row.version.origin);
     status = image_json(view, &ref, &value, err);
@@ -355,12 +364,9 @@ enum status row_print_winner(struct view *view, uint32_t table, struct bytes key
 {
     struct image_ref ref;
     struct row row;
-    enum status status = rows_get(view->txn, table, key, &row, err);
+    enum status status = find_winner(view, table, key, &row, &ref, err);
 
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
     if (status != STATUS_OK)
-        return status;
-    ref = (struct image_ref){row.definition_origin, row.definition, key, row.image};
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     return image_print(view, &ref, NULL, 10, err);
 }

@@ -222,11 +222,9 @@ static enum status run_restore(const struct invocation *invocation, uint64_t num
 {
     struct restore_report report = {0};
     struct node *node = NULL;
-    enum status status = node_open(&node, invocation->store, NODE_WITH_DATABASE, err);
+    enum status status = report_open(&node, invocation, err);
 
     if (status == STATUS_OK) {
-        node_on_notice(node, report_notice, (void *)(uintptr_t)invocation);
-        node_set_progress(node, progress_line_watcher(invocation->line));
         status = keep_both ? node_keep_both(node, number, invocation->repeats,
                                             invocation->repeat_count, &report, err)
                            : node_restore(node, number, &report, err);

@@ -56,12 +56,10 @@ enum status first_sync_run(const struct invocation *invocation, const char *targ
                            struct visit_report *report, struct error *err)
 {
     struct node *node = NULL;
-    enum status status = node_open(&node, invocation->store, NODE_WITH_DATABASE, err);
+    enum status status = report_open(&node, invocation, err);
 
     (void)fflush(stdout); /* before what the sync says on the other one */
     if (status == STATUS_OK) {
-        node_on_notice(node, report_notice, (void *)(uintptr_t)invocation);
-        node_set_progress(node, progress_line_watcher(invocation->line));
         status = node_sync(node, target, report, err);
     }
     progress_line_erase(invocation->line);

@@ -66,18 +66,6 @@ static enum status run_list(const struct invocation *invocation, struct error *e
 
 /* ---- retry, drop */
 
-static enum status open_node(struct node **node, const struct invocation *invocation,
-                             struct error *err)
-{
-    enum status status = node_open(node, invocation->store, NODE_WITH_DATABASE, err);
-
-    if (status == STATUS_OK) {
-        node_on_notice(*node, report_notice, (void *)(uintptr_t)invocation);
-        node_set_progress(*node, progress_line_watcher(invocation->line));
-    }
-    return status;
-}
-
 static void put_counts(json_t *object, const struct write_back_counts *counts)
 {
     json_put(object, "captured", capture_json(&counts->captured));
@@ -198,7 +186,7 @@ static enum status run_retry(const struct invocation *invocation, uint64_t numbe
 {
     struct retry_report report = {0};
     struct node *node = NULL;
-    enum status status = open_node(&node, invocation, err);
+    enum status status = report_open(&node, invocation, err);
 
     if (status == STATUS_OK)
         status = node_quarantine_retry(node, number, &report, err);
@@ -215,7 +203,7 @@ static enum status run_drop(const struct invocation *invocation, uint64_t number
 {
     struct drop_report report = {0};
     struct node *node = NULL;
-    enum status status = open_node(&node, invocation, err);
+    enum status status = report_open(&node, invocation, err);
 
     if (status == STATUS_OK)
         status = node_quarantine_drop(node, number, &report, err);

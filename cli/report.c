@@ -139,6 +139,18 @@ void report_moved(const struct visit_report *report, const char *target, bool js
     (void)fflush(stdout);
 }
 
+enum status report_open(struct node **node, const struct invocation *invocation,
+                        struct error *err)
+{
+    enum status status = node_open(node, invocation->store, NODE_WITH_DATABASE, err);
+
+    if (status == STATUS_OK) {
+        node_on_notice(*node, report_notice, (void *)(uintptr_t)invocation);
+        node_set_progress(*node, progress_line_watcher(invocation->line));
+    }
+    return status;
+}
+
 void report_outcome(const struct invocation *invocation,
                     const struct visit_report *report, enum status status,
                     const char *target)

@@ -12,6 +12,11 @@
  * for none. */
 void report_visit(const struct visit_report *report, const char *target, bool json);
 
+/* Open the store's node with its database, for a command that says what it does: its
+ * notices as by report_notice(), its progress on the command's line. */
+MUST_CHECK enum status
+report_open(struct node **node, const struct invocation *invocation, struct error *err);
+
 /* The end of a command that visits: what was done is said also when something of it
  * failed. */
 void report_outcome(const struct invocation *invocation,

@@ -14,11 +14,9 @@ static enum status run_once(const struct invocation *invocation, struct error *e
 {
     struct visit_report report = {0};
     struct node *node = NULL;
-    enum status status = node_open(&node, invocation->store, NODE_WITH_DATABASE, err);
+    enum status status = report_open(&node, invocation, err);
 
     if (status == STATUS_OK) {
-        node_on_notice(node, report_notice, (void *)(uintptr_t)invocation);
-        node_set_progress(node, progress_line_watcher(invocation->line));
         status = node_run_once(node, invocation->repeats, invocation->repeat_count,
                                &report, err);
     }

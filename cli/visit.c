@@ -9,18 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum status open_node(struct node **node, const struct invocation *invocation,
-                             struct error *err)
-{
-    enum status status = node_open(node, invocation->store, NODE_WITH_DATABASE, err);
-
-    if (status == STATUS_OK) {
-        node_on_notice(*node, report_notice, (void *)(uintptr_t)invocation);
-        node_set_progress(*node, progress_line_watcher(invocation->line));
-    }
-    return status;
-}
-
 /* Changesets are captured instead of what the tables show. */
 static enum status capture(struct node *node, const struct invocation *invocation,
                            struct capture_counts *counts, struct error *err)
@@ -42,7 +30,7 @@ static enum status run_capture(const struct invocation *invocation, struct error
 {
     struct capture_counts counts = {0};
     struct node *node = NULL;
-    enum status status = open_node(&node, invocation, err);
+    enum status status = report_open(&node, invocation, err);
 
     if (status == STATUS_OK)
         status = capture(node, invocation, &counts, err);
@@ -60,7 +48,7 @@ static enum status run_apply(const struct invocation *invocation, struct error *
 {
     struct apply_counts counts = {0};
     struct node *node = NULL;
-    enum status status = open_node(&node, invocation, err);
+    enum status status = report_open(&node, invocation, err);
 
     if (status == STATUS_OK)
         status = node_apply(node, &counts, err);
@@ -84,7 +72,7 @@ static enum status run_sync(const struct invocation *invocation, struct error *e
     const char *target = invocation->operands[0];
     struct visit_report report = {0};
     struct node *node = NULL;
-    enum status status = open_node(&node, invocation, err);
+    enum status status = report_open(&node, invocation, err);
 
     if (status == STATUS_OK)
         status = node_sync(node, target, &report, err);
@@ -116,7 +104,7 @@ static enum status run_resync(const struct invocation *invocation, struct error 
         prefer = "log";
     if (strcmp(prefer, "log") != 0 && strcmp(prefer, "database") != 0)
         return error_set(err, STATUS_USAGE, "--prefer %s: give log or database", prefer);
-    status = open_node(&node, invocation, err);
+    status = report_open(&node, invocation, err);
     if (status == STATUS_OK) {
         status =
             node_resync(node, strcmp(prefer, "log") == 0 ? RESYNC_LOG : RESYNC_DATABASE,

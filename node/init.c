@@ -92,7 +92,8 @@ static enum status read_settings(struct making *making, struct error *err)
         status = config_read_file(&making->config, options->settings, err);
     if (status == STATUS_OK && options->ids != NULL &&
         !config_ids(options->ids, &making->config.ids))
-        status = error_set(err, STATUS_USAGE, "--ids: range or plain");
+        status =
+            error_set(err, STATUS_USAGE, "--ids %s: give range or plain", options->ids);
     if (status == STATUS_OK && options->tables != NULL)
         status = table_rules_set(&making->config.rules.only, options->tables, err);
     return status;

@@ -236,7 +236,7 @@ def test_where_it_can_not_help(folder):
     expect(FULL in a.run("capture").errors, "says so")
     expect_equal(a.sync(folder / "shared").errors.count(FULL), 1, "lines")
     a.check()
-    a.refuse(2, "--ids: range or plain", "init", f"sqlite:{a.database}", "--ids", "own")
+    a.refuse(2, "--ids own: give range or plain", "init", f"sqlite:{a.database}", "--ids", "own")
 
 
 main([test_never_a_conflict, test_conflicts_without, test_past_what_comes, test_one_slot_for_two,
