@@ -136,7 +136,7 @@ enum status postgres_check_url(const char *url, struct error *err)
     enum status status = parse_url(url, &options, err);
 
     for (PQconninfoOption *option = options;
-         status == STATUS_OK && option->keyword != NULL; option++) {
+         status == STATUS_OK && option != NULL && option->keyword != NULL; option++) {
         if (strcmp(option->keyword, "password") != 0 || option->val == NULL)
             continue;
         status = error_set(err, STATUS_USAGE,
