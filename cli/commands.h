@@ -22,5 +22,6 @@ extern const struct command command_peers;
 extern const struct command command_diff;
 extern const struct command command_verify;
 extern const struct command command_resync;
+extern const struct command command_schema;
 
 #endif

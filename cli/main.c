@@ -8,25 +8,11 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_init,
-    &command_token,
-    &command_sync,
-    &command_run,
-    &command_capture,
-    &command_apply,
-    &command_export,
-    &command_import,
-    &command_status,
-    &command_log,
-    &command_history,
-    &command_blame,
-    &command_conflicts,
-    &command_quarantine,
-    &command_peers,
-    &command_diff,
-    &command_verify,
-    &command_resync,
-    NULL,
+    &command_init,      &command_token,      &command_sync,    &command_run,
+    &command_capture,   &command_apply,      &command_export,  &command_import,
+    &command_status,    &command_log,        &command_history, &command_blame,
+    &command_conflicts, &command_quarantine, &command_peers,   &command_diff,
+    &command_verify,    &command_resync,     &command_schema,  NULL,
 };
 
 static void print_help(void)

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/cli.sh"
 
 commands="init token sync run capture apply export import status log history blame conflicts
-    quarantine peers diff verify resync"
+    quarantine peers diff verify resync schema"
 
 run 0 --help
 [ "$(wc -L <out)" -le 80 ] || fail "--help: a line over 80 columns"
@@ -59,6 +59,9 @@ run 2 log --since whenever
 run 2 log --format xml
 run 2 conflicts fix
 run 2 resync --prefer both
+run 2 schema
+says err "sqlite or postgres"
+run 2 schema --for oracle
 equal "what usage left behind" "$(ls)" "$(printf 'err\nout')"
 
 # What every command takes may stand before it, too.
@@ -87,7 +90,7 @@ says err "not a SQLite database"
 
 # Each command without a store: exit 3, and what to do.
 for command in token capture apply "sync ." "run --once" "export f" "import f" status log \
-    "history t 1" "blame t 1" conflicts quarantine peers diff verify resync; do
+    "history t 1" "blame t 1" conflicts quarantine peers diff verify resync "schema --for sqlite"; do
     # shellcheck disable=SC2086 # words
     run 3 --store nowhere $command
     says err "nowhere"
