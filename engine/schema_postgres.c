@@ -306,9 +306,10 @@ enum status schema_put_postgres(struct schema_text *text,
     for (uint32_t i = 0; i < definition->foreign_key_count; i++)
         if (definition->foreign_keys[i].counts)
             put_foreign_key(&text->links, definition, &definition->foreign_keys[i]);
-    if (!definition->strict)
+    if (!definition->strict) {
         schema_note(text, definition, NULL,
                     "SQLite keeps any value in any column; one that its type in Postgres "
                     "can't have is quarantined there");
+    }
     return status;
 }

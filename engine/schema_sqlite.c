@@ -157,10 +157,11 @@ static void put_check(struct buffer *sql, const struct column *column)
 static void note_column(struct schema_text *text, const struct definition *definition,
                         const struct column *column)
 {
-    if (column->type == FLEET_REAL)
+    if (column->type == FLEET_REAL) {
         schema_note(text, definition, column->name,
                     "NaN reads as NULL and -0 as 0 in SQLite; unless changed there, they "
                     "come back as they were");
+    }
     if (is_type(column, "citext")) {
         schema_note(text, definition, column->name,
                     "citext is compared without case in SQLite for ASCII letters only");
