@@ -1,5 +1,7 @@
 #include "apply/sqlite_outsiders.h"
 
+#include "engine/sqlite_catalog.h"
+
 #include <stdlib.h>
 
 static struct sqlite_table *find_parent(const struct sqlite_schema *schema,
@@ -42,7 +44,7 @@ static enum status add(struct sqlite_schema *schema, struct sqlite_table *child,
 
 enum status sqlite_outsiders_open(struct sqlite_schema *schema, struct error *err)
 {
-    struct sqlite_outsiders *outsiders = &schema->outsiders;
+    struct outsiders *outsiders = &schema->outsiders;
     size_t keys = 0;
     enum status status =
         sqlite_outsiders_read(schema->database, &schema->catalog, outsiders, err);
@@ -73,7 +75,7 @@ void sqlite_outsiders_close(struct sqlite_schema *schema)
         sqlite_foreign_release(&schema->outer[i]);
     free(schema->outer);
     free(schema->outer_tables);
-    sqlite_outsiders_release(&schema->outsiders);
+    outsiders_release(&schema->outsiders);
 }
 
 /* A table that is nobody's business here may need a function or collation that only its

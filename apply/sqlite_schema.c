@@ -5,6 +5,7 @@
 #include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_triggers.h"
 #include "apply/sqlite_unique.h"
+#include "engine/sqlite_catalog.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -193,7 +194,7 @@ enum status sqlite_schema_load(struct sqlite_schema *schema,
     schema->count = schema->catalog.count;
     schema->tables = calloc(schema->count + 1, sizeof *schema->tables);
     if (schema->tables == NULL) {
-        sqlite_catalog_release(&schema->catalog);
+        catalog_release(&schema->catalog);
         *schema = (struct sqlite_schema){0};
         return no_memory(err);
     }
@@ -244,7 +245,7 @@ void sqlite_schema_unload(struct sqlite_schema *schema)
     free(schema->by_group);
     free(schema->group_start);
     free(schema->tables);
-    sqlite_catalog_release(&schema->catalog);
+    catalog_release(&schema->catalog);
     *schema = (struct sqlite_schema){0};
 }
 

@@ -6,7 +6,7 @@
 #include "apply/sqlite_foreign.h"
 #include "apply/sqlite_target.h"
 #include "apply/sqlite_writer.h"
-#include "engine/sqlite_catalog.h"
+#include "engine/catalog.h"
 #include "log/tables.h"
 
 struct sqlite_table {
@@ -32,7 +32,7 @@ struct sqlite_table {
 
 struct sqlite_schema {
     struct sqlite_database *database;
-    struct sqlite_catalog catalog;
+    struct catalog catalog;
     const struct table_rules *rules;
     const uint32_t *slot;        /* as in the options */
     struct sqlite_table *tables; /* as the catalog has them: by name */
@@ -41,8 +41,7 @@ struct sqlite_schema {
     uint32_t id_count;               /* of by_id, ids 0 .. id_count - 1 */
     struct sqlite_foreign *foreigns; /* owned */
     uint32_t foreign_count;
-    struct sqlite_outsiders
-        outsiders; /* owned, like the next two, by sqlite_outsiders.h */
+    struct outsiders outsiders; /* owned, like the next two, by sqlite_outsiders.h */
     struct sqlite_table *outer_tables; /* of each: only its definition */
     struct sqlite_foreign *outer;      /* their foreign keys */
     uint32_t outer_count;

@@ -4,7 +4,8 @@
 #define APPLY_SQLITE_TARGET_H
 
 #include "apply/target.h"
-#include "engine/sqlite_catalog.h"
+#include "engine/sqlite_database.h"
+#include "engine/table_names.h"
 
 /* Log what was written locally and not yet captured; called inside the target's write
  * transaction on the same connection. *logged: the log has grown: plan anew. */

@@ -145,9 +145,8 @@ enum status sqlite_triggers_classify(struct sqlite_schema *schema,
 }
 
 enum status sqlite_triggers_silent(struct sqlite_database *database,
-                                   const struct sqlite_catalog *catalog,
-                                   enum trigger_mode mode, bool *silent,
-                                   struct error *err)
+                                   const struct catalog *catalog, enum trigger_mode mode,
+                                   bool *silent, struct error *err)
 {
     struct sqlite_schema schema = {.database = database, .count = catalog->count};
     enum status status = STATUS_OK;

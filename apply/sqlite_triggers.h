@@ -15,7 +15,7 @@ MUST_CHECK enum status sqlite_triggers_classify(struct sqlite_schema *schema,
 /* The tables of a catalog whose triggers will not fire when rows are applied in this
  * mode: silent[i] for definitions[i]. Within a transaction; leaves triggers off. */
 MUST_CHECK enum status sqlite_triggers_silent(struct sqlite_database *database,
-                                              const struct sqlite_catalog *catalog,
+                                              const struct catalog *catalog,
                                               enum trigger_mode mode, bool *silent,
                                               struct error *err);
 

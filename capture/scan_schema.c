@@ -1,5 +1,7 @@
 #include "capture/scan_schema.h"
 
+#include "engine/sqlite_catalog.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,7 @@ static void close_tables(struct scan_schema *schema)
 void scan_schema_release(struct scan_schema *schema)
 {
     close_tables(schema);
-    sqlite_catalog_release(&schema->catalog);
+    catalog_release(&schema->catalog);
 }
 
 /* This node's newest definition of the table. NOT_FOUND is a plain answer. */
@@ -90,7 +92,7 @@ enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database 
     scan_schema_release(schema);
     schema->generation = generation;
     status = sqlite_catalog_read(database, rules, txn, &schema->catalog, err);
-    sqlite_catalog_count_foreign_keys(&schema->catalog, foreign_keys);
+    catalog_count_foreign_keys(&schema->catalog, foreign_keys);
     if (status != STATUS_OK)
         return status;
     schema->reshaped = calloc(schema->catalog.count + 1, sizeof *schema->reshaped);

@@ -7,7 +7,7 @@
 
 /* All zeroes is one that nothing was read into. */
 struct scan_schema {
-    struct sqlite_catalog catalog;
+    struct catalog catalog;
     struct scan_table **tables; /* one a definition of the catalog; NULL: sends nothing */
     size_t count;
     bool *reshaped; /* by definition: its columns were others at the last capture, or it

@@ -7,7 +7,8 @@
 
 #include "capture/changeset_lay.h"
 #include "capture/source.h"
-#include "engine/sqlite_catalog.h"
+#include "engine/sqlite_database.h"
+#include "engine/table_rules.h"
 
 struct sqlite_scan_options {
     const struct table_rules *rules; /* the caller's, outlive the source; NULL: none */

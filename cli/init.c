@@ -216,7 +216,7 @@ static void print_json(const struct init_report *report,
     json_print_line(stdout, object);
 }
 
-static void print_skipped(const struct sqlite_catalog *catalog)
+static void print_skipped(const struct catalog *catalog)
 {
     if (catalog->skipped_count == 0)
         return;
@@ -230,7 +230,7 @@ static void print_skipped(const struct sqlite_catalog *catalog)
     }
 }
 
-static void print_lacking(const struct sqlite_catalog *catalog)
+static void print_lacking(const struct catalog *catalog)
 {
     bool any = false;
 
@@ -252,7 +252,7 @@ static void print_lacking(const struct sqlite_catalog *catalog)
 }
 
 /* Each replicated table that one which is not refers to. */
-static void print_outsiders(const struct sqlite_outsiders *outsiders)
+static void print_outsiders(const struct outsiders *outsiders)
 {
     for (size_t i = 0; i < outsiders->count; i++) {
         const struct definition *table = &outsiders->tables[i];

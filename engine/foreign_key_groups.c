@@ -1,6 +1,6 @@
 /* Tables that refer to each other in a circle, by Tarjan's algorithm (1972): a component
  * is complete when all that it refers to are, so parents come first. */
-#include "engine/sqlite_catalog.h"
+#include "engine/catalog.h"
 
 #include <assert.h>
 #include <stdlib.h>

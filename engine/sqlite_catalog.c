@@ -14,48 +14,6 @@ static enum status no_memory(struct error *err)
     return error_set(err, STATUS_NO_MEMORY, "catalog: out of memory");
 }
 
-/* Make room for one more in an array that has room for a power of two. */
-static void *grown(void *items, size_t count, size_t size)
-{
-    if (count != 0 && (count & (count - 1)) != 0)
-        return items;
-    return realloc(items, (count == 0 ? 1 : 2 * count) * size);
-}
-
-static enum status add_skipped(struct sqlite_catalog *catalog, const char *name,
-                               char *why, struct error *err)
-{
-    struct catalog_skipped *grown_skipped =
-        grown(catalog->skipped, catalog->skipped_count, sizeof *grown_skipped);
-    char *copy = strdup(name);
-
-    if (grown_skipped != NULL)
-        catalog->skipped = grown_skipped;
-    if (grown_skipped == NULL || copy == NULL || why == NULL) {
-        free(copy);
-        free(why);
-        return no_memory(err);
-    }
-    catalog->skipped[catalog->skipped_count++] =
-        (struct catalog_skipped){.name = copy, .why = why};
-    return STATUS_OK;
-}
-
-static enum status add_definition(struct sqlite_catalog *catalog,
-                                  struct definition *definition, struct error *err)
-{
-    struct definition **grown_definitions =
-        grown(catalog->definitions, catalog->count, sizeof(struct definition *));
-
-    if (grown_definitions == NULL) {
-        definition_close(definition);
-        return no_memory(err);
-    }
-    catalog->definitions = grown_definitions;
-    catalog->definitions[catalog->count++] = definition;
-    return STATUS_OK;
-}
-
 /* ---- names */
 
 enum status sqlite_has_table(struct sqlite_database *database, const char *table,
@@ -114,7 +72,7 @@ static bool is_internal(const char *name)
 }
 
 static enum status add_null_keys(struct sqlite_database *database,
-                                 struct sqlite_catalog *catalog,
+                                 struct catalog *catalog,
                                  const struct definition *definition, struct error *err)
 {
     char *why = NULL;
@@ -126,7 +84,7 @@ static enum status add_null_keys(struct sqlite_database *database,
     if (asprintf(&why, "%lld rows with NULL in the key are not replicated",
                  (long long)rows) < 0)
         why = NULL;
-    return add_skipped(catalog, definition->local_name, why, err);
+    return catalog_add_skipped(catalog, definition->local_name, why, err);
 }
 
 /* A collation that only the application registers can be neither compared nor written by
@@ -181,8 +139,7 @@ static enum status find_unknown_collation(struct sqlite_database *database,
 
 /* Add a table that could be replicated, or say why it can't after all. Takes definition.
  */
-static enum status add_known(struct sqlite_database *database,
-                             struct sqlite_catalog *catalog,
+static enum status add_known(struct sqlite_database *database, struct catalog *catalog,
                              struct definition *definition, struct error *err)
 {
     const char *unknown;
@@ -190,14 +147,14 @@ static enum status add_known(struct sqlite_database *database,
     enum status status = find_unknown_collation(database, definition, &unknown, err);
 
     if (status == STATUS_OK && unknown == NULL) {
-        status = add_definition(catalog, definition, err);
+        status = catalog_add(catalog, definition, err);
         return status == STATUS_OK ? add_null_keys(database, catalog, definition, err)
                                    : status;
     }
     if (status == STATUS_OK) {
         if (asprintf(&why, "its collation %s is the application's own", unknown) < 0)
             why = NULL;
-        status = add_skipped(catalog, definition->local_name, why, err);
+        status = catalog_add_skipped(catalog, definition->local_name, why, err);
     }
     definition_close(definition);
     return status;
@@ -222,12 +179,12 @@ static enum status add_found(struct found_tables *found, const char *name,
                              struct sqlite_table_flags flags, struct error *err)
 {
     const char *copy = sqlite_arena_text(&found->arena, name, strlen(name));
-    const char **names = grown((void *)found->names, found->count, sizeof *names);
+    const char **names = catalog_grow((void *)found->names, found->count, sizeof *names);
     struct sqlite_table_flags *more;
 
     if (names != NULL)
         found->names = names;
-    more = grown(found->flags, found->count, sizeof *more);
+    more = catalog_grow(found->flags, found->count, sizeof *more);
     if (more != NULL)
         found->flags = more;
     if (copy == NULL || names == NULL || more == NULL)
@@ -237,8 +194,7 @@ static enum status add_found(struct found_tables *found, const char *name,
     return STATUS_OK;
 }
 
-static enum status add_table(struct sqlite_database *database,
-                             struct sqlite_catalog *catalog,
+static enum status add_table(struct sqlite_database *database, struct catalog *catalog,
                              const struct table_names *names,
                              const struct table_name *name, const struct table_rule *rule,
                              struct sqlite_table_flags flags, struct error *err)
@@ -248,7 +204,7 @@ static enum status add_table(struct sqlite_database *database,
     enum status status;
 
     if (name->name == NULL) {
-        status = add_skipped(catalog, name->table, strdup(name->why), err);
+        status = catalog_add_skipped(catalog, name->table, strdup(name->why), err);
         if (status == STATUS_OK)
             catalog->skipped[catalog->skipped_count - 1].ambiguous = true;
         return status;
@@ -256,16 +212,16 @@ static enum status add_table(struct sqlite_database *database,
     status =
         sqlite_table_read(database, names, name, rule, flags, &definition, &why, err);
     if (status == STATUS_NOT_FOUND)
-        return add_skipped(catalog, name->table, strdup(why), err);
+        return catalog_add_skipped(catalog, name->table, strdup(why), err);
     return status == STATUS_OK ? add_known(database, catalog, definition, err) : status;
 }
 
 /* One row of PRAGMA table_list: (name, type, without rowid, strict, foreign module's
  * table). A module that is not loaded here can't name its own tables: those whose names
  * begin with the virtual table's are taken for them. */
-static enum status take_table(struct sqlite_catalog *catalog,
-                              const struct table_rules *rules, sqlite3_stmt *statement,
-                              struct found_tables *found, struct error *err)
+static enum status take_table(struct catalog *catalog, const struct table_rules *rules,
+                              sqlite3_stmt *statement, struct found_tables *found,
+                              struct error *err)
 {
     const char *name = (const char *)sqlite3_column_text(statement, 0);
     const char *type = (const char *)sqlite3_column_text(statement, 1);
@@ -286,16 +242,17 @@ static enum status take_table(struct sqlite_catalog *catalog,
     if (status != STATUS_OK || !wanted)
         return status;
     if (strcmp(type, "virtual") == 0)
-        return add_skipped(catalog, name, strdup("virtual table"), err);
+        return catalog_add_skipped(catalog, name, strdup("virtual table"), err);
     if (strcmp(type, "shadow") == 0)
-        return add_skipped(catalog, name, strdup("belongs to a virtual table"), err);
+        return catalog_add_skipped(catalog, name, strdup("belongs to a virtual table"),
+                                   err);
     if (owner == NULL)
         return add_found(found, name, flags, err);
     if (asprintf(&why,
                  "seems to belong to the virtual table %s, whose module is not here",
                  owner) < 0)
         why = NULL;
-    return add_skipped(catalog, name, why, err);
+    return catalog_add_skipped(catalog, name, why, err);
 }
 
 /* A virtual table whose module is not loaded is one of which PRAGMA table_list knows no
@@ -307,9 +264,8 @@ static const char tables_sql[] =
     " FROM pragma_table_list AS l WHERE l.schema = 'main' ORDER BY l.name";
 
 static enum status find_tables(struct sqlite_database *database,
-                               const struct table_rules *rules,
-                               struct sqlite_catalog *catalog, struct found_tables *found,
-                               struct error *err)
+                               const struct table_rules *rules, struct catalog *catalog,
+                               struct found_tables *found, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
     enum status status = sqlite_query(database, tables_sql, NULL, &statement, err);
@@ -325,7 +281,7 @@ static enum status find_tables(struct sqlite_database *database,
 
 static enum status read_tables(struct sqlite_database *database,
                                const struct table_rules *rules, struct store_txn *txn,
-                               struct sqlite_catalog *catalog, struct error *err)
+                               struct catalog *catalog, struct error *err)
 {
     struct found_tables found = {0};
     struct table_names names = {0};
@@ -344,17 +300,9 @@ static enum status read_tables(struct sqlite_database *database,
     return status;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    const struct definition *const *left = a;
-    const struct definition *const *right = b;
-
-    return strcmp((*left)->name, (*right)->name);
-}
-
 /* Which tables need what only the application has: SQLite says so when it makes them. A
  * connection that only reads does not look at their CHECKs. */
-static enum status find_lacking(struct sqlite_catalog *catalog, struct error *err)
+static enum status find_lacking(struct catalog *catalog, struct error *err)
 {
     struct sqlite_database *memory = NULL;
     struct error why;
@@ -380,11 +328,11 @@ static enum status find_lacking(struct sqlite_catalog *catalog, struct error *er
 
 enum status sqlite_catalog_read(struct sqlite_database *database,
                                 const struct table_rules *rules, struct store_txn *txn,
-                                struct sqlite_catalog *out, struct error *err)
+                                struct catalog *out, struct error *err)
 {
     enum status status;
 
-    *out = (struct sqlite_catalog){0};
+    *out = (struct catalog){0};
     assert(sqlite3_get_autocommit(sqlite_database_handle(database)) == 0);
     status = check_names(database, rules, err);
     if (status == STATUS_OK)
@@ -392,34 +340,16 @@ enum status sqlite_catalog_read(struct sqlite_database *database,
     if (status == STATUS_OK)
         status = read_tables(database, rules, txn, out, err);
     if (status != STATUS_OK) {
-        sqlite_catalog_release(out);
+        catalog_release(out);
         return sqlite_wrap(database, status, err);
     }
     /* By bytes: SQLite's own order depends on the database's encoding. */
-    if (out->count > 1)
-        qsort(out->definitions, out->count, sizeof(struct definition *), by_name);
+    catalog_sort(out);
     status = find_lacking(out, err);
     if (status == STATUS_OK)
         return status;
-    sqlite_catalog_release(out);
+    catalog_release(out);
     return sqlite_wrap(database, status, err);
-}
-
-void sqlite_catalog_release(struct sqlite_catalog *catalog)
-{
-    for (size_t i = 0; i < catalog->count; i++) {
-        definition_close(catalog->definitions[i]);
-        if (catalog->lacks != NULL)
-            free(catalog->lacks[i]);
-    }
-    free((void *)catalog->lacks);
-    for (size_t i = 0; i < catalog->skipped_count; i++) {
-        free(catalog->skipped[i].name);
-        free(catalog->skipped[i].why);
-    }
-    free(catalog->definitions);
-    free(catalog->skipped);
-    *catalog = (struct sqlite_catalog){0};
 }
 
 bool sqlite_numbers_rows(const struct definition *definition)

@@ -18,7 +18,7 @@ static void put_text(struct buffer *out, const char *text)
     buffer_put_bytes(out, bytes_of_text(text));
 }
 
-static bool is_replicated(const struct sqlite_catalog *catalog, const char *table)
+static bool is_replicated(const struct catalog *catalog, const char *table)
 {
     for (size_t i = 0; i < catalog->count; i++)
         if (sqlite3_stricmp(catalog->definitions[i]->local_name, table) == 0)
@@ -41,7 +41,7 @@ static void add_reason(struct buffer *why, unsigned *reasons, const char *reason
 /* "child has 3 rows without a parent in p" for each parent that is replicated. A parent
  * without the key that the child names is an error of SQLite's: it can't check that. */
 static enum status check_table(struct sqlite_database *database,
-                               const struct sqlite_catalog *catalog,
+                               const struct catalog *catalog,
                                const struct definition *child, struct buffer *why,
                                unsigned *reasons, struct error *err)
 {
@@ -82,7 +82,7 @@ static enum status check_table(struct sqlite_database *database,
 }
 
 enum status sqlite_foreign_keys_broken(struct sqlite_database *database,
-                                       const struct sqlite_catalog *catalog, char **why,
+                                       const struct catalog *catalog, char **why,
                                        struct error *err)
 {
     struct buffer text = {0};
@@ -110,8 +110,7 @@ enum status sqlite_foreign_keys_broken(struct sqlite_database *database,
 /* ---- tables that are not replicated */
 
 /* Keep the foreign keys of the table whose parents are replicated. */
-static void keep_replicated(const struct sqlite_catalog *catalog,
-                            struct definition *definition)
+static void keep_replicated(const struct catalog *catalog, struct definition *definition)
 {
     uint32_t kept = 0;
 
@@ -122,9 +121,8 @@ static void keep_replicated(const struct sqlite_catalog *catalog,
 }
 
 static enum status read_outsiders(struct sqlite_database *database,
-                                  const struct sqlite_catalog *catalog,
-                                  struct sqlite_outsiders *out, struct arena *arena,
-                                  struct error *err)
+                                  const struct catalog *catalog, struct outsiders *out,
+                                  struct arena *arena, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
     enum status status = sqlite_query(
@@ -160,29 +158,14 @@ static enum status read_outsiders(struct sqlite_database *database,
 }
 
 enum status sqlite_outsiders_read(struct sqlite_database *database,
-                                  const struct sqlite_catalog *catalog,
-                                  struct sqlite_outsiders *out, struct error *err)
+                                  const struct catalog *catalog, struct outsiders *out,
+                                  struct error *err)
 {
     struct arena arena = {0};
     enum status status;
 
-    *out = (struct sqlite_outsiders){0};
+    *out = (struct outsiders){0};
     status = read_outsiders(database, catalog, out, &arena, err);
     out->memory = arena.chunks;
     return status;
-}
-
-void sqlite_outsiders_release(struct sqlite_outsiders *outsiders)
-{
-    struct arena arena = {.chunks = outsiders->memory};
-
-    arena_release(&arena);
-    *outsiders = (struct sqlite_outsiders){0};
-}
-
-void sqlite_catalog_count_foreign_keys(struct sqlite_catalog *catalog, bool count)
-{
-    for (size_t i = 0; i < catalog->count; i++)
-        for (uint32_t key = 0; key < catalog->definitions[i]->foreign_key_count; key++)
-            catalog->definitions[i]->foreign_keys[key].counts = count;
 }

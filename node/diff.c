@@ -4,6 +4,7 @@
  * looked up and that should be shown are missing. */
 #include "node/diff.h"
 
+#include "engine/sqlite_catalog.h"
 #include "engine/sqlite_settle.h"
 #include "log/log_reader.h"
 #include "log/plan.h"
@@ -18,7 +19,7 @@
 struct diff {
     struct sqlite_database *database;
     const struct diff_options *options;
-    struct sqlite_catalog catalog;
+    struct catalog catalog;
     struct shown *shown;
     diff_row_cb visit;
     void *data;
@@ -477,7 +478,7 @@ enum status diff_database(struct store *store, struct sqlite_database *database,
         status = compare_table(&diff, i, err);
     sqlite_rollback(database);
     shown_close(diff.shown);
-    sqlite_catalog_release(&diff.catalog);
+    catalog_release(&diff.catalog);
     different = counts->missing + counts->extra + counts->changed + counts->gone;
     if (status != STATUS_OK || different == 0)
         return status;

@@ -11,6 +11,7 @@
 
 #include "apply/sqlite_triggers.h"
 #include "capture/sqlite_scan.h"
+#include "engine/sqlite_catalog.h"
 #include "log/identity.h"
 #include "node/cradle.h"
 #include "node/database_url.h"
@@ -49,14 +50,14 @@ struct making {
 
 void init_report_release(struct init_report *report)
 {
-    sqlite_outsiders_release(&report->outsiders);
+    outsiders_release(&report->outsiders);
     free(report->silent);
     free(report->rules);
     report->silent = NULL;
     report->rules = NULL;
     free(report->broken);
     report->broken = NULL;
-    sqlite_catalog_release(&report->catalog);
+    catalog_release(&report->catalog);
 }
 
 /* ---- what is given */
@@ -162,7 +163,7 @@ static enum status find_silent(struct making *making, struct error *err)
 static enum status fill_rules(struct making *making, struct error *err)
 {
     struct init_report *report = making->report;
-    const struct sqlite_catalog *catalog = &report->catalog;
+    const struct catalog *catalog = &report->catalog;
     enum status status = STATUS_OK;
 
     report->rules = calloc(catalog->count + 1, sizeof *report->rules);

@@ -9,6 +9,7 @@
 #include "node/node_private.h"
 
 #include "capture/sqlite_scan.h"
+#include "engine/sqlite_catalog.h"
 #include "engine/sqlite_dangling.h"
 #include "log/conflicts.h"
 #include "log/log_reader.h"

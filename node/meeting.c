@@ -1,5 +1,6 @@
 #include "node/meeting.h"
 
+#include "engine/sqlite_catalog.h"
 #include "log/rows.h"
 #include "log/tables.h"
 #include "node/meeting_side.h"
@@ -11,7 +12,7 @@
 
 struct meeting {
     struct node *node;
-    struct sqlite_catalog catalog;
+    struct catalog catalog;
     struct store_txn *txn; /* reading */
     bool hold;             /* second pass: say which rows are held */
     bool hold_all;         /* those that differ too */
@@ -305,7 +306,7 @@ static enum status say(struct node *node, struct bytes said, struct error *err)
 
 /* Which of the fleet's tables one is can't be left open: it would be logged as another.
  */
-static enum status refuse_doubt(const struct sqlite_catalog *catalog, struct error *err)
+static enum status refuse_doubt(const struct catalog *catalog, struct error *err)
 {
     for (size_t i = 0; i < catalog->skipped_count; i++) {
         const struct catalog_skipped *skipped = &catalog->skipped[i];
@@ -356,7 +357,7 @@ enum status meeting_hold(struct node *node, const struct meeting_terms *terms,
     struct meeting meeting = {.node = node, .hold_all = terms->prefer == PREFER_LOCAL};
     enum status status = meet(&meeting, terms, err);
 
-    sqlite_catalog_release(&meeting.catalog);
+    catalog_release(&meeting.catalog);
     buffer_release(&meeting.keys);
     buffer_release(&meeting.rest);
     return status;
@@ -399,7 +400,7 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
     if (status == STATUS_OK)
         status = meet_tables(&meeting, NULL, err);
     sqlite_rollback(node->database);
-    sqlite_catalog_release(&meeting.catalog);
+    catalog_release(&meeting.catalog);
     buffer_release(&meeting.rest);
     if (status != STATUS_OK)
         return status;

@@ -2,6 +2,7 @@
 
 #include "apply/applier.h"
 #include "capture/sqlite_scan.h"
+#include "engine/sqlite_catalog.h"
 #include "node/database_url.h"
 #include "node/foreign_keys.h"
 #include "node/meeting.h"

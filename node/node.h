@@ -8,7 +8,7 @@
 
 #include "apply/target.h"
 #include "capture/source.h"
-#include "engine/sqlite_catalog.h"
+#include "engine/catalog.h"
 #include "node/diff.h"
 #include "ship/transport.h"
 
@@ -60,8 +60,8 @@ struct init_report {
     bool joins; /* the fleet's rows come with the first sync */
     bool again; /* the node was there before: nothing below is said */
     enum join_prefer prefer;
-    struct sqlite_catalog catalog; /* what is replicated and what is not, and why */
-    struct sqlite_outsiders outsiders;
+    struct catalog catalog; /* what is replicated and what is not, and why */
+    struct outsiders outsiders;
     struct init_rule *rules; /* for catalog's definitions */
     bool *silent; /* catalog's definitions whose triggers stay silent when rows arrive */
     char *broken; /* owned: why foreign keys do not count; NULL: nothing is broken */

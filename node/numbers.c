@@ -2,6 +2,7 @@
 
 #include "apply/sqlite_counters.h"
 #include "engine/number_range.h"
+#include "engine/sqlite_catalog.h"
 #include "engine/sqlite_settle.h"
 #include "node/own_state.h"
 
@@ -116,8 +117,8 @@ static enum status look(const struct numbers *numbers, uint32_t slot, bool set,
                         bool *wrong, struct error *err)
 {
     struct sqlite_database *database = numbers->database;
-    struct sqlite_catalog own = {0};
-    const struct sqlite_catalog *catalog = numbers->catalog;
+    struct catalog own = {0};
+    const struct catalog *catalog = numbers->catalog;
     enum status status = STATUS_OK;
 
     *wrong = false;
@@ -144,7 +145,7 @@ static enum status look(const struct numbers *numbers, uint32_t slot, bool set,
         if (set && counter != largest)
             status = sqlite_counters_set(database, definition, counter, err);
     }
-    sqlite_catalog_release(&own);
+    catalog_release(&own);
     return status;
 }
 

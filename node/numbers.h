@@ -12,8 +12,8 @@ struct numbers {
     struct sqlite_database *database;
     struct store *store;
     const struct config *config;
-    const struct sqlite_catalog *catalog; /* the database's; NULL: not read yet */
-    node_notice_cb notice;                /* of a table that has none left; may be NULL */
+    const struct catalog *catalog; /* the database's; NULL: not read yet */
+    node_notice_cb notice;         /* of a table that has none left; may be NULL */
     void *notice_data;
 };
 

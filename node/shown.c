@@ -1,5 +1,7 @@
 #include "node/shown_private.h"
 
+#include "engine/sqlite_catalog.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -172,7 +174,7 @@ static enum status prepare_all(struct shown *shown, struct error *err)
 }
 
 enum status shown_open(struct shown **out, struct sqlite_database *like,
-                       const struct sqlite_catalog *catalog, bool foreign_keys,
+                       const struct catalog *catalog, bool foreign_keys,
                        struct error *err)
 {
     enum status status = STATUS_OK;

@@ -7,7 +7,8 @@
 #ifndef NODE_SHOWN_H
 #define NODE_SHOWN_H
 
-#include "engine/sqlite_catalog.h"
+#include "engine/catalog.h"
+#include "engine/sqlite_database.h"
 #include "log/image.h"
 #include "log/version.h"
 
@@ -17,7 +18,7 @@ struct shown;
  * the same text encoding. Both outlive it. On success *out is the caller's, to give back
  * with shown_close(). */
 MUST_CHECK enum status shown_open(struct shown **out, struct sqlite_database *like,
-                                  const struct sqlite_catalog *catalog, bool foreign_keys,
+                                  const struct catalog *catalog, bool foreign_keys,
                                   struct error *err);
 void shown_close(struct shown *shown);
 

@@ -11,7 +11,7 @@ struct shown_source {
 };
 
 struct shown {
-    const struct sqlite_catalog *catalog;
+    const struct catalog *catalog;
     bool foreign_keys;
     uint32_t *group;                 /* owned: of each table */
     char **lacks;                    /* owned: of each table, or NULL */

@@ -1,6 +1,7 @@
 #include "node/write_back.h"
 
 #include "capture/sqlite_scan.h"
+#include "engine/sqlite_catalog.h"
 #include "engine/sqlite_settle.h"
 #include "node/node_private.h"
 
@@ -189,7 +190,7 @@ void write_back_end(struct write_back *back)
     end_reading(back);
     sqlite_writer_close(back->writer);
     back->writer = NULL;
-    sqlite_catalog_release(&back->catalog);
+    catalog_release(&back->catalog);
     sqlite_rollback(back->node->database);
     (void)obey_schema(back->node, false, &ignored);
 }

@@ -8,7 +8,7 @@
 #define NODE_WRITE_BACK_H
 
 #include "apply/sqlite_writer.h"
-#include "engine/sqlite_catalog.h"
+#include "engine/catalog.h"
 #include "log/tables.h"
 #include "node/node.h"
 
@@ -18,7 +18,7 @@ struct write_back {
     struct sqlite_state state;
     bool logged;           /* local writes were, after the database's lock was taken */
     struct store_txn *txn; /* reading; from begin to commit */
-    struct sqlite_catalog catalog;
+    struct catalog catalog;
     struct table table;           /* with this node's own definition */
     struct sqlite_writer *writer; /* of that table */
 };

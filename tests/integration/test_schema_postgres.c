@@ -23,8 +23,7 @@ static const char tables[] =
     "CREATE UNIQUE INDEX odd_one ON \"shop.item\" (code) WHERE code LIKE 'a%';"
     "CREATE TABLE \"select\" (\"a \"\"b\" TEXT PRIMARY KEY NOT NULL, n INTEGER) STRICT;";
 
-static void read_definitions(struct sqlite_database *database,
-                             struct sqlite_catalog *catalog)
+static void read_definitions(struct sqlite_database *database, struct catalog *catalog)
 {
     struct error err;
 
@@ -33,7 +32,7 @@ static void read_definitions(struct sqlite_database *database,
     cr_assert_eq(sqlite_catalog_read(database, NULL, NULL, catalog, &err), STATUS_OK,
                  "%s", err.text);
     sqlite_rollback(database);
-    sqlite_catalog_count_foreign_keys(catalog, true);
+    catalog_count_foreign_keys(catalog, true);
 }
 
 static void expect_run(struct postgres *postgres, const char *sql, bool works)
@@ -79,7 +78,7 @@ static void expect_tables(struct postgres *postgres)
 Test(schema_postgres, sqlite_tables)
 {
     struct sqlite_database *database;
-    struct sqlite_catalog catalog;
+    struct catalog catalog;
     struct cluster cluster;
     struct postgres *postgres;
     struct schema_text text = {0};
@@ -120,6 +119,6 @@ Test(schema_postgres, sqlite_tables)
     postgres_close(postgres);
     cluster_stop(&cluster);
     schema_text_release(&text);
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     sqlite_database_close(database);
 }

@@ -1,5 +1,6 @@
 #include "tests/support/scan_fixture.h"
 
+#include "engine/sqlite_catalog.h"
 #include "engine/sqlite_own_write.h"
 #include "engine/sqlite_row.h"
 #include "log/identity.h"
@@ -420,14 +421,14 @@ static uint64_t expect_table(struct scan_node *node, struct store_txn *txn,
 uint64_t scan_expect_same(struct scan_node *node)
 {
     struct store_txn *txn = begin(node, TXN_READ);
-    struct sqlite_catalog catalog;
+    struct catalog catalog;
     uint64_t rows = 0;
 
     OK(sqlite_begin_read(node->database, &err));
     OK(sqlite_catalog_read(node->database, NULL, NULL, &catalog, &err));
     for (size_t i = 0; i < catalog.count; i++)
         rows += expect_table(node, txn, catalog.definitions[i]);
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     sqlite_rollback(node->database);
     store_abort(txn);
     return rows;

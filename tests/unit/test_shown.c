@@ -1,5 +1,6 @@
 /* What a database shows, on the examples of the specification and on what only the engine
  * can evaluate. */
+#include "engine/sqlite_catalog.h"
 #include "node/shown.h"
 
 #include <criterion/criterion.h>
@@ -12,7 +13,7 @@ enum { ROWS_MAX = 5 };
 
 static char path[] = "/tmp/rowferry-shown-XXXXXX";
 static struct sqlite_database *database;
-static struct sqlite_catalog catalog;
+static struct catalog catalog;
 static struct shown *shown;
 static struct error err;
 
@@ -30,7 +31,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     shown_close(shown);
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     sqlite_database_close(database);
     cr_assert_eq(unlink(path), 0);
 }
@@ -239,7 +240,7 @@ Test(shown, lets_the_engine_compare)
         expect(cases[i].rows, cases[i].fates, cases[i].when);
         shown_close(shown);
         shown = NULL;
-        sqlite_catalog_release(&catalog);
+        catalog_release(&catalog);
         MUST(sqlite_execute(database, "DROP TABLE IF EXISTS s; DROP TABLE t", &err));
     }
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static struct sqlite_database *database;
-static struct sqlite_catalog catalog;
+static struct catalog catalog;
 static struct error err;
 
 static void set_up(void)
@@ -14,7 +14,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     sqlite_database_close(database);
 }
 
@@ -30,7 +30,7 @@ static enum status read_only_some(const char *only)
     struct table_rules rules = {.only = (char *)(uintptr_t)only};
     enum status status;
 
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     cr_assert_eq(sqlite_begin_read(database, &err), STATUS_OK);
     status = sqlite_catalog_read(database, &rules, NULL, &catalog, &err);
     sqlite_rollback(database);
@@ -276,7 +276,7 @@ static const char schema[] =
 Test(sqlite_catalog, the_ddl_makes_the_same_table_elsewhere)
 {
     struct sqlite_database *elsewhere;
-    struct sqlite_catalog copy = {0};
+    struct catalog copy = {0};
 
     read_catalog(schema);
     cr_assert_eq(sqlite_memory_open(&elsewhere, &err), STATUS_OK);
@@ -289,7 +289,7 @@ Test(sqlite_catalog, the_ddl_makes_the_same_table_elsewhere)
     cr_assert_eq(copy.count, 1);
     cr_expect(definition_equal(copy.definitions[0], find("t")));
     cr_expect(strstr(find("t")->ddl, "TRIGGER") != NULL);
-    sqlite_catalog_release(&copy);
+    catalog_release(&copy);
     sqlite_database_close(elsewhere);
 }
 
@@ -328,17 +328,17 @@ Test(sqlite_catalog, ddl_from_elsewhere_makes_tables_and_nothing_else)
 
 Test(sqlite_catalog, equal_schemas_give_equal_definitions)
 {
-    struct sqlite_catalog first;
+    struct catalog first;
 
     read_catalog(schema);
     first = catalog;
-    catalog = (struct sqlite_catalog){0};
+    catalog = (struct catalog){0};
     read_catalog("SELECT 1");
     cr_expect(definition_equal(first.definitions[1], catalog.definitions[1]));
     read_catalog("DROP TRIGGER tr");
     cr_expect(!definition_equal(first.definitions[1], catalog.definitions[1]));
     cr_expect_gt(catalog.schema_version, first.schema_version);
-    sqlite_catalog_release(&first);
+    catalog_release(&first);
 }
 
 Test(sqlite_catalog, an_unknown_collation_hinders_nobody)
@@ -359,7 +359,7 @@ static void expect_broken(const char *expected)
 {
     char *broken = NULL;
 
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     read_catalog("");
     cr_assert_eq(sqlite_foreign_keys_broken(database, &catalog, &broken, &err), STATUS_OK,
                  "%s", err.text);
@@ -401,7 +401,7 @@ Test(sqlite_catalog, foreign_keys_say_whether_they_count)
             "CREATE TABLE c (i INTEGER PRIMARY KEY, p REFERENCES p)");
     read_catalog("");
     cr_expect_not(find("c")->foreign_keys[0].counts);
-    sqlite_catalog_count_foreign_keys(&catalog, true);
+    catalog_count_foreign_keys(&catalog, true);
     cr_expect(find("c")->foreign_keys[0].counts);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static struct sqlite_database *database;
-static struct sqlite_catalog catalog;
+static struct catalog catalog;
 static struct sqlite_comparer *comparer;
 static struct buffer image, before, held, key;
 static struct error err;
@@ -16,7 +16,7 @@ static struct error err;
 static void tear_down(void)
 {
     sqlite_comparer_close(comparer);
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     sqlite_database_close(database);
     buffer_release(&image);
     buffer_release(&before);

@@ -57,7 +57,7 @@ static enum status compare(struct sqlite_database *database,
 
 static enum status read_and_compare(struct sqlite_database *database)
 {
-    struct sqlite_catalog catalog = {0};
+    struct catalog catalog = {0};
     uint32_t group[2];
     enum status status = sqlite_begin_read(database, &err);
 
@@ -68,7 +68,7 @@ static enum status read_and_compare(struct sqlite_database *database)
                                     catalog.count, group, &err);
     if (status == STATUS_OK)
         status = compare(database, catalog.definitions[1]);
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     sqlite_rollback(database);
     return status;
 }

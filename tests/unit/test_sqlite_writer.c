@@ -18,7 +18,7 @@ static const char schema[] =
 
 static char folder[64], path[96];
 static struct sqlite_database *database, *other;
-static struct sqlite_catalog catalog;
+static struct catalog catalog;
 static struct sqlite_writer *writer;
 static struct error err;
 
@@ -42,7 +42,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     sqlite_writer_close(writer);
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     sqlite_database_close(other);
     sqlite_database_close(database);
     (void)unlink(path);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static struct sqlite_database *database;
-static struct sqlite_catalog catalog;
+static struct catalog catalog;
 static struct table_rules rules;
 static struct error err;
 
@@ -18,7 +18,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     table_rules_release(&rules);
     sqlite_database_close(database);
 }
@@ -47,7 +47,7 @@ static enum status read_catalog(void)
 {
     enum status status;
 
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     execute("BEGIN");
     status = sqlite_catalog_read(database, &rules, NULL, &catalog, &err);
     execute("ROLLBACK");
