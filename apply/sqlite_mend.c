@@ -25,9 +25,9 @@ static enum status differs(struct rewrite *rewrite, struct bytes key, bool *goes
         return status;
     buffer_clear(&rewrite->changed);
     buffer_clear(&rewrite->before);
-    return sqlite_compare_row(rewrite->comparer, key, holding.image, defined.definition,
-                              rewrite->image.values, goes, &rewrite->changed,
-                              &rewrite->before, err);
+    return row_compare_held(rewrite->comparer, key, holding.image, defined.definition,
+                            rewrite->image.values, goes, &rewrite->changed,
+                            &rewrite->before, err);
 }
 
 /* What was held does not fit beside what else was: a row came while a local write had

@@ -74,14 +74,14 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
     if (status == STATUS_OK && there) {
         buffer_clear(&rewrite->changed);
         buffer_clear(&rewrite->before);
-        status = sqlite_compare_row(rewrite->comparer, winner->key, winner->image,
-                                    defined.definition, rewrite->image.values, &changed,
-                                    &rewrite->changed, &rewrite->before, err);
+        status = row_compare_held(rewrite->comparer, winner->key, winner->image,
+                                  defined.definition, rewrite->image.values, &changed,
+                                  &rewrite->changed, &rewrite->before, err);
         /* A value for a column that is not here: to be refused, as it is by a batch. */
         if (status == STATUS_OK && !changed) {
-            status = sqlite_compare_lacking(rewrite->comparer, winner->key, winner->image,
-                                            defined.definition, NULL, &changed,
-                                            &rewrite->changed, err);
+            status = row_compare_lacking(rewrite->comparer, winner->key, winner->image,
+                                         defined.definition, NULL, &changed,
+                                         &rewrite->changed, err);
         }
         holding.live = true;
         holding.definition_origin = store_identity(rewrite->batch->store)->node;

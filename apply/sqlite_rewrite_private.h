@@ -4,13 +4,14 @@
 #define APPLY_SQLITE_REWRITE_PRIVATE_H
 
 #include "apply/sqlite_batch.h"
+#include "engine/row_compare.h"
 
 /* One table at work. All zero but for batch, table and mends before the open. */
 struct rewrite {
     struct sqlite_batch *batch;
     struct sqlite_table *table; /* NULL: not here */
     bool mends; /* rows that differ are removed too, and written as the store has them */
-    struct sqlite_comparer *comparer;
+    struct row_comparer *comparer;
     struct image image;    /* of the database's row */
     struct buffer present; /* its bytes */
     struct buffer changed, before;

@@ -1,5 +1,7 @@
 #include "apply/sqlite_rewrite_private.h"
 
+#include "engine/sqlite_stored.h"
+
 void rewrite_watch(struct rewrite *rewrite, const char *step)
 {
     struct sqlite_batch *batch = rewrite->batch;
@@ -27,7 +29,7 @@ enum status rewrite_init(struct rewrite *rewrite, struct error *err)
 
 void rewrite_release(struct rewrite *rewrite)
 {
-    sqlite_comparer_close(rewrite->comparer);
+    row_comparer_close(rewrite->comparer);
     image_release(&rewrite->image);
     buffer_release(&rewrite->present);
     buffer_release(&rewrite->changed);
@@ -114,9 +116,9 @@ static enum status take_present(struct rewrite *rewrite, const struct row *winne
     status = tables_find(rewrite->batch->txn, winner->definition_origin,
                          winner->definition, &defined, err);
     if (status == STATUS_OK) {
-        status = sqlite_compare_lacking(rewrite->comparer, winner->key, winner->image,
-                                        defined.definition, rewrite->image.values,
-                                        &lacking, &rewrite->changed, err);
+        status = row_compare_lacking(rewrite->comparer, winner->key, winner->image,
+                                     defined.definition, rewrite->image.values, &lacking,
+                                     &rewrite->changed, err);
     }
     present->definition_origin = winner->definition_origin;
     present->definition = winner->definition;
@@ -140,14 +142,14 @@ static enum status compare_held(struct rewrite *rewrite, struct bytes key, bool 
     status =
         tables_find(batch->txn, held.definition_origin, held.definition, &defined, err);
     if (status == STATUS_OK) {
-        status = sqlite_compare_row(rewrite->comparer, key, held.image,
-                                    defined.definition, rewrite->image.values, &changed,
-                                    &rewrite->changed, &rewrite->before, err);
+        status = row_compare_held(rewrite->comparer, key, held.image, defined.definition,
+                                  rewrite->image.values, &changed, &rewrite->changed,
+                                  &rewrite->before, err);
     }
     if (status == STATUS_OK && !changed) {
         status =
-            sqlite_compare_lacking(rewrite->comparer, key, held.image, defined.definition,
-                                   NULL, &lacking, &rewrite->changed, err);
+            row_compare_lacking(rewrite->comparer, key, held.image, defined.definition,
+                                NULL, &lacking, &rewrite->changed, err);
     }
     *is_held = status == STATUS_OK && !changed && !lacking;
     return status;

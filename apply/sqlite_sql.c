@@ -1,6 +1,7 @@
 #include "apply/sqlite_sql.h"
 
 #include "engine/sqlite_row.h"
+#include "log/row_key.h"
 
 #include <assert.h>
 #include <string.h>

@@ -106,7 +106,7 @@ void sqlite_writer_close(struct sqlite_writer *writer)
     (void)sqlite3_finalize(writer->savepoint);
     (void)sqlite3_finalize(writer->release);
     (void)sqlite3_finalize(writer->undo);
-    sqlite_stored_close(writer->stored);
+    stored_close(writer->stored);
     image_release(&writer->image);
     image_release(&writer->held);
     buffer_release(&writer->sql);
@@ -264,7 +264,8 @@ static enum status check_key(struct sqlite_writer *writer, enum write_result *re
             continue;
         status = sqlite_writer_stored(writer, err);
         if (status == STATUS_OK)
-            status = sqlite_stored_value(writer->stored, place, value, &stored, err);
+            status =
+                writer->stored->ops->value(writer->stored, place, value, &stored, err);
         if (status ==
             STATUS_CONSTRAINT) /* STRICT says it in its own words when written */
             return STATUS_OK;

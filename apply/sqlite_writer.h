@@ -10,6 +10,7 @@
 
 #include "apply/sqlite_sql.h"
 #include "engine/sqlite_row.h"
+#include "log/image.h"
 
 struct sqlite_writer;
 

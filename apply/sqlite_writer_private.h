@@ -31,7 +31,7 @@ struct sqlite_writer {
     const struct definition *definition;
     const struct column **columns; /* by own place */
     uint32_t *key_places;          /* own places of the key's columns, in key order */
-    struct sqlite_stored *stored;  /* opened when first needed */
+    struct stored *stored;         /* opened when first needed */
     struct mapping *mappings;      /* the last used first */
     struct variant *variants;      /* the last used first */
     uint32_t variant_count;

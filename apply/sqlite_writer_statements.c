@@ -373,7 +373,7 @@ enum status sqlite_writer_volatile(struct sqlite_writer *writer, bool *is_volati
             continue;
         status = sqlite_writer_stored(writer, err);
         if (status == STATUS_OK)
-            status = sqlite_stored_default(writer->stored, i, &ignored, err);
+            status = writer->stored->ops->default_value(writer->stored, i, &ignored, err);
         *is_volatile = status == STATUS_NOT_FOUND;
         if (status != STATUS_OK && status != STATUS_NOT_FOUND)
             return status;

@@ -67,7 +67,7 @@ static enum status is_present(struct sqlite_writer *writer, uint32_t place,
         return STATUS_OK;
     status = sqlite_writer_stored(writer, err);
     if (status == STATUS_OK)
-        status = sqlite_stored_value(writer->stored, place, value, &stored, err);
+        status = writer->stored->ops->value(writer->stored, place, value, &stored, err);
     if (status == STATUS_CONSTRAINT) /* STRICT says it when it is written */
         return STATUS_OK;
     if (status == STATUS_OK)

@@ -3,6 +3,7 @@
 #include "capture/changeset_lay.h"
 
 #include "capture/scan_table_private.h"
+#include "engine/sqlite_row.h"
 #include "log/log_reader.h"
 
 #include <inttypes.h>
@@ -102,12 +103,12 @@ static enum status holds(struct laying *laying, struct scan_table *table,
     enum status status = scan_held_definition(table, txn, holding, &definition, err);
 
     if (status == STATUS_OK)
-        status = sqlite_compare_fill(table->comparer, key, holding->image, definition,
-                                     table->values, err);
+        status = row_compare_fill(table->comparer, key, holding->image, definition,
+                                  table->values, err);
     if (status == STATUS_OK) {
         status =
-            sqlite_compare_row(table->comparer, key, holding->image, definition,
-                               table->values, &changed, &run->image, &run->before, err);
+            row_compare_held(table->comparer, key, holding->image, definition,
+                             table->values, &changed, &run->image, &run->before, err);
     }
     *same = !changed;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

@@ -2,6 +2,8 @@
  * has not. Their number tells whether there are any; only then is each looked for. */
 #include "capture/scan_table_private.h"
 
+#include "engine/sqlite_row.h"
+
 #include <assert.h>
 
 /* A walk over the store stops after so many rows, and keys of so many bytes, to go on in

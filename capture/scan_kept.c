@@ -103,8 +103,8 @@ static enum status take_held(struct scan_table *table, struct bytes key,
 {
     for (uint32_t i = 0; i < table->table.definition->stored_count; i++)
         table->values[i] = (struct value){.type = VALUE_ABSENT};
-    return sqlite_compare_fill(table->comparer, key, holding->image, held, table->values,
-                               err);
+    return row_compare_fill(table->comparer, key, holding->image, held, table->values,
+                            err);
 }
 
 static enum status add_kept(struct scan_table *table, struct scan_run *run,
@@ -129,9 +129,9 @@ static enum status add_kept(struct scan_table *table, struct scan_run *run,
     if (status == STATUS_OK)
         status = take_held(table, key, &holding, held, err);
     if (status == STATUS_OK) {
-        status = sqlite_compare_kept(table->comparer, key, holding.image, held,
-                                     written.definition, table->values, table->shared,
-                                     &kept, &run->image, &run->before, err);
+        status = row_compare_kept(table->comparer, key, holding.image, held,
+                                  written.definition, table->values, table->shared, &kept,
+                                  &run->image, &run->before, err);
     }
     if (status == STATUS_OK && kept) {
         struct change change = {

@@ -1,5 +1,8 @@
 #include "capture/scan_table_private.h"
 
+#include "engine/sqlite_row.h"
+#include "engine/sqlite_stored.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +169,7 @@ void scan_table_close(struct scan_table *table)
         return;
     (void)sqlite3_finalize(table->select);
     (void)sqlite3_finalize(table->probe);
-    sqlite_comparer_close(table->comparer);
+    row_comparer_close(table->comparer);
     for (uint32_t i = 0; table->scratch != NULL && i < table->table.definition->key_count;
          i++)
         buffer_release(&table->scratch[i]);
@@ -300,8 +303,8 @@ enum status scan_add_delete(struct scan_table *table, struct scan_run *run,
 
     assert(holding->live);
     if (status == STATUS_OK)
-        status = sqlite_compare_gone(table->comparer, key, holding->image, definition,
-                                     &run->before, err);
+        status = row_compare_gone(table->comparer, key, holding->image, definition,
+                                  &run->before, err);
     change.before = buffer_view(&run->before);
     if (status == STATUS_OK)
         status = scan_add(table, run, txn, &change, holding, err);
@@ -323,8 +326,7 @@ static enum status fill_row(struct scan_table *table, struct bytes key,
 {
     if (!is_partial(table))
         return STATUS_OK;
-    return sqlite_compare_fill(table->comparer, key, image, definition, table->values,
-                               err);
+    return row_compare_fill(table->comparer, key, image, definition, table->values, err);
 }
 
 /* Compare the row in table->values with its holding, both of the key in run->key. */
@@ -343,9 +345,8 @@ static enum status compare_with(struct scan_table *table, struct scan_run *run,
     if (status == STATUS_OK && holding->live)
         status = fill_row(table, key, image, definition, err);
     if (status == STATUS_OK) {
-        status =
-            sqlite_compare_row(table->comparer, key, image, definition, table->values,
-                               &changed, &run->image, &run->before, err);
+        status = row_compare_held(table->comparer, key, image, definition, table->values,
+                                  &changed, &run->image, &run->before, err);
     }
     if (status == STATUS_OK && changed) {
         struct change change = {

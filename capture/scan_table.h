@@ -3,7 +3,8 @@
 #define CAPTURE_SCAN_TABLE_H
 
 #include "capture/pending.h"
-#include "engine/sqlite_row.h"
+#include "engine/row_compare.h"
+#include "engine/sqlite_database.h"
 #include "log/appender.h"
 
 /* What all tables of one scan share. */

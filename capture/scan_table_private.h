@@ -6,7 +6,7 @@
 
 struct scan_table {
     struct table table;
-    struct sqlite_comparer *comparer;
+    struct row_comparer *comparer;
     sqlite3_stmt *select;
     sqlite3_stmt *probe;
     const struct column **key_columns; /* by place in the key */

@@ -9,6 +9,7 @@
 
 #include "capture/changeset.h"
 #include "engine/sqlite_outbox.h"
+#include "engine/sqlite_row.h"
 
 #include <assert.h>
 #include <string.h>

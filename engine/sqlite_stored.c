@@ -17,6 +17,7 @@ struct stored_column {
 };
 
 struct sqlite_stored {
+    struct stored stored;
     struct sqlite_database *memory;
     const struct definition *definition;
     struct stored_column *columns; /* by image place */
@@ -24,55 +25,20 @@ struct sqlite_stored {
     bool utf8;
 };
 
-enum status sqlite_stored_open(struct sqlite_stored **out,
-                               struct sqlite_database *database,
-                               const struct definition *definition, struct error *err)
+static struct sqlite_stored *self_of(struct stored *stored)
 {
-    struct sqlite_stored *stored = calloc(1, sizeof *stored);
-    enum status status = STATUS_NO_MEMORY;
-    const char *encoding = "";
-    uint32_t place = 0;
-
-    assert(definition->stored_count > 0);
-    *out = NULL;
-    if (stored != NULL)
-        stored->columns = calloc(definition->stored_count, sizeof *stored->columns);
-    if (stored == NULL || stored->columns == NULL) {
-        sqlite_stored_close(stored);
-        return error_set(err, STATUS_NO_MEMORY, "stored values: out of memory");
-    }
-    stored->definition = definition;
-    for (uint32_t i = 0; i < definition->column_count; i++)
-        if (definition->columns[i].generated == GENERATED_NO)
-            stored->columns[place++].column = &definition->columns[i];
-    assert(place == definition->stored_count);
-    status = sqlite_memory_open(&stored->memory, err);
-    if (status == STATUS_OK)
-        status = sqlite_copy_encoding(database, stored->memory, err);
-    if (status == STATUS_OK)
-        status = sqlite_encoding(database, &encoding, err);
-    stored->utf8 = status == STATUS_OK && strcmp(encoding, "UTF-8") == 0;
-    /* Never ended: a commit for each value costs more than the value. */
-    if (status == STATUS_OK)
-        status = sqlite_execute(stored->memory, "BEGIN", err);
-    if (status != STATUS_OK) {
-        sqlite_stored_close(stored);
-        return status;
-    }
-    *out = stored;
-    return STATUS_OK;
+    return (struct sqlite_stored *)stored; /* its first member */
 }
 
-void sqlite_stored_close(struct sqlite_stored *stored)
+static void close_stored(struct stored *seam)
 {
-    if (stored == NULL)
-        return;
-    if (stored->columns != NULL && stored->definition != NULL) {
-        for (uint32_t i = 0; i < stored->definition->stored_count; i++) {
-            (void)sqlite3_finalize(stored->columns[i].put);
-            (void)sqlite3_finalize(stored->columns[i].get);
-            (void)sqlite3_finalize(stored->columns[i].get_default);
-        }
+    struct sqlite_stored *stored = self_of(seam);
+
+    for (uint32_t i = 0; stored->columns != NULL && i < stored->definition->stored_count;
+         i++) {
+        (void)sqlite3_finalize(stored->columns[i].put);
+        (void)sqlite3_finalize(stored->columns[i].get);
+        (void)sqlite3_finalize(stored->columns[i].get_default);
     }
     sqlite_database_close(stored->memory);
     free(stored->columns);
@@ -141,16 +107,20 @@ static enum status prepare_column(struct sqlite_stored *stored, uint32_t place,
     return status;
 }
 
-bool sqlite_stored_keeps(const struct sqlite_stored *stored, enum value_type type)
+static bool keeps(const struct stored *seam, uint32_t place, enum value_type type)
 {
+    const struct sqlite_stored *stored = (const struct sqlite_stored *)seam;
+
+    (void)place;
     return type == VALUE_INTEGER || type == VALUE_BLOB ||
            (type == VALUE_TEXT && stored->utf8);
 }
 
-enum status sqlite_stored_value(struct sqlite_stored *stored, uint32_t place,
-                                const struct value *value, struct value *out,
-                                struct error *err)
+static enum status put_value(struct stored *seam, uint32_t place,
+                             const struct value *value, struct value *out,
+                             struct error *err)
 {
+    struct sqlite_stored *stored = self_of(seam);
     struct stored_column *column = &stored->columns[place];
     enum status status = STATUS_OK;
 
@@ -240,9 +210,10 @@ static enum status ask_default(struct sqlite_stored *stored, uint32_t place,
     return status;
 }
 
-enum status sqlite_stored_default(struct sqlite_stored *stored, uint32_t place,
-                                  struct value *out, struct error *err)
+static enum status default_value(struct stored *seam, uint32_t place, struct value *out,
+                                 struct error *err)
 {
+    struct sqlite_stored *stored = self_of(seam);
     struct stored_column *column = &stored->columns[place];
 
     assert(place < stored->definition->stored_count);
@@ -256,4 +227,65 @@ enum status sqlite_stored_default(struct sqlite_stored *stored, uint32_t place,
     if (column->default_state == DEFAULT_OTHER)
         return STATUS_NOT_FOUND;
     return sqlite_column_value(column->get_default, 0, out, err);
+}
+
+/* ---- life */
+
+static const struct stored_ops sqlite_ops = {keeps, put_value, default_value,
+                                             close_stored};
+
+static enum status open_memory(struct sqlite_stored *stored,
+                               struct sqlite_database *database, struct error *err)
+{
+    const char *encoding = "";
+    enum status status = sqlite_memory_open(&stored->memory, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_copy_encoding(database, stored->memory, err);
+    if (status == STATUS_OK)
+        status = sqlite_encoding(database, &encoding, err);
+    stored->utf8 = status == STATUS_OK && strcmp(encoding, "UTF-8") == 0;
+    /* Never ended: a commit for each value costs more than the value. */
+    return status == STATUS_OK ? sqlite_execute(stored->memory, "BEGIN", err) : status;
+}
+
+enum status sqlite_stored_open(struct stored **out, struct sqlite_database *database,
+                               const struct definition *definition, struct error *err)
+{
+    struct sqlite_stored *stored = calloc(1, sizeof *stored);
+    enum status status;
+    uint32_t place = 0;
+
+    assert(definition->stored_count > 0);
+    *out = NULL;
+    if (stored == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "stored values: out of memory");
+    stored->stored.ops = &sqlite_ops;
+    stored->definition = definition;
+    stored->columns = calloc(definition->stored_count, sizeof *stored->columns);
+    for (uint32_t i = 0; stored->columns != NULL && i < definition->column_count; i++)
+        if (definition->columns[i].generated == GENERATED_NO)
+            stored->columns[place++].column = &definition->columns[i];
+    if (stored->columns == NULL)
+        status = error_set(err, STATUS_NO_MEMORY, "stored values: out of memory");
+    else
+        status = open_memory(stored, database, err);
+    if (status != STATUS_OK) {
+        close_stored(&stored->stored);
+        return status;
+    }
+    assert(place == definition->stored_count);
+    *out = &stored->stored;
+    return STATUS_OK;
+}
+
+enum status sqlite_comparer_open(struct row_comparer **out,
+                                 struct sqlite_database *database,
+                                 const struct definition *definition, struct error *err)
+{
+    struct stored *stored = NULL;
+    enum status status = sqlite_stored_open(&stored, database, definition, err);
+
+    *out = NULL;
+    return status == STATUS_OK ? row_comparer_open(out, stored, definition, err) : status;
 }

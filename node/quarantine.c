@@ -1,6 +1,6 @@
 #include "node/quarantine.h"
 
-#include "engine/sqlite_row.h"
+#include "engine/sqlite_stored.h"
 #include "log/appender.h"
 #include "node/node_private.h"
 #include "node/own_state.h"
@@ -133,7 +133,7 @@ enum status node_quarantine_retry(struct node *node, uint64_t number,
 struct dropping {
     struct write_back back;
     struct drop_report *report;
-    struct sqlite_comparer *comparer;
+    struct row_comparer *comparer;
     struct sqlite_own_write own;
     struct row winner;             /* views live as long as back.txn */
     const struct definition *from; /* of the winner's image */
@@ -190,9 +190,9 @@ static enum status compare_found(struct dropping *dropping, struct error *err)
         status = image_decode(&dropping->decoded, buffer_view(&dropping->row),
                               back->table.definition, key, err);
     if (status == STATUS_OK) {
-        status = sqlite_compare_row(dropping->comparer, key, held, dropping->from,
-                                    dropping->decoded.values, &changed, &dropping->image,
-                                    &dropping->before, err);
+        status = row_compare_held(dropping->comparer, key, held, dropping->from,
+                                  dropping->decoded.values, &changed, &dropping->image,
+                                  &dropping->before, err);
     }
     if (status != STATUS_OK || changed)
         return status;
@@ -223,8 +223,8 @@ static enum status compare(struct dropping *dropping, struct change *change,
         change->op = winner->live ? CHANGE_UPDATE : CHANGE_INSERT;
         status = compare_found(dropping, err);
     } else if (status == STATUS_OK && winner->live) {
-        status = sqlite_compare_gone(dropping->comparer, key, winner->image,
-                                     dropping->from, &dropping->before, err);
+        status = row_compare_gone(dropping->comparer, key, winner->image, dropping->from,
+                                  &dropping->before, err);
     }
     change->image = buffer_view(&dropping->image);
     change->before = buffer_view(&dropping->before);
@@ -321,7 +321,7 @@ enum status node_quarantine_drop(struct node *node, uint64_t number,
         status = write_back_begin(&dropping.back, node, &report->counts, err);
         if (status == STATUS_OK)
             status = drop(&dropping, number, err);
-        sqlite_comparer_close(dropping.comparer);
+        row_comparer_close(dropping.comparer);
         write_back_end(&dropping.back);
     }
     /* A row that gave up a unique value lets another in. */

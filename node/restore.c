@@ -249,12 +249,12 @@ static void place_key(struct restoring *restoring, const struct value *key)
 struct said_key {
     struct value *values; /* owned, one a key column */
     uint8_t **memory;     /* owned, behind them */
-    struct sqlite_stored *stored;
+    struct stored *stored;
 };
 
 static void said_key_release(struct said_key *said, uint32_t count)
 {
-    sqlite_stored_close(said->stored);
+    stored_close(said->stored);
     for (uint32_t i = 0; said->memory != NULL && i < count; i++)
         free(said->memory[i]);
     free((void *)said->memory);
@@ -276,7 +276,7 @@ static enum status read_key_word(struct said_key *said,
                                              (uint32_t)(column - definition->columns));
     status = row_find_word(word, column->type, &value, &said->memory[position], err);
     if (status == STATUS_OK)
-        status = sqlite_stored_value(said->stored, place, &value, &stored, err);
+        status = said->stored->ops->value(said->stored, place, &value, &stored, err);
     if (status == STATUS_CONSTRAINT)
         return write_back_check(WRITE_REFUSED, err);
     if (status != STATUS_OK)

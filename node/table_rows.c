@@ -1,5 +1,7 @@
 #include "node/table_rows.h"
 
+#include "engine/sqlite_row.h"
+#include "engine/sqlite_stored.h"
 #include "log/change.h"
 
 #include <assert.h>
@@ -53,7 +55,7 @@ enum status table_rows_init(struct table_rows *rows, struct sqlite_database *dat
 
 void table_rows_release(struct table_rows *rows)
 {
-    sqlite_comparer_close(rows->comparer);
+    row_comparer_close(rows->comparer);
     (void)sqlite3_finalize(rows->rows);
     free(rows->values);
     free(rows->columns);
@@ -116,8 +118,8 @@ enum status table_rows_compare(struct table_rows *rows, struct bytes image,
     rows->changed_count = 0;
     buffer_clear(&rows->image);
     buffer_clear(&rows->before);
-    status = sqlite_compare_row(rows->comparer, buffer_view(&rows->key), image, written,
-                                rows->values, &changed, &rows->image, &rows->before, err);
+    status = row_compare_held(rows->comparer, buffer_view(&rows->key), image, written,
+                              rows->values, &changed, &rows->image, &rows->before, err);
     return status == STATUS_OK && changed ? take_changed(rows, written, err) : status;
 }
 
@@ -127,6 +129,6 @@ enum status table_rows_lacking(struct table_rows *rows, struct bytes image,
 {
     bool lacking;
 
-    return sqlite_compare_lacking(rows->comparer, buffer_view(&rows->key), image, written,
-                                  NULL, &lacking, rest, err);
+    return row_compare_lacking(rows->comparer, buffer_view(&rows->key), image, written,
+                               NULL, &lacking, rest, err);
 }

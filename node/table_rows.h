@@ -4,7 +4,8 @@
 #ifndef NODE_TABLE_ROWS_H
 #define NODE_TABLE_ROWS_H
 
-#include "engine/sqlite_row.h"
+#include "engine/row_compare.h"
+#include "engine/sqlite_database.h"
 
 struct table_rows {
     const struct definition *definition; /* the database's own */
@@ -14,7 +15,7 @@ struct table_rows {
     /* Private. */
     struct sqlite_database *database;
     sqlite3_stmt *rows;
-    struct sqlite_comparer *comparer;
+    struct row_comparer *comparer;
     struct value *values; /* owned: of the row, by image place */
     uint32_t *columns;    /* owned: column of each image place */
     struct buffer image;

@@ -9,13 +9,13 @@
 
 static struct sqlite_database *database;
 static struct catalog catalog;
-static struct sqlite_comparer *comparer;
+static struct row_comparer *comparer;
 static struct buffer image, before, held, key;
 static struct error err;
 
 static void tear_down(void)
 {
-    sqlite_comparer_close(comparer);
+    row_comparer_close(comparer);
     catalog_release(&catalog);
     sqlite_database_close(database);
     buffer_release(&image);
@@ -184,17 +184,17 @@ Test(sqlite_compare, a_stored_value_is_what_the_engine_makes_of_it)
                                         .column_count = 1,
                                         .stored_count = 1,
                                         .strict = cases[i].strict};
-        struct sqlite_stored *stored;
+        struct stored *stored;
         struct value out;
 
         cr_assert_eq(sqlite_stored_open(&stored, database, &definition, &err), STATUS_OK,
                      "%s", err.text);
         for (int again = 0; again < 2; again++) {
-            cr_assert_eq(sqlite_stored_value(stored, 0, &cases[i].value, &out, &err),
+            cr_assert_eq(stored->ops->value(stored, 0, &cases[i].value, &out, &err),
                          STATUS_OK, "%s", err.text);
             cr_expect(value_equal(&out, &cases[i].stored), "case %zu", i);
         }
-        sqlite_stored_close(stored);
+        stored_close(stored);
     }
 }
 
@@ -202,30 +202,30 @@ Test(sqlite_compare, a_strict_column_does_not_take_everything)
 {
     const struct definition *definition =
         make("CREATE TABLE t (i INTEGER PRIMARY KEY, v INT) STRICT");
-    struct sqlite_stored *stored;
+    struct stored *stored;
     struct value out, value = text("x");
 
     cr_assert_eq(sqlite_stored_open(&stored, database, definition, &err), STATUS_OK);
-    cr_expect_eq(sqlite_stored_value(stored, 1, &value, &out, &err), STATUS_CONSTRAINT);
+    cr_expect_eq(stored->ops->value(stored, 1, &value, &out, &err), STATUS_CONSTRAINT);
     value = integer(1);
-    cr_expect_eq(sqlite_stored_value(stored, 1, &value, &out, &err), STATUS_OK);
-    sqlite_stored_close(stored);
+    cr_expect_eq(stored->ops->value(stored, 1, &value, &out, &err), STATUS_OK);
+    stored_close(stored);
 }
 
 Test(sqlite_compare, invalid_text_becomes_something_else_in_a_utf16_database)
 {
     const struct definition *definition =
         make("PRAGMA encoding = 'UTF-16be'; CREATE TABLE t (i INTEGER PRIMARY KEY, v)");
-    struct sqlite_stored *stored;
+    struct stored *stored;
     struct value out, value = sized(VALUE_TEXT, "a\xff", 2);
 
     cr_assert_eq(sqlite_stored_open(&stored, database, definition, &err), STATUS_OK);
-    cr_assert_eq(sqlite_stored_value(stored, 1, &value, &out, &err), STATUS_OK);
+    cr_assert_eq(stored->ops->value(stored, 1, &value, &out, &err), STATUS_OK);
     cr_expect(!value_equal(&out, &value));
     value = text("größe");
-    cr_assert_eq(sqlite_stored_value(stored, 1, &value, &out, &err), STATUS_OK);
+    cr_assert_eq(stored->ops->value(stored, 1, &value, &out, &err), STATUS_OK);
     cr_expect(value_equal(&out, &value));
-    sqlite_stored_close(stored);
+    stored_close(stored);
 }
 
 Test(sqlite_compare, a_constant_default_is_known)
@@ -257,18 +257,18 @@ Test(sqlite_compare, a_constant_default_is_known)
         char *sql =
             sqlite3_mprintf("CREATE TABLE t (i INTEGER PRIMARY KEY, v %s)", cases[i].sql);
         const struct definition *definition = make(sql);
-        struct sqlite_stored *stored;
+        struct stored *stored;
         struct value out;
 
         sqlite3_free(sql);
         cr_assert_eq(sqlite_stored_open(&stored, database, definition, &err), STATUS_OK);
         for (int again = 0; again < 2; again++) {
-            cr_expect_eq(sqlite_stored_default(stored, 1, &out, &err), cases[i].status,
-                         "%s", cases[i].sql);
+            cr_expect_eq(stored->ops->default_value(stored, 1, &out, &err),
+                         cases[i].status, "%s", cases[i].sql);
             if (cases[i].status == STATUS_OK)
                 cr_expect(value_equal(&out, &cases[i].value), "%s", cases[i].sql);
         }
-        sqlite_stored_close(stored);
+        stored_close(stored);
     }
 }
 
@@ -292,9 +292,9 @@ static bool differs(const struct definition *own, const struct value *row,
         cr_assert_eq(image_key(&key, row, own, &err), STATUS_OK);
     }
     cr_assert_eq(
-        sqlite_compare_row(comparer, buffer_view(&key),
-                           was == NULL ? (struct bytes){NULL, 0} : buffer_view(&held),
-                           from, row, &changed, &image, &before, &err),
+        row_compare_held(comparer, buffer_view(&key),
+                         was == NULL ? (struct bytes){NULL, 0} : buffer_view(&held), from,
+                         row, &changed, &image, &before, &err),
         STATUS_OK, "%s", err.text);
     return changed;
 }
@@ -436,8 +436,8 @@ Test(sqlite_compare, a_row_that_is_gone_leaves_all_its_columns)
     cr_assert_eq(sqlite_comparer_open(&comparer, database, own, &err), STATUS_OK);
     image_encode(&held, was, own);
     cr_assert_eq(image_key(&key, was, own, &err), STATUS_OK);
-    cr_assert_eq(sqlite_compare_gone(comparer, buffer_view(&key), buffer_view(&held), own,
-                                     &before, &err),
+    cr_assert_eq(row_compare_gone(comparer, buffer_view(&key), buffer_view(&held), own,
+                                  &before, &err),
                  STATUS_OK, "%s", err.text);
     expect_before(0, &was[0], false);
     expect_before(1, &by_key, false);
@@ -453,7 +453,7 @@ Test(sqlite_compare, a_damaged_image_is_told)
 
     cr_assert_eq(sqlite_comparer_open(&comparer, database, own, &err), STATUS_OK);
     cr_assert_eq(image_key(&key, row, own, &err), STATUS_OK);
-    cr_expect_eq(sqlite_compare_row(comparer, buffer_view(&key), bytes_of_text("\x07"),
-                                    own, row, &changed, &image, &before, &err),
+    cr_expect_eq(row_compare_held(comparer, buffer_view(&key), bytes_of_text("\x07"), own,
+                                  row, &changed, &image, &before, &err),
                  STATUS_CORRUPT);
 }

@@ -1,7 +1,7 @@
 /* Memory that runs out at each allocation in turn: every call says so, and gives back
  * what it had taken (the sanitizer looks). */
 #include "engine/sqlite_catalog.h"
-#include "engine/sqlite_row.h"
+#include "engine/sqlite_stored.h"
 #include "tests/support/failing_memory.h"
 
 #include <criterion/criterion.h>
@@ -30,7 +30,7 @@ static enum status compare(struct sqlite_database *database,
          was[2], was[0]
     };
     struct buffer key = {0}, held = {0}, image = {0}, before = {0};
-    struct sqlite_comparer *comparer = NULL;
+    struct row_comparer *comparer = NULL;
     bool changed = false;
     enum status status = image_key(&key, was, definition, &err);
 
@@ -40,14 +40,14 @@ static enum status compare(struct sqlite_database *database,
     if (status == STATUS_OK)
         status = sqlite_comparer_open(&comparer, database, definition, &err);
     if (status == STATUS_OK)
-        status = sqlite_compare_row(comparer, buffer_view(&key), buffer_view(&held),
-                                    definition, now, &changed, &image, &before, &err);
+        status = row_compare_held(comparer, buffer_view(&key), buffer_view(&held),
+                                  definition, now, &changed, &image, &before, &err);
     if (status == STATUS_OK) {
         cr_expect(changed);
-        status = sqlite_compare_gone(comparer, buffer_view(&key), buffer_view(&held),
-                                     definition, &before, &err);
+        status = row_compare_gone(comparer, buffer_view(&key), buffer_view(&held),
+                                  definition, &before, &err);
     }
-    sqlite_comparer_close(comparer);
+    row_comparer_close(comparer);
     buffer_release(&key);
     buffer_release(&held);
     buffer_release(&image);

@@ -1,6 +1,4 @@
-/* What of a row really changed: the comparison under scan. */
-#include "engine/sqlite_row.h"
-#include "engine/sqlite_stored.h"
+#include "engine/row_compare.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -16,58 +14,55 @@ struct mapping {
 
 enum { MAPPINGS_MAX = 64 }; /* of definitions met; then all are forgotten */
 
-struct sqlite_comparer {
+struct row_comparer {
     const struct definition *definition;
-    struct sqlite_stored *stored;
+    struct stored *stored;
     struct mapping mappings[MAPPINGS_MAX];
     size_t mapping_count;
     struct image image;   /* the held one, decoded */
     struct value *values; /* the row's, with held's where nothing changed */
 };
 
-enum status sqlite_comparer_open(struct sqlite_comparer **out,
-                                 struct sqlite_database *database,
-                                 const struct definition *definition, struct error *err)
+enum status row_comparer_open(struct row_comparer **out, struct stored *stored,
+                              const struct definition *definition, struct error *err)
 {
-    struct sqlite_comparer *comparer = calloc(1, sizeof *comparer);
-    enum status status;
+    struct row_comparer *comparer = calloc(1, sizeof *comparer);
 
     *out = NULL;
-    if (comparer == NULL)
+    if (comparer == NULL) {
+        stored_close(stored);
         return error_set(err, STATUS_NO_MEMORY, "compare rows: out of memory");
+    }
     comparer->definition = definition;
+    comparer->stored = stored;
     image_init(&comparer->image);
     comparer->values = calloc(definition->stored_count, sizeof *comparer->values);
-    if (comparer->values == NULL)
-        status = error_set(err, STATUS_NO_MEMORY, "compare rows: out of memory");
-    else
-        status = sqlite_stored_open(&comparer->stored, database, definition, err);
-    if (status != STATUS_OK) {
-        sqlite_comparer_close(comparer);
-        return status;
+    if (comparer->values == NULL) {
+        row_comparer_close(comparer);
+        return error_set(err, STATUS_NO_MEMORY, "compare rows: out of memory");
     }
     *out = comparer;
     return STATUS_OK;
 }
 
-static void forget_mappings(struct sqlite_comparer *comparer)
+static void forget_mappings(struct row_comparer *comparer)
 {
     while (comparer->mapping_count > 0)
         free(comparer->mappings[--comparer->mapping_count].places);
 }
 
-void sqlite_comparer_close(struct sqlite_comparer *comparer)
+void row_comparer_close(struct row_comparer *comparer)
 {
     if (comparer == NULL)
         return;
     forget_mappings(comparer);
-    sqlite_stored_close(comparer->stored);
+    stored_close(comparer->stored);
     image_release(&comparer->image);
     free(comparer->values);
     free(comparer);
 }
 
-static enum status make_mapping(struct sqlite_comparer *comparer,
+static enum status make_mapping(struct row_comparer *comparer,
                                 const struct definition *held, struct mapping *out,
                                 struct error *err)
 {
@@ -102,7 +97,7 @@ static enum status make_mapping(struct sqlite_comparer *comparer,
 }
 
 /* Definitions out of the log live as long as the store: the pointer tells them apart. */
-static enum status find_mapping(struct sqlite_comparer *comparer,
+static enum status find_mapping(struct row_comparer *comparer,
                                 const struct definition *held, const struct mapping **out,
                                 struct error *err)
 {
@@ -130,7 +125,7 @@ static void put_before(struct buffer *before, uint32_t place, const struct value
 }
 
 /* Whether the database would hold now if it had been given was. */
-static enum status is_stored_form(struct sqlite_comparer *comparer, uint32_t place,
+static enum status is_stored_form(struct row_comparer *comparer, uint32_t place,
                                   const struct value *was, const struct value *now,
                                   bool *yes, struct error *err)
 {
@@ -138,10 +133,10 @@ static enum status is_stored_form(struct sqlite_comparer *comparer, uint32_t pla
     enum status status;
 
     *yes = value_equal(was, now);
-    if (*yes ||
-        (was->type == now->type && sqlite_stored_keeps(comparer->stored, was->type)))
+    if (*yes || (was->type == now->type &&
+                 comparer->stored->ops->keeps(comparer->stored, place, was->type)))
         return STATUS_OK;
-    status = sqlite_stored_value(comparer->stored, place, was, &stored, err);
+    status = comparer->stored->ops->value(comparer->stored, place, was, &stored, err);
     if (status == STATUS_CONSTRAINT)
         return STATUS_OK; /* it can't have come from it */
     if (status == STATUS_OK)
@@ -149,10 +144,11 @@ static enum status is_stored_form(struct sqlite_comparer *comparer, uint32_t pla
     return status;
 }
 
-static enum status default_or_null(struct sqlite_comparer *comparer, uint32_t place,
+static enum status default_or_null(struct row_comparer *comparer, uint32_t place,
                                    struct value *began, struct error *err)
 {
-    enum status status = sqlite_stored_default(comparer->stored, place, began, err);
+    enum status status =
+        comparer->stored->ops->default_value(comparer->stored, place, began, err);
 
     if (status == STATUS_NOT_FOUND)
         *began = (struct value){.type = VALUE_NULL};
@@ -161,7 +157,7 @@ static enum status default_or_null(struct sqlite_comparer *comparer, uint32_t pl
 
 /* A column that held lacks: it began with the default. What one that is no constant gave
  * here nobody else can know: it is a change, from NULL. */
-static enum status compare_default(struct sqlite_comparer *comparer, uint32_t place,
+static enum status compare_default(struct row_comparer *comparer, uint32_t place,
                                    const struct value *now, bool *changed,
                                    struct buffer *before, struct error *err)
 {
@@ -177,7 +173,7 @@ static enum status compare_default(struct sqlite_comparer *comparer, uint32_t pl
 }
 
 /* Compare one column; *changed is only ever set. */
-static enum status compare_column(struct sqlite_comparer *comparer, uint32_t place,
+static enum status compare_column(struct row_comparer *comparer, uint32_t place,
                                   const struct value *was, const struct value *now,
                                   bool *changed, struct buffer *before, struct error *err)
 {
@@ -195,12 +191,10 @@ static enum status compare_column(struct sqlite_comparer *comparer, uint32_t pla
     return status;
 }
 
-enum status sqlite_compare_row(struct sqlite_comparer *comparer, struct bytes key,
-                               struct bytes held,
-                               const struct definition *held_definition,
-                               const struct value *row, bool *changed,
-                               struct buffer *image, struct buffer *before,
-                               struct error *err)
+enum status row_compare_held(struct row_comparer *comparer, struct bytes key,
+                             struct bytes held, const struct definition *held_definition,
+                             const struct value *row, bool *changed, struct buffer *image,
+                             struct buffer *before, struct error *err)
 {
     const struct definition *own = comparer->definition;
     const struct mapping *mapping = NULL;
@@ -235,7 +229,7 @@ enum status sqlite_compare_row(struct sqlite_comparer *comparer, struct bytes ke
 }
 
 /* One column that the winner lacks. */
-static enum status compare_kept(struct sqlite_comparer *comparer, uint32_t place,
+static enum status compare_kept(struct row_comparer *comparer, uint32_t place,
                                 const struct value *now, bool *kept,
                                 struct buffer *before, struct error *err)
 {
@@ -250,7 +244,7 @@ static enum status compare_kept(struct sqlite_comparer *comparer, uint32_t place
 }
 
 /* The row's values, with held's own bytes where it has any. */
-static enum status take_held(struct sqlite_comparer *comparer, struct bytes key,
+static enum status take_held(struct row_comparer *comparer, struct bytes key,
                              struct bytes held, const struct definition *held_definition,
                              const struct value *row, struct error *err)
 {
@@ -270,13 +264,12 @@ static enum status take_held(struct sqlite_comparer *comparer, struct bytes key,
     return status;
 }
 
-enum status sqlite_compare_kept(struct sqlite_comparer *comparer, struct bytes key,
-                                struct bytes held,
-                                const struct definition *held_definition,
-                                const struct definition *winner_definition,
-                                const struct value *row, const bool *shared, bool *kept,
-                                struct buffer *image, struct buffer *before,
-                                struct error *err)
+enum status row_compare_kept(struct row_comparer *comparer, struct bytes key,
+                             struct bytes held, const struct definition *held_definition,
+                             const struct definition *winner_definition,
+                             const struct value *row, const bool *shared, bool *kept,
+                             struct buffer *image, struct buffer *before,
+                             struct error *err)
 {
     const struct definition *own = comparer->definition;
     const struct mapping *mapping = NULL;
@@ -297,12 +290,12 @@ enum status sqlite_compare_kept(struct sqlite_comparer *comparer, struct bytes k
     return status == STATUS_OK ? buffer_check(before, err) : status;
 }
 
-enum status sqlite_compare_fill(struct sqlite_comparer *comparer, struct bytes key,
-                                struct bytes held,
-                                const struct definition *held_definition,
-                                struct value *row, struct error *err)
+enum status row_compare_fill(struct row_comparer *comparer, struct bytes key,
+                             struct bytes held, const struct definition *held_definition,
+                             struct value *row, struct error *err)
 {
     const struct definition *own = comparer->definition;
+    struct stored *stored = comparer->stored;
     const struct mapping *mapping = NULL;
     enum status status = find_mapping(comparer, held_definition, &mapping, err);
 
@@ -315,17 +308,16 @@ enum status sqlite_compare_fill(struct sqlite_comparer *comparer, struct bytes k
         if (row[i].type != VALUE_ABSENT)
             continue;
         if (was == NULL || was->type == VALUE_ABSENT)
-            status = sqlite_stored_default(comparer->stored, i, &row[i], err);
+            status = stored->ops->default_value(stored, i, &row[i], err);
         else
             row[i] = *was;
     }
     return status;
 }
 
-enum status sqlite_compare_gone(struct sqlite_comparer *comparer, struct bytes key,
-                                struct bytes held,
-                                const struct definition *held_definition,
-                                struct buffer *before, struct error *err)
+enum status row_compare_gone(struct row_comparer *comparer, struct bytes key,
+                             struct bytes held, const struct definition *held_definition,
+                             struct buffer *before, struct error *err)
 {
     static const struct value key_value = {.type = VALUE_KEY};
     const struct definition *own = comparer->definition;
@@ -356,11 +348,10 @@ enum status sqlite_compare_gone(struct sqlite_comparer *comparer, struct bytes k
     return buffer_check(before, err);
 }
 
-enum status sqlite_compare_lacking(struct sqlite_comparer *comparer, struct bytes key,
-                                   struct bytes image,
-                                   const struct definition *definition,
-                                   const struct value *row, bool *lacking,
-                                   struct buffer *rest, struct error *err)
+enum status row_compare_lacking(struct row_comparer *comparer, struct bytes key,
+                                struct bytes image, const struct definition *definition,
+                                const struct value *row, bool *lacking,
+                                struct buffer *rest, struct error *err)
 {
     const struct definition *own = comparer->definition;
     const struct mapping *mapping = NULL;
