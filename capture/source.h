@@ -21,6 +21,12 @@ struct source_ops {
      * BUSY, UNAVAILABLE, IO: the database; nothing is logged. */
     enum status (*capture)(struct source *source, struct capture_counts *counts,
                            struct error *err);
+
+    /* The first snapshot, when the node is made: definitions, then every row as base rows
+     * (ENTRY_BASE). The store has only its member entry, the database nothing of
+     * rowferry's. */
+    enum status (*base)(struct source *source, struct capture_counts *counts,
+                        struct error *err);
     void (*close)(struct source *source);
 };
 

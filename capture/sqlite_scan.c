@@ -362,7 +362,7 @@ static void close_scan(struct source *source)
     free(scan);
 }
 
-static const struct source_ops scan_ops = {capture, close_scan};
+static const struct source_ops scan_ops = {capture, sqlite_scan_base, close_scan};
 
 enum status sqlite_scan_open(struct source **out, struct sqlite_database *database,
                              struct store *store,

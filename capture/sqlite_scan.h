@@ -24,9 +24,7 @@ MUST_CHECK enum status sqlite_scan_open(struct source **out,
                                         const struct sqlite_scan_options *options,
                                         struct error *err);
 
-/* The first snapshot, when the node is made: definitions entry, then every row as base
- * rows (ENTRY_BASE). Within init: the store has only its member entry; rowferry_state is
- * not looked at. */
+/* ops->base. */
 MUST_CHECK enum status sqlite_scan_base(struct source *source,
                                         struct capture_counts *counts, struct error *err);
 

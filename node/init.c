@@ -9,20 +9,14 @@
  * do. */
 #include "node/node_private.h"
 
-#include "apply/sqlite_triggers.h"
-#include "capture/sqlite_scan.h"
-#include "engine/sqlite_catalog.h"
 #include "log/identity.h"
 #include "node/cradle.h"
-#include "node/database_url.h"
 #include "node/foreign_keys.h"
 #include "node/join_again.h"
 #include "node/numbers.h"
-#include "node/own_state.h"
 #include "node/path.h"
 #include "node/token_file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -35,12 +29,11 @@ struct making {
     const struct init_options *options;
     struct init_report *report;
     char *place; /* of the store, without slashes at the end */
-    char *path;  /* of the database */
-    char *url;   /* the same, absolute */
+    struct database_url url;
     struct identity identity;
     struct config config;
-    struct sqlite_database *database;
-    struct sqlite_state state; /* as found */
+    struct database *database; /* NULL: a file that is not there, and a check */
+    uint64_t owner;            /* whose store it was found to belong to; 0: nobody's */
     bool made_database;
     uint64_t left_id; /* of a dead init's cradle; 0: none */
     struct cradle *cradle;
@@ -65,21 +58,16 @@ void init_report_release(struct init_report *report)
 static enum status name_places(struct making *making, struct error *err)
 {
     const char *store = making->options->store;
-    size_t size = strlen(store);
-    enum status status = database_url_path(making->options->database, &making->path, err);
+    enum status status = database_url_read(&making->url, making->options->database, err);
 
     if (status != STATUS_OK)
         return status;
-    while (size > 1 && store[size - 1] == '/')
-        size--;
-    if (size == 0 || strcmp(store, "/") == 0)
+    making->place = path_trimmed(store);
+    if (making->place == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "init: out of memory");
+    if (making->place[0] == '\0' || strcmp(making->place, "/") == 0)
         return error_set(err, STATUS_USAGE, "--store: \"%s\" is not a directory to make",
                          store);
-    making->place = strndup(store, size);
-    if (making->place == NULL || asprintf(&making->url, "sqlite:%s", making->path) < 0) {
-        making->url = NULL;
-        return error_set(err, STATUS_NO_MEMORY, "init: out of memory");
-    }
     making->left_id = cradle_left_id(making->place);
     return STATUS_OK;
 }
@@ -124,27 +112,28 @@ static enum status make_identity(struct making *making, struct error *err)
 static enum status open_database(struct making *making, struct error *err)
 {
     const struct init_options *options = making->options;
-    bool missing = access(making->path, F_OK) != 0 && errno == ENOENT;
+    bool missing = database_is_missing(&making->url);
     enum status status;
 
     if (missing && !options->create_tables) {
-        return error_set(err, STATUS_UNAVAILABLE, "%s: no such file: %s", making->path,
-                         options->join != NULL
-                             ? "give its right path; --create-tables makes a new one"
-                             : "give its right path, or make the database first");
+        return error_set(
+            err, STATUS_UNAVAILABLE, "%s: no such file: %s", making->url.path,
+            options->join != NULL ? "give its right path; --create-tables makes a new one"
+                                  : "give its right path, or make the database first");
     }
     if (missing && options->check)
         return STATUS_OK;
     making->made_database = missing;
-    status = sqlite_database_open(&making->database, making->path,
-                                  missing          ? SQLITE_DATABASE_CREATE
-                                  : options->check ? SQLITE_DATABASE_READ
-                                                   : SQLITE_DATABASE_WRITE,
-                                  SQLITE_BUSY_MS_DEFAULT, err);
+    status = database_open(&making->database, &making->url,
+                           missing          ? DATABASE_CREATE
+                           : options->check ? DATABASE_READ
+                                            : DATABASE_WRITE,
+                           err);
     if (status == STATUS_OK)
-        status = sqlite_state_read(making->database, &making->state, err);
+        status = making->database->ops->owner(making->database, &making->owner, err);
     if (status == STATUS_OK && !options->take_over)
-        status = node_check_owner(making->left_id, making->path, &making->state, err);
+        status =
+            node_check_owner(making->left_id, making->database->name, making->owner, err);
     return status;
 }
 
@@ -156,8 +145,8 @@ static enum status find_silent(struct making *making, struct error *err)
     report->silent = calloc(report->catalog.count + 1, sizeof *report->silent);
     if (report->silent == NULL)
         return error_set(err, STATUS_NO_MEMORY, "triggers: out of memory");
-    return sqlite_triggers_silent(making->database, &report->catalog,
-                                  making->config.triggers, report->silent, err);
+    return making->database->ops->find_silent(
+        making->database, &report->catalog, making->config.triggers, report->silent, err);
 }
 
 static enum status fill_rules(struct making *making, struct error *err)
@@ -178,8 +167,8 @@ static enum status fill_rules(struct making *making, struct error *err)
             report->rules[i].direction = rule->direction;
             report->rules[i].key = rule->key != NULL;
         }
-        status = numbers_rule(making->database, definition, making->config.ids,
-                              &report->rules[i], err);
+        status = numbers_rule(database_sqlite(making->database), definition,
+                              making->config.ids, &report->rules[i], err);
     }
     return status;
 }
@@ -188,39 +177,40 @@ static enum status look_at_tables(struct making *making, struct error *err)
 {
     struct init_report *report = making->report;
     struct table_rules rules = making->config.rules; /* a view */
+    struct database *database = making->database;
     uint64_t count;
     enum status status;
 
-    if (making->database == NULL)
+    if (database == NULL)
         return STATUS_OK;
     if (making->options->create_tables)
         rules.only = NULL; /* what it names comes with the first sync */
-    status = sqlite_begin_read(making->database, err);
+    status = database->ops->begin_read(database, err);
     if (status != STATUS_OK)
         return status;
-    status = sqlite_catalog_read(making->database, &rules, NULL, &report->catalog, err);
+    status = database->ops->read_catalog(database, &rules, NULL, &report->catalog, err);
     if (status == STATUS_OK && !making->options->create_tables)
-        status = node_say_rules(making->database, &rules, making->options->notice,
+        status = node_say_rules(database, &rules, making->options->notice,
                                 making->options->notice_data, err);
     if (status == STATUS_OK)
-        status = sqlite_foreign_keys_broken(making->database, &report->catalog,
-                                            &report->broken, err);
+        status =
+            database->ops->find_broken(database, &report->catalog, &report->broken, err);
     if (status == STATUS_OK)
         status = fill_rules(making, err);
     for (size_t i = 0; status == STATUS_OK && i < report->catalog.count; i++) {
         count = 0;
         if (report->rules[i].direction == TABLE_IN)
             continue; /* they stay here */
-        status = node_count_rows(making->database, report->catalog.definitions[i], &count,
-                                 err);
+        status = database->ops->count_rows(database, report->catalog.definitions[i],
+                                           &count, err);
         report->rows += count;
     }
     if (status == STATUS_OK)
         status = find_silent(making, err);
     if (status == STATUS_OK)
-        status = sqlite_outsiders_read(making->database, &report->catalog,
-                                       &report->outsiders, err);
-    sqlite_rollback(making->database);
+        status = database->ops->read_outsiders(database, &report->catalog,
+                                               &report->outsiders, err);
+    database->ops->rollback(database);
     report->tables = report->catalog.count;
     /* Of a joiner the first sync finds out; settings may have said it. */
     if (making->options->join == NULL && making->config.foreign_keys != FOREIGN_KEYS_OFF)
@@ -238,14 +228,14 @@ static enum status put_meta(struct making *making, struct error *err)
         .create_tables = making->options->create_tables,
         /* A dead init may have been about to found a fleet. */
         .take_over = making->options->take_over ||
-                     (making->left_id != 0 && making->state.store == making->left_id),
+                     (making->left_id != 0 && making->owner == making->left_id),
         .prefer = making->options->prefer,
     };
     struct store_txn *txn = NULL;
     enum status status = store_begin(making->store, TXN_WRITE, &txn, err);
 
     if (status == STATUS_OK)
-        status = meta_put_bytes(txn, META_DATABASE, bytes_of_text(making->url), err);
+        status = meta_put_bytes(txn, META_DATABASE, bytes_of_text(making->url.text), err);
     if (status == STATUS_OK && making->options->join == NULL)
         status = meta_put(txn, META_FOUNDER, 1, err);
     if (status == STATUS_OK) {
@@ -273,7 +263,7 @@ static enum status make_store(struct making *making, struct error *err)
     if (status == STATUS_OK)
         status = store_create(folder, &making->identity, err);
     if (status == STATUS_OK)
-        status = table_rules_set(&making->config.database, making->url, err);
+        status = table_rules_set(&making->config.database, making->url.text, err);
     if (status == STATUS_OK)
         status = config_write(&making->config, folder, err);
     if (status == STATUS_OK)
@@ -289,11 +279,13 @@ static enum status make_store(struct making *making, struct error *err)
 /* The founder's log: member, definitions, base rows. */
 static enum status found_fleet(struct making *making, struct error *err)
 {
-    struct sqlite_scan_options options = {
-        .rules = &making->config.rules,
-        .rows = making->report->rows,
+    struct database_use use = {
+        .store = making->store,
+        .config = &making->config,
         .foreign_keys = making->config.foreign_keys == FOREIGN_KEYS_ON,
+        .rows = making->report->rows,
     };
+    struct database *database = making->database;
     struct capture_counts counts = {0};
     struct source *source = NULL;
     enum status status = store_lock(making->store, LOCK_CAPTURE, err);
@@ -301,45 +293,13 @@ static enum status found_fleet(struct making *making, struct error *err)
     if (status == STATUS_OK)
         status = store_lock(making->store, LOCK_APPLY, err);
     if (status == STATUS_OK)
-        status = join_log_member(making->store, false, err);
+        status = join_log_member(making->store, database->kind, false, err);
     if (status == STATUS_OK)
-        status =
-            sqlite_scan_open(&source, making->database, making->store, &options, err);
+        status = database->ops->open_source(database, &use, &source, err);
     if (status == STATUS_OK)
-        status = sqlite_scan_base(source, &counts, err);
+        status = source->ops->base(source, &counts, err);
     if (source != NULL)
         source->ops->close(source);
-    return status;
-}
-
-static enum status write_state(struct making *making, struct error *err)
-{
-    struct sqlite_state state = {
-        .store = making->identity.node,
-        .incarnation = making->identity.incarnation,
-    };
-    struct sqlite_own_write own = {0};
-    enum status status = own_state_begin(making->database, making->store, &own, err);
-
-    if (status == STATUS_OK)
-        status = own_state_commit(making->database, making->store, &own, &state, err);
-    sqlite_rollback(making->database);
-    return status;
-}
-
-/* Put back what was there before. */
-static enum status undo_state(struct making *making, struct error *err)
-{
-    enum status status = sqlite_begin_write(making->database, err);
-
-    if (status == STATUS_OK && making->state.store != 0)
-        status = sqlite_state_write(making->database, &making->state, err);
-    else if (status == STATUS_OK)
-        status =
-            sqlite_execute(making->database, "DROP TABLE IF EXISTS rowferry_state", err);
-    if (status == STATUS_OK)
-        status = sqlite_commit(making->database, err);
-    sqlite_rollback(making->database);
     return status;
 }
 
@@ -347,20 +307,21 @@ static enum status undo_state(struct making *making, struct error *err)
 static enum status take_place(struct making *making, struct error *err)
 {
     bool founds = making->options->join == NULL;
-    struct numbers numbers = {making->database,        making->store,
-                              &making->config,         &making->report->catalog,
-                              making->options->notice, making->options->notice_data};
+    struct database *database = making->database;
+    struct numbers numbers = {database_sqlite(database), making->store,
+                              &making->config,           &making->report->catalog,
+                              making->options->notice,   making->options->notice_data};
     struct error ignored;
     enum status status = numbers_begin(&numbers, err);
 
     if (status == STATUS_OK && founds)
-        status = write_state(making, err);
+        status = database->ops->claim(database, making->store, err);
     store_close(making->store);
     making->store = NULL;
     if (status == STATUS_OK)
         status = cradle_place(making->cradle, err);
     if (status != STATUS_OK && status != STATUS_BUSY && founds &&
-        undo_state(making, &ignored) != STATUS_OK) {
+        database->ops->unclaim(database, &ignored) != STATUS_OK) {
         making->end = CRADLE_KEEP;
         (void)error_wrap(err, status,
                          "rowferry_state may be left in the database, which the same "
@@ -427,7 +388,7 @@ static enum status check_joining(struct making *making, bool *again, struct erro
     if (!options->check && path_holds_files(making->place) &&
         !cradle_is_left(making->place)) {
         *again = true;
-        return join_again(options, making->place, making->path, making->report, err);
+        return join_again(options, making->place, making->url.text, making->report, err);
     }
     if (options->join != NULL)
         return STATUS_OK;
@@ -487,13 +448,12 @@ enum status node_init(const struct init_options *options, struct init_report *re
         making.end = CRADLE_FORGET;
     store_close(making.store);
     cradle_close(making.cradle, making.end);
-    sqlite_database_close(making.database);
+    database_close(making.database);
     if (making.made_database && status != STATUS_OK)
-        (void)unlink(making.path);
+        (void)unlink(making.url.path);
     config_release(&making.config);
     sodium_memzero(&making.identity, sizeof making.identity);
     free(making.place);
-    free(making.path);
-    free(making.url);
+    database_url_release(&making.url);
     return status;
 }

@@ -9,7 +9,6 @@
 #include "node/node_private.h"
 
 #include "capture/sqlite_scan.h"
-#include "engine/sqlite_catalog.h"
 #include "engine/sqlite_dangling.h"
 #include "log/conflicts.h"
 #include "log/log_reader.h"
@@ -90,7 +89,8 @@ enum status join_recall(struct store *store, struct join_plan *plan, struct erro
     return status;
 }
 
-enum status join_log_member(struct store *store, bool whole_context, struct error *err)
+enum status join_log_member(struct store *store, enum database_kind kind,
+                            bool whole_context, struct error *err)
 {
     const struct identity *identity = store_identity(store);
     struct local_entry entry = {.kind = ENTRY_MEMBER, .whole_context = whole_context};
@@ -99,7 +99,7 @@ enum status join_log_member(struct store *store, bool whole_context, struct erro
         .event = MEMBER_JOINED,
         .node = identity->node,
         .name = bytes_of_text(identity->name),
-        .engine = MEMBER_SQLITE,
+        .engine = kind == DATABASE_POSTGRES ? MEMBER_POSTGRES : MEMBER_SQLITE,
         .formats_max = SEGMENT_FORMAT,
     };
     uint64_t seq;
@@ -174,23 +174,19 @@ static void say_left_out(void *data, const char *trigger, const char *table,
 }
 
 /* A table that needs what only the application has is left to it; the others are made. */
-static enum status run_statements(struct node *node, const struct definition *definition,
-                                  struct error *err)
+static enum status make_or_leave(struct node *node, const struct definition *definition,
+                                 struct error *err)
 {
-    enum status status = sqlite_execute(node->database, "SAVEPOINT making", err);
+    enum status status =
+        node->database->ops->create_table(node->database, definition, err);
 
-    if (status != STATUS_OK)
+    if (status != STATUS_NOT_FOUND)
         return status;
-    status = sqlite_create_table(node->database, definition, err);
-    if (status == STATUS_NOT_FOUND) {
-        node_say(node,
-                 "table %s is not made: %s; let the application make it, until then its "
-                 "rows wait in quarantine",
-                 definition->name, err->text);
-        status = sqlite_execute(node->database, "ROLLBACK TO making", err);
-    }
-    return status == STATUS_OK ? sqlite_execute(node->database, "RELEASE making", err)
-                               : status;
+    node_say(node,
+             "table %s is not made: %s; let the application make it, until then its rows "
+             "wait in quarantine",
+             definition->name, err->text);
+    return STATUS_OK;
 }
 
 /* Make the fleet's table by its own statements, under the name that it has there, unless
@@ -198,6 +194,7 @@ static enum status run_statements(struct node *node, const struct definition *de
 static enum status create_table(struct node *node, const struct definition *definition,
                                 bool *made, struct error *err)
 {
+    const struct database_ops *ops = node->database->ops;
     struct table_rules *rules = &node->config.rules;
     const char *here = table_names_here(rules, definition->name);
     struct table_rule *rule = NULL;
@@ -205,14 +202,14 @@ static enum status create_table(struct node *node, const struct definition *defi
     enum status status = table_rules_wants(rules, definition->local_name, &wanted, err);
 
     if (status == STATUS_OK && wanted)
-        status = sqlite_has_table(node->database, here, true, &exists, err);
+        status = ops->has_table(node->database, here, true, &exists, err);
     /* A rule says that another one is it. */
     if (status != STATUS_OK || !wanted || (exists && here != definition->name))
         return status;
-    status = sqlite_has_table(node->database, definition->local_name, true, &exists, err);
+    status = ops->has_table(node->database, definition->local_name, true, &exists, err);
     *made = status == STATUS_OK && !exists;
     if (*made)
-        status = run_statements(node, definition, err);
+        status = make_or_leave(node, definition, err);
     if (status == STATUS_OK)
         status = table_rules_add(rules, definition->local_name, &rule, err);
     if (status == STATUS_OK && rule->name == NULL)
@@ -252,47 +249,10 @@ static enum status create_tables(struct node *node, const struct fleet_tables *t
         }
     }
     if (status == STATUS_OK)
-        status = sqlite_dangling_drop(node->database, made, made_count, say_left_out,
-                                      node, err);
+        status =
+            sqlite_dangling_drop(node->sqlite, made, made_count, say_left_out, node, err);
     free(group);
     free((void *)made);
-    return status;
-}
-
-/* ---- counting rows */
-
-enum status node_count_rows(struct sqlite_database *database,
-                            const struct definition *definition, uint64_t *count,
-                            struct error *err)
-{
-    struct buffer sql;
-    sqlite3_stmt *statement = NULL;
-    const char *link = " WHERE ";
-    enum status status;
-
-    buffer_init(&sql);
-    buffer_put_bytes(&sql, bytes_of_text("SELECT count(*) FROM main."));
-    sqlite_put_quoted(&sql, definition->local_name);
-    for (uint32_t i = 0; i < definition->column_count; i++) {
-        if (definition->columns[i].key_position == 0)
-            continue;
-        buffer_put_bytes(&sql, bytes_of_text(link));
-        sqlite_put_quoted(&sql, definition->columns[i].name);
-        buffer_put_bytes(&sql, bytes_of_text(" IS NOT NULL"));
-        link = " AND ";
-    }
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = sqlite_prepare(database, (const char *)sql.data, &statement, err);
-    if (status == STATUS_OK) {
-        if (sqlite3_step(statement) == SQLITE_ROW)
-            *count = (uint64_t)sqlite3_column_int64(statement, 0);
-        else
-            status = sqlite_failed(database, definition->local_name, err);
-    }
-    (void)sqlite3_finalize(statement);
-    buffer_release(&sql);
     return status;
 }
 
@@ -323,14 +283,17 @@ static enum status enter_database(struct node *node, const struct join_plan *pla
     const struct identity *identity = store_identity(node->store);
     struct sqlite_state state = {0};
     struct sqlite_own_write own = {0};
-    enum status status = own_state_begin(node->database, node->store, &own, err);
+    enum status status = node_check_sqlite(node, "joining", err);
 
     if (status == STATUS_OK)
-        status = sqlite_state_read(node->database, &state, err);
+        status = own_state_begin(node->sqlite, node->store, &own, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_state_read(node->sqlite, &state, err);
     if (status == STATUS_OK && !plan->take_over)
-        status = node_check_owner(identity->node, node->path, &state, err);
+        status = node_check_owner(identity->node, node->database->name, state.store, err);
     if (status == STATUS_OK && state.store == identity->node) {
-        sqlite_rollback(node->database);
+        sqlite_rollback(node->sqlite);
         return STATUS_OK;
     }
     if (status == STATUS_OK && plan->create_tables)
@@ -342,9 +305,9 @@ static enum status enter_database(struct node *node, const struct join_plan *pla
         .incarnation = identity->incarnation,
     };
     if (status == STATUS_OK)
-        status = own_state_commit(node->database, node->store, &own, &state, err);
+        status = own_state_commit(node->sqlite, node->store, &own, &state, err);
     if (status != STATUS_OK)
-        sqlite_rollback(node->database);
+        node->database->ops->rollback(node->database);
     return status;
 }
 
@@ -377,8 +340,10 @@ static enum status yield_rows(struct node *node, struct error *err)
 {
     struct capture_counts counts = {0};
     struct source *source = NULL;
-    enum status status = node_source(node, &source, err);
+    enum status status = node_check_sqlite(node, "init --prefer fleet", err);
 
+    if (status == STATUS_OK)
+        status = node_source(node, &source, err);
     return status == STATUS_OK ? sqlite_scan_yield(source, &counts, err) : status;
 }
 
@@ -396,7 +361,7 @@ static enum status enter_log(struct node *node, const struct join_plan *plan,
     if (status == STATUS_NOT_FOUND) {
         status = observe_log(node->store, err);
         if (status == STATUS_OK)
-            status = join_log_member(node->store, true, err);
+            status = join_log_member(node->store, node->database->kind, true, err);
     }
     if (status == STATUS_OK && plan->prefer == PREFER_FLEET)
         status = yield_rows(node, err);

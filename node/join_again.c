@@ -33,16 +33,16 @@ static enum status check_fleet(const struct node *node, const char *place,
 
 /* Whether all that is said is so of the node whose store this is. */
 static enum status check_same(const struct node *node, const struct init_options *options,
-                              const char *place, const char *path, struct error *err)
+                              const char *place, const char *url, struct error *err)
 {
-    char *own = NULL;
+    struct database_url own;
     bool same;
-    enum status status = database_url_path(node->url, &own, err);
+    enum status status = database_url_read(&own, node->url, err);
 
     if (status != STATUS_OK)
         return status;
-    same = strcmp(own, path) == 0;
-    free(own);
+    same = strcmp(own.text, url) == 0;
+    database_url_release(&own);
     if (!same)
         return refuse_other(node, place, ", which has another database", err);
     if (options->name != NULL &&
@@ -110,13 +110,13 @@ static enum status say_again(const struct node *node, const struct init_options 
 }
 
 enum status join_again(const struct init_options *options, const char *place,
-                       const char *path, struct init_report *report, struct error *err)
+                       const char *url, struct init_report *report, struct error *err)
 {
     struct node *node = NULL;
     enum status status = node_open(&node, place, 0, err);
 
     if (status == STATUS_OK)
-        status = check_same(node, options, place, path, err);
+        status = check_same(node, options, place, url, err);
     /* A first sync at work reads what is remembered under this lock. */
     if (status == STATUS_OK)
         status = store_lock(node->store, LOCK_IMPORT, err);

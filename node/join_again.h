@@ -5,11 +5,12 @@
 
 #include "node/node.h"
 
-/* place: the store; path: of the database. What is said of the joining is remembered from
- * now on; of a member with options->from there is nothing left to remember. Fills report.
- * REFUSED: it is not this node's store, or there is nothing left that it could do. */
+/* place: the store; url: of the database, as database_url_read() says it. What is said of
+ * the joining is remembered from now on; of a member with options->from there is nothing
+ * left to remember. Fills report. REFUSED: it is not this node's store, or there is
+ * nothing left that it could do. */
 MUST_CHECK enum status join_again(const struct init_options *options, const char *place,
-                                  const char *path, struct init_report *report,
+                                  const char *url, struct init_report *report,
                                   struct error *err);
 
 #endif

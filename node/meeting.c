@@ -230,8 +230,8 @@ static enum status count_new(struct meeting *meeting, const struct definition *d
                              struct error *err)
 {
     uint64_t count = 0;
-    enum status status =
-        node_count_rows(meeting->node->database, definition, &count, err);
+    enum status status = meeting->node->database->ops->count_rows(
+        meeting->node->database, definition, &count, err);
 
     meeting->counts.only_here += count;
     return status;
@@ -254,7 +254,7 @@ static enum status meet_table(struct meeting *meeting,
     if (status != STATUS_OK)
         return status;
     meeting->progress.state.part = definition->name;
-    status = table_rows_init(&rows, meeting->node->database, definition, err);
+    status = table_rows_init(&rows, meeting->node->sqlite, definition, err);
     if (status == STATUS_OK)
         status = meet_rows(meeting, &rows, table, different, err);
     table_rows_release(&rows);
@@ -326,7 +326,7 @@ static enum status read_tables(struct meeting *meeting, struct error *err)
     enum status status = store_begin(node->store, TXN_READ, &txn, err);
 
     if (status == STATUS_OK)
-        status = sqlite_catalog_read(node->database, &node->config.rules, txn,
+        status = sqlite_catalog_read(node->sqlite, &node->config.rules, txn,
                                      &meeting->catalog, err);
     store_abort(txn);
     return status == STATUS_OK ? refuse_doubt(&meeting->catalog, err) : status;
@@ -368,7 +368,7 @@ static enum status check_pending(struct node *node, uint64_t *last_seq, struct e
 {
     struct sqlite_state state;
     struct store_txn *txn = NULL;
-    enum status status = sqlite_state_read(node->database, &state, err);
+    enum status status = sqlite_state_read(node->sqlite, &state, err);
 
     if (status == STATUS_OK && state.store == store_identity(node->store)->node) {
         return error_set(err, STATUS_REFUSED,
@@ -390,7 +390,7 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
     struct meeting meeting = {
         .node = node, .visit = visit, .data = data, .compare_only = true};
     uint64_t last_seq = 0;
-    enum status status = sqlite_begin_read(node->database, err);
+    enum status status = sqlite_begin_read(node->sqlite, err);
 
     *counts = (struct diff_counts){.joining = true};
     if (status == STATUS_OK)
@@ -399,7 +399,7 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
         status = read_tables(&meeting, err);
     if (status == STATUS_OK)
         status = meet_tables(&meeting, NULL, err);
-    sqlite_rollback(node->database);
+    sqlite_rollback(node->sqlite);
     catalog_release(&meeting.catalog);
     buffer_release(&meeting.rest);
     if (status != STATUS_OK)
@@ -411,6 +411,7 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
     return error_set(err, STATUS_DIFFERENT,
                      "%s: %" PRIu64 " row%s not as the fleet has %s: make equal or take "
                      "out what is listed, or say init --prefer, and sync again",
-                     node->path, counts->changed, counts->changed == 1 ? " is" : "s are",
+                     node->database->name, counts->changed,
+                     counts->changed == 1 ? " is" : "s are",
                      counts->changed == 1 ? "it" : "them");
 }

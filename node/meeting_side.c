@@ -52,7 +52,7 @@ static enum status refuse(const struct node *node, const struct differing *diffe
             "say `rowferry --store %s init %s --prefer fleet` (its own become conflicts) "
             "or the same with `--prefer local` (its own win), or make them equal, and "
             "sync again; the database is as it was",
-            node->path, differing->text, rest, store, url);
+            node->database->name, differing->text, rest, store, url);
     }
     free(store);
     free(url);
@@ -69,7 +69,7 @@ static enum status check_rank(const struct node *node, uint64_t founder,
     return error_set(err, STATUS_REFUSED,
                      "%s: the fleet's rows can't win over those of a node with this id: "
                      "remove the store %s and make the node anew by init --join",
-                     node->path, store_folder(node->store));
+                     node->database->name, store_folder(node->store));
 }
 
 enum status meeting_take_side(struct node *node, const struct meeting_terms *terms,
@@ -84,8 +84,8 @@ enum status meeting_take_side(struct node *node, const struct meeting_terms *ter
     if (terms->prefer == PREFER_FLEET)
         status = check_rank(node, terms->founder, err);
     if (status == STATUS_OK) {
-        node_say(node, "%s: rows are not as the fleet has them (%s%s): %s", node->path,
-                 differing->text, rest,
+        node_say(node, "%s: rows are not as the fleet has them (%s%s): %s",
+                 node->database->name, differing->text, rest,
                  terms->prefer == PREFER_FLEET
                      ? "the fleet's are taken, its own are kept as conflicts"
                      : "its own are new writes");

@@ -2,19 +2,15 @@
 
 #include "apply/applier.h"
 #include "capture/sqlite_scan.h"
-#include "engine/sqlite_catalog.h"
-#include "node/database_url.h"
 #include "node/foreign_keys.h"
 #include "node/meeting.h"
 #include "node/numbers.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- opening and closing */
 
@@ -41,56 +37,75 @@ static enum status find_url(struct node *node, struct error *err)
                : error_set(err, STATUS_NO_MEMORY, "open node: out of memory");
 }
 
-enum status node_check_owner(uint64_t node, const char *path,
-                             const struct sqlite_state *state, struct error *err)
+enum status node_check_owner(uint64_t node, const char *name, uint64_t owner,
+                             struct error *err)
 {
     char id[NODE_ID_TEXT_SIZE];
 
-    if (state->store == 0 || state->store == node)
+    if (owner == 0 || owner == node)
         return STATUS_OK;
-    node_id_text(state->store, id);
+    node_id_text(owner, id);
     return error_set(
         err, STATUS_REFUSED,
         "%s: belongs to the store of node %s; if that is given up, make a new "
         "store by `rowferry init --take-over`",
-        path, id);
+        name, id);
 }
 
-static enum status check_there(const struct node *node, struct error *err)
+enum status node_check_sqlite(const struct node *node, const char *what,
+                              struct error *err)
 {
-    if (access(node->path, F_OK) == 0 || errno != ENOENT)
+    if (node->sqlite != NULL)
+        return STATUS_OK;
+    return error_set(err, STATUS_USAGE,
+                     "%s: %s is not for this kind of database yet, only for SQLite",
+                     node->url, what);
+}
+
+static enum status check_there(const struct node *node, const struct database_url *url,
+                               struct error *err)
+{
+    if (!database_is_missing(url))
         return STATUS_OK;
     return error_set(err, STATUS_UNAVAILABLE,
                      "%s: no such file: bring the database back, or say where it is in "
                      "%s/rowferry.ini (database = sqlite:PATH)",
-                     node->path, store_folder(node->store));
+                     url->path, store_folder(node->store));
+}
+
+static enum status check_open(struct node *node, const struct join_plan *plan,
+                              struct error *err)
+{
+    uint64_t owner = 0;
+    enum status status = node->database->ops->owner(node->database, &owner, err);
+
+    if (status != STATUS_OK || (plan->pending && plan->take_over))
+        return status;
+    return node_check_owner(store_identity(node->store)->node, node->database->name,
+                            owner, err);
 }
 
 static enum status open_database(struct node *node, bool read_only, struct error *err)
 {
-    uint64_t id = store_identity(node->store)->node;
+    struct database_url url = {0};
     struct join_plan plan;
-    struct sqlite_state state;
-    enum sqlite_open_mode mode = SQLITE_DATABASE_WRITE;
+    enum database_mode mode = DATABASE_WRITE;
     enum status status = join_recall(node->store, &plan, err);
 
     if (status != STATUS_OK)
         return status;
     if (read_only)
-        mode = SQLITE_DATABASE_READ;
+        mode = DATABASE_READ;
     else if (plan.pending && plan.create_tables)
-        mode = SQLITE_DATABASE_CREATE;
-    status = database_url_path(node->url, &node->path, err);
-    if (status == STATUS_OK && mode != SQLITE_DATABASE_CREATE)
-        status = check_there(node, err);
+        mode = DATABASE_CREATE;
+    status = database_url_read(&url, node->url, err);
+    if (status == STATUS_OK && mode != DATABASE_CREATE)
+        status = check_there(node, &url, err);
     if (status == STATUS_OK)
-        status = sqlite_database_open(&node->database, node->path, mode,
-                                      SQLITE_BUSY_MS_DEFAULT, err);
-    if (status == STATUS_OK)
-        status = sqlite_state_read(node->database, &state, err);
-    if (status == STATUS_OK && !(plan.pending && plan.take_over))
-        status = node_check_owner(id, node->path, &state, err);
-    return status;
+        status = database_open(&node->database, &url, mode, err);
+    database_url_release(&url);
+    node->sqlite = database_sqlite(node->database);
+    return status == STATUS_OK ? check_open(node, &plan, err) : status;
 }
 
 static enum status find_foreign_keys(struct node *node, struct error *err)
@@ -144,11 +159,10 @@ void node_close(struct node *node)
         node->target->ops->close(node->target);
     if (node->source != NULL)
         node->source->ops->close(node->source);
-    sqlite_database_close(node->database);
+    database_close(node->database);
     store_close(node->store);
     config_release(&node->config);
     free(node->url);
-    free(node->path);
     free(node);
 }
 
@@ -157,9 +171,9 @@ struct store *node_store(struct node *node)
     return node->store;
 }
 
-struct sqlite_database *node_database(struct node *node)
+struct sqlite_database *node_sqlite(struct node *node)
 {
-    return node->database;
+    return node->sqlite;
 }
 
 const char *node_database_url(const struct node *node)
@@ -203,9 +217,8 @@ void node_set_clock(struct node *node, const struct wall_clock *clock,
     store_set_clock(node->store, clock, max_skew_us);
 }
 
-enum status node_say_rules(struct sqlite_database *database,
-                           const struct table_rules *rules, node_notice_cb notice,
-                           void *data, struct error *err)
+enum status node_say_rules(struct database *database, const struct table_rules *rules,
+                           node_notice_cb notice, void *data, struct error *err)
 {
     enum status status = STATUS_OK;
 
@@ -213,7 +226,8 @@ enum status node_say_rules(struct sqlite_database *database,
         char line[800];
         bool has = true;
 
-        status = sqlite_has_table(database, rules->list[i].table, false, &has, err);
+        status =
+            database->ops->has_table(database, rules->list[i].table, false, &has, err);
         (void)snprintf(line, sizeof line,
                        "rowferry.ini: [table %s]: the database has no such table",
                        rules->list[i].table);
@@ -225,57 +239,45 @@ enum status node_say_rules(struct sqlite_database *database,
 
 /* ---- source and target, on one connection */
 
+static struct database_use use_of(struct node *node)
+{
+    return (struct database_use){
+        .store = node->store,
+        .config = &node->config,
+        .foreign_keys = node->foreign_keys,
+        .slot = node->config.ids == IDS_RANGE ? &node->slot : NULL,
+    };
+}
+
 enum status node_source(struct node *node, struct source **out, struct error *err)
 {
-    struct sqlite_scan_options options = {.rules = &node->config.rules,
-                                          .foreign_keys = node->foreign_keys};
+    struct database_use use = use_of(node);
     enum status status = STATUS_OK;
 
     assert(node->database != NULL);
     if (node->source == NULL)
         status =
-            sqlite_scan_open(&node->source, node->database, node->store, &options, err);
+            node->database->ops->open_source(node->database, &use, &node->source, err);
     *out = node->source;
-    return status;
-}
-
-/* The applier's view of capture: apply/ and capture/ do not know each other. */
-static enum status capture_for_target(void *data, bool *logged, struct error *err)
-{
-    struct node *node = data;
-    enum status status;
-
-    assert(node->source != NULL);
-    status = sqlite_scan_locked(node->source, logged, err);
-    /* What triggers write in the batch is a local write, through this connection. */
-    if (node->config.triggers == TRIGGERS_ON)
-        sqlite_scan_forget(node->source);
     return status;
 }
 
 enum status node_target(struct node *node, struct target **out, struct error *err)
 {
-    struct sqlite_target_options options = {
-        .capture = capture_for_target,
-        .capture_data = node,
-        .foreign_keys = node->foreign_keys,
-        .triggers = node->config.triggers,
-        .rules = &node->config.rules,
-        .slot = node->config.ids == IDS_RANGE ? &node->slot : NULL,
-    };
+    struct database_use use = use_of(node);
     struct source *source = NULL;
     struct store_txn *txn = NULL;
     enum status status = node_source(node, &source, err);
 
-    if (status == STATUS_OK && options.slot != NULL) {
+    if (status == STATUS_OK && use.slot != NULL) {
         status = store_begin(node->store, TXN_READ, &txn, err);
         if (status == STATUS_OK)
             status = numbers_slot(txn, &node->slot, err);
         store_abort(txn);
     }
     if (status == STATUS_OK && node->target == NULL)
-        status =
-            sqlite_target_open(&node->target, node->database, node->store, &options, err);
+        status = node->database->ops->open_target(node->database, &use, source,
+                                                  &node->target, err);
     *out = node->target;
     return status;
 }
@@ -316,8 +318,8 @@ void node_unlock(struct node *node, bool import)
 enum status node_capture_locked(struct node *node, struct capture_counts *counts,
                                 struct error *err)
 {
-    struct numbers numbers = {node->database, node->store,  &node->config,
-                              NULL,           node->notice, node->notice_data};
+    struct numbers numbers = {node->sqlite, node->store,  &node->config,
+                              NULL,         node->notice, node->notice_data};
     struct source *source = NULL;
     enum status status = node_source(node, &source, err);
 
@@ -335,7 +337,8 @@ enum status node_apply_locked(struct node *node, struct apply_counts *counts,
 
     if (status == STATUS_OK)
         status = applier_run_once(target, counts, err);
-    if (counts->kept != kept) /* capture tells, if another node has the column too */
+    if (counts->kept != kept &&
+        node->sqlite != NULL) /* capture tells, if another node has the column too */
         sqlite_scan_forget(node->source);
     return status;
 }
@@ -389,7 +392,9 @@ enum status node_capture_changesets(struct node *node, const char *const *paths,
     status = begin_half(node, &import, err);
     if (status != STATUS_OK)
         return status;
-    status = node_source(node, &source, err);
+    status = node_check_sqlite(node, "capture --changeset", err);
+    if (status == STATUS_OK)
+        status = node_source(node, &source, err);
     if (status == STATUS_OK)
         status = sqlite_scan_changesets(source, paths, count, node->notice,
                                         node->notice_data, counts, err);
@@ -422,10 +427,12 @@ enum status node_diff(struct node *node, const char *path, diff_row_cb visit, vo
         .rules = &node->config.rules,
         .other = path != NULL,
     };
-    struct sqlite_database *database = node->database;
+    struct sqlite_database *database = node->sqlite;
     struct join_plan plan;
     enum status status = join_recall(node->store, &plan, err);
 
+    if (status == STATUS_OK && path == NULL)
+        status = node_check_sqlite(node, "diff", err);
     if (status == STATUS_OK && plan.pending && path == NULL)
         return meeting_diff(node, visit, data, counts, err);
     if (status == STATUS_OK && plan.pending)

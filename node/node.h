@@ -25,7 +25,7 @@ enum join_prefer {
 };
 
 struct init_options {
-    const char *database; /* "sqlite:PATH" */
+    const char *database; /* its URL */
     const char *store;    /* directory to make */
     const char *name;     /* NULL: the host's name */
     const char *tables;   /* comma-separated; NULL: all */
@@ -87,7 +87,8 @@ MUST_CHECK enum status node_open(struct node **out, const char *store, unsigned 
                                  struct error *err);
 void node_close(struct node *node);
 struct store *node_store(struct node *node);
-struct sqlite_database *node_database(struct node *node); /* NULL: opened without */
+/* The database, where it is one of SQLite's; NULL: it is not, or opened without. */
+struct sqlite_database *node_sqlite(struct node *node);
 const char *node_database_url(const struct node *node);
 bool node_foreign_keys(const struct node *node); /* whether they count here */
 void node_on_notice(struct node *node, node_notice_cb notice, void *data);

@@ -3,15 +3,16 @@
 #define NODE_NODE_PRIVATE_H
 
 #include "node/config.h"
+#include "node/database.h"
 #include "node/node.h"
 
 struct node {
     struct store *store;
     struct config config;
-    char *url;  /* the database's */
-    char *path; /* of its file; NULL: opened without */
-    struct sqlite_database *database;
-    bool foreign_keys; /* whether they count */
+    char *url;                      /* the database's */
+    struct database *database;      /* NULL: opened without */
+    struct sqlite_database *sqlite; /* the same where it is one of SQLite's, else NULL */
+    bool foreign_keys;              /* whether they count */
     struct source
         *source; /* opened when first needed: joining makes tables before that */
     struct target *target;
@@ -41,13 +42,18 @@ node_capture_locked(struct node *node, struct capture_counts *counts, struct err
 MUST_CHECK enum status node_apply_locked(struct node *node, struct apply_counts *counts,
                                          struct error *err);
 
-/* REFUSED: the database's state names another store. */
-MUST_CHECK enum status node_check_owner(uint64_t node, const char *path,
-                                        const struct sqlite_state *state,
+/* REFUSED: the database, of this name, belongs to another store than node's. owner 0: to
+ * none. */
+MUST_CHECK enum status node_check_owner(uint64_t node, const char *name, uint64_t owner,
                                         struct error *err);
 
+/* Whether what only SQLite can do so far can be done. what: the command. USAGE: not with
+ * this kind of database. */
+MUST_CHECK enum status node_check_sqlite(const struct node *node, const char *what,
+                                         struct error *err);
+
 /* Say which rules are for tables that are not there. notice: may be NULL. */
-MUST_CHECK enum status node_say_rules(struct sqlite_database *database,
+MUST_CHECK enum status node_say_rules(struct database *database,
                                       const struct table_rules *rules,
                                       node_notice_cb notice, void *data,
                                       struct error *err);
@@ -61,11 +67,6 @@ MUST_CHECK enum status node_visit(struct node *node, const char *target,
 void node_name_target(struct error *err, enum status status, const char *target);
 
 void node_add_segments(struct segment_counts *sum, const struct segment_counts *more);
-
-/* How many rows of a table have a key without NULL, within the caller's transaction. */
-MUST_CHECK enum status node_count_rows(struct sqlite_database *database,
-                                       const struct definition *definition,
-                                       uint64_t *count, struct error *err);
 
 /* ---- joining (join.c) */
 
@@ -94,7 +95,7 @@ MUST_CHECK enum status join_finish(struct node *node, uint64_t *conflicts,
                                    struct error *err);
 
 /* Log this node's own member entry. The caller holds LOCK_CAPTURE. */
-MUST_CHECK enum status join_log_member(struct store *store, bool whole_context,
-                                       struct error *err);
+MUST_CHECK enum status join_log_member(struct store *store, enum database_kind kind,
+                                       bool whole_context, struct error *err);
 
 #endif

@@ -221,7 +221,7 @@ enum status numbers_keep(const struct numbers *numbers, struct error *err)
     bool wrong = false;
     enum status status = STATUS_OK;
 
-    if (numbers->config->ids != IDS_RANGE)
+    if (numbers->config->ids != IDS_RANGE || numbers->database == NULL)
         return STATUS_OK;
     status = find_slot(numbers->store, &slot, err);
     if (status == STATUS_OK)
@@ -240,6 +240,8 @@ enum status numbers_rule(struct sqlite_database *database,
     const struct column *column = NULL;
     enum status status = STATUS_OK;
 
+    if (database == NULL)
+        return STATUS_OK;
     if (ids == IDS_RANGE)
         status = sqlite_counters_find(database, definition, &column, err);
     rule->own_numbers = column != NULL;

@@ -9,7 +9,7 @@
 #include "node/node.h"
 
 struct numbers {
-    struct sqlite_database *database;
+    struct sqlite_database *database; /* NULL: of another kind, which numbers nothing */
     struct store *store;
     const struct config *config;
     const struct catalog *catalog; /* the database's; NULL: not read yet */
@@ -22,7 +22,7 @@ MUST_CHECK enum status numbers_slot(struct store_txn *txn, uint32_t *slot,
                                     struct error *err);
 
 /* Say of a table's rule whether its numbers are the node's own, or others may give them
- * too. */
+ * too; neither in a database of another kind (NULL). */
 MUST_CHECK enum status numbers_rule(struct sqlite_database *database,
                                     const struct definition *definition,
                                     enum ids_mode ids, struct init_rule *rule,

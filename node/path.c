@@ -20,6 +20,15 @@ enum status path_failed(struct error *err, const char *path)
     return error_set_errno(err, code, path);
 }
 
+char *path_trimmed(const char *path)
+{
+    size_t size = strlen(path);
+
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    return strndup(path, size);
+}
+
 char *path_parent(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -9,6 +9,9 @@
 /* Turn errno into a status of ours; the text is "path: reason". */
 enum status path_failed(struct error *err, const char *path);
 
+/* The path without slashes at its end, for free(); NULL: out of memory. */
+char *path_trimmed(const char *path);
+
 /* The directory that path is in, for free(); NULL: out of memory. */
 char *path_parent(const char *path);
 

@@ -209,7 +209,7 @@ static enum status compare(struct dropping *dropping, struct change *change,
     struct write_back *back = &dropping->back;
     const struct row *winner = &dropping->winner;
     struct bytes key = buffer_view(&dropping->report->key);
-    enum status status = sqlite_comparer_open(&dropping->comparer, back->node->database,
+    enum status status = sqlite_comparer_open(&dropping->comparer, back->node->sqlite,
                                               back->table.definition, err);
 
     *change = (struct change){
@@ -280,7 +280,7 @@ static enum status drop(struct dropping *dropping, uint64_t number, struct error
         status = compare(dropping, &change, err);
     if (status == STATUS_OK)
         status =
-            sqlite_own_write_before(back->node->database, back->txn, &dropping->own, err);
+            sqlite_own_write_before(back->node->sqlite, back->txn, &dropping->own, err);
     store_abort(back->txn);
     back->txn = NULL;
     if (status == STATUS_OK)
@@ -289,8 +289,8 @@ static enum status drop(struct dropping *dropping, uint64_t number, struct error
         return status;
     report->result = dropping->found ? DROP_KEPT : DROP_DELETED;
     state.counter++;
-    return own_state_commit(back->node->database, back->node->store, &dropping->own,
-                            &state, err);
+    return own_state_commit(back->node->sqlite, back->node->store, &dropping->own, &state,
+                            err);
 }
 
 static enum status find_first(struct node *node, uint64_t number,

@@ -156,7 +156,7 @@ static enum status check_inserts(const struct conflict *conflict, struct error *
 static enum status largest_number(struct write_back *back, const struct column *column,
                                   int64_t *largest, struct error *err)
 {
-    struct sqlite_database *database = node_database(back->node);
+    struct sqlite_database *database = node_sqlite(back->node);
     const char *table = back->table.definition->local_name;
     static const char has_sequence[] =
         "SELECT count(*) FROM main.sqlite_schema WHERE name = 'sqlite_sequence'";
@@ -305,8 +305,7 @@ static enum status read_said(struct restoring *restoring, struct said_key *said,
     said->memory = (uint8_t **)calloc(word_count, sizeof *said->memory);
     if (said->values == NULL || said->memory == NULL)
         return error_set(err, STATUS_NO_MEMORY, "keep both: out of memory");
-    status =
-        sqlite_stored_open(&said->stored, node_database(back->node), definition, err);
+    status = sqlite_stored_open(&said->stored, node_sqlite(back->node), definition, err);
     buffer_clear(key);
     for (uint32_t i = 0; status == STATUS_OK && i < word_count; i++)
         status = read_key_word(said, definition, i, words[i], key, err);

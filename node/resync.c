@@ -62,9 +62,8 @@ static void take_back(struct node *node, uint64_t before)
     struct error ignored;
     uint64_t now = store_identity(node->store)->incarnation;
 
-    sqlite_rollback(node->database);
-    if (now == before ||
-        sqlite_state_read(node->database, &state, &ignored) != STATUS_OK ||
+    sqlite_rollback(node->sqlite);
+    if (now == before || sqlite_state_read(node->sqlite, &state, &ignored) != STATUS_OK ||
         state.incarnation == now)
         return;
     if (intent_drop(node->store, &ignored) != STATUS_OK ||
@@ -97,12 +96,12 @@ static enum status write_state(struct node *node, uint64_t incarnation, struct e
         status = meta_get(txn, META_SEEN, &state.counter, err);
     store_abort(txn);
     if (status == STATUS_OK)
-        status = own_state_begin(node->database, node->store, &own, err);
+        status = own_state_begin(node->sqlite, node->store, &own, err);
     if (status == STATUS_OK)
         status = store_reincarnate(node->store, incarnation, err);
     if (status == STATUS_OK)
-        status = own_state_commit(node->database, node->store, &own, &state, err);
-    sqlite_rollback(node->database);
+        status = own_state_commit(node->sqlite, node->store, &own, &state, err);
+    sqlite_rollback(node->sqlite);
     return status;
 }
 
@@ -119,7 +118,7 @@ static enum status resync(struct node *node, enum resync_prefer prefer,
         return error_set(err, STATUS_REFUSED,
                          "this node has not joined its fleet yet: sync first");
     if (status == STATUS_OK)
-        status = sqlite_state_read(node->database, &state, err);
+        status = sqlite_state_read(node->sqlite, &state, err);
     if (status == STATUS_OK)
         status = check_store(node, &state, err);
     if (status == STATUS_OK)
@@ -144,9 +143,11 @@ static enum status resync(struct node *node, enum resync_prefer prefer,
 enum status node_resync(struct node *node, enum resync_prefer prefer,
                         struct visit_report *report, struct error *err)
 {
-    enum status status = node_lock(node, true, err);
+    enum status status = node_check_sqlite(node, "resync", err);
 
     *report = (struct visit_report){0};
+    if (status == STATUS_OK)
+        status = node_lock(node, true, err);
     if (status != STATUS_OK)
         return status;
     status = resync(node, prefer, report, err);

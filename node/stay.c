@@ -134,7 +134,7 @@ static enum status open_node(struct stay *stay, struct error *err)
     /* It waits between its tries, not within. */
     store_set_lock_wait(stay->node->store, 0);
     status = store_lock(stay->node->store, LOCK_STAY, err);
-    database = status == STATUS_OK ? strdup(stay->node->path) : NULL;
+    database = status == STATUS_OK ? strdup(stay->node->database->name) : NULL;
     if (status == STATUS_OK && database == NULL)
         status = error_set(err, STATUS_NO_MEMORY, "run: out of memory");
     if (status != STATUS_OK) {
@@ -197,8 +197,8 @@ struct round {
 static enum status look(struct round *round, struct error *err)
 {
     struct stay *stay = round->stay;
-    enum status status =
-        sqlite_data_version(stay->node->database, &round->data_version, err);
+    struct database *database = stay->node->database;
+    enum status status = database->ops->version(database, &round->data_version, err);
 
     if (status == STATUS_OK)
         status = log_state_read(stay->node->store, &round->state, err);

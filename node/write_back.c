@@ -12,6 +12,8 @@ enum status write_back_lock(struct node *node, struct error *err)
     struct join_plan plan;
     enum status status = join_recall(node->store, &plan, err);
 
+    if (status == STATUS_OK)
+        status = node_check_sqlite(node, "this command", err);
     if (status == STATUS_OK && plan.pending)
         return error_set(err, STATUS_REFUSED,
                          "this node has not joined its fleet yet: sync first");
@@ -28,9 +30,9 @@ void write_back_unlock(struct node *node)
 /* As an application's connection has it, or as rowferry's has. */
 static enum status obey_schema(struct node *node, bool obey, struct error *err)
 {
-    (void)sqlite3_db_config(sqlite_database_handle(node->database),
+    (void)sqlite3_db_config(sqlite_database_handle(node->sqlite),
                             SQLITE_DBCONFIG_ENABLE_TRIGGER, obey ? 1 : 0, NULL);
-    return sqlite_execute(node->database,
+    return sqlite_execute(node->sqlite,
                           obey && node->foreign_keys ? "PRAGMA foreign_keys = ON"
                                                      : "PRAGMA foreign_keys = OFF",
                           err);
@@ -56,7 +58,7 @@ enum status write_back_begin(struct write_back *back, struct node *node,
     if (status == STATUS_OK)
         status = obey_schema(node, true, err);
     if (status == STATUS_OK)
-        status = sqlite_settle_begin(node->database, node->store, SQLITE_SETTLE_WRITE,
+        status = sqlite_settle_begin(node->sqlite, node->store, SQLITE_SETTLE_WRITE,
                                      &back->state, err);
     /* What somebody wrote in between is a write of theirs, not a part of ours. */
     if (status == STATUS_OK)
@@ -85,7 +87,7 @@ enum status write_back_table(struct write_back *back, uint32_t id, struct error 
     enum status status = tables_name(back->txn, id, &name, err);
 
     if (status == STATUS_OK)
-        status = sqlite_catalog_read(node->database, &node->config.rules, back->txn,
+        status = sqlite_catalog_read(node->sqlite, &node->config.rules, back->txn,
                                      &back->catalog, err);
     for (size_t i = 0; status == STATUS_OK && i < back->catalog.count && !here; i++) {
         here = strcmp(back->catalog.definitions[i]->name, name) == 0;
@@ -104,7 +106,7 @@ enum status write_back_table(struct write_back *back, uint32_t id, struct error 
     if (status == STATUS_OK)
         status = tables_newest(back->txn, store_identity(node->store)->node, id,
                                &back->table, err);
-    return status == STATUS_OK ? sqlite_writer_open(&back->writer, node->database,
+    return status == STATUS_OK ? sqlite_writer_open(&back->writer, node->sqlite,
                                                     back->table.definition, true, err)
                                : status;
 }
@@ -129,7 +131,7 @@ static void end_reading(struct write_back *back)
 /* What was captured under the lock raises the counter in this very transaction. */
 static enum status commit(struct write_back *back, struct error *err)
 {
-    struct sqlite_database *database = back->node->database;
+    struct sqlite_database *database = back->node->sqlite;
     enum status status = STATUS_OK;
 
     if (back->logged) {
@@ -191,6 +193,6 @@ void write_back_end(struct write_back *back)
     sqlite_writer_close(back->writer);
     back->writer = NULL;
     catalog_release(&back->catalog);
-    sqlite_rollback(back->node->database);
+    sqlite_rollback(back->node->sqlite);
     (void)obey_schema(back->node, false, &ignored);
 }

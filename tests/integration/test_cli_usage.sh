@@ -40,7 +40,9 @@ run 2 init dir/a.db
 says err "sqlite:dir/a.db"
 run 2 init mysql://host/a
 run 2 init postgresql://host/a
-says err "no Postgres yet"
+says err "not in this version yet"
+run 2 init postgres://u:secret@host/a
+says err "PGPASSWORD"
 run 2 init sqlite:
 run 2 init sqlite:a.db --create-tables
 run 2 sync

@@ -62,7 +62,7 @@ static enum status diff_of(struct fleet_node *node, struct sqlite_database *othe
 
     listing[0] = '\0';
     return diff_database(node_store(node->node),
-                         other != NULL ? other : node_database(node->node), &options,
+                         other != NULL ? other : node_sqlite(node->node), &options,
                          list_row, NULL, &counts, &err);
 }
 
@@ -211,8 +211,8 @@ Test(diff, between_the_two_commits_of_a_batch)
     struct intent intent = {0};
     int64_t counter;
 
-    cr_assert_eq(sqlite_number(node_database(a->node),
-                               "SELECT counter FROM rowferry_state", &counter, &err),
+    cr_assert_eq(sqlite_number(node_sqlite(a->node), "SELECT counter FROM rowferry_state",
+                               &counter, &err),
                  STATUS_OK);
     intent.counter = (uint64_t)counter;
     cr_assert_eq(intent_writer_open(&writer, node_store(a->node), &err), STATUS_OK);

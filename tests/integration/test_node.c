@@ -184,17 +184,16 @@ Test(join, goes_on_after_a_kill_between_database_and_log)
     /* The tables and rowferry_state are there, the member entry is not. */
     state.store = identity->node;
     state.incarnation = identity->incarnation;
-    cr_assert_eq(sqlite_begin_write(node_database(node), &err), STATUS_OK, "%s",
-                 err.text);
-    cr_assert_eq(sqlite_execute(node_database(node),
+    cr_assert_eq(sqlite_begin_write(node_sqlite(node), &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(sqlite_execute(node_sqlite(node),
                                 "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);"
                                 "CREATE TABLE pair (a, b TEXT, v, PRIMARY KEY (a, b))"
                                 " WITHOUT ROWID",
                                 &err),
                  STATUS_OK, "%s", err.text);
-    cr_assert_eq(sqlite_state_write(node_database(node), &state, &err), STATUS_OK, "%s",
+    cr_assert_eq(sqlite_state_write(node_sqlite(node), &state, &err), STATUS_OK, "%s",
                  err.text);
-    cr_assert_eq(sqlite_commit(node_database(node), &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(sqlite_commit(node_sqlite(node), &err), STATUS_OK, "%s", err.text);
 
     cr_assert_eq(node_apply(node, &counts, &err), STATUS_OK, "%s", err.text);
     cr_expect_eq(counts.rows, 6);
@@ -224,7 +223,7 @@ Test(join, leaves_a_database_with_other_rows_alone)
     node = make_newcomer(true);
     cr_expect_eq(node_apply(node, &counts, &err), STATUS_REFUSED);
     cr_expect(strstr(err.text, "item 1") != NULL, "%s", err.text);
-    cr_assert_eq(sqlite_state_read(node_database(node), &state, &err), STATUS_OK);
+    cr_assert_eq(sqlite_state_read(node_sqlite(node), &state, &err), STATUS_OK);
     cr_expect_eq(state.store, 0);
     cr_expect_eq(entries_of(node, store_identity(node_store(node))->node), 0);
     node_close(node);
@@ -300,11 +299,11 @@ Test(resync, refuses_a_store_that_is_older_than_its_database)
 
     fleet_open(&fleet, 1, schema, NULL);
     a = &fleet.nodes[0];
-    cr_assert_eq(sqlite_state_read(node_database(a->node), &state, &err), STATUS_OK);
+    cr_assert_eq(sqlite_state_read(node_sqlite(a->node), &state, &err), STATUS_OK);
     state.counter += 2; /* as if the store were from before two captures */
-    cr_assert_eq(sqlite_begin_write(node_database(a->node), &err), STATUS_OK);
-    cr_assert_eq(sqlite_state_write(node_database(a->node), &state, &err), STATUS_OK);
-    cr_assert_eq(sqlite_commit(node_database(a->node), &err), STATUS_OK);
+    cr_assert_eq(sqlite_begin_write(node_sqlite(a->node), &err), STATUS_OK);
+    cr_assert_eq(sqlite_state_write(node_sqlite(a->node), &state, &err), STATUS_OK);
+    cr_assert_eq(sqlite_commit(node_sqlite(a->node), &err), STATUS_OK);
     cr_expect_eq(node_resync(a->node, RESYNC_LOG, &report, &err), STATUS_REFUSED);
     cr_expect(strstr(err.text, "older than its database") != NULL, "%s", err.text);
     cr_expect_eq(node_resync(a->node, RESYNC_DATABASE, &report, &err), STATUS_REFUSED);
