@@ -2,7 +2,7 @@
  * entry, and at the file's end the entry ends. When one is not, the entry is dropped. */
 #include "capture/changeset_lay.h"
 
-#include "capture/scan_table_private.h"
+#include "capture/row_layer_private.h"
 #include "engine/sqlite_row.h"
 #include "log/log_reader.h"
 
@@ -19,7 +19,7 @@ enum row_stand {
 
 struct laying {
     struct scan_schema *schema;
-    struct scan_run *run;
+    struct layer_run *run;
     const struct changeset_order *order;
     const struct changeset_file *file;
     size_t table;     /* of the last row, among schema's */
@@ -56,7 +56,7 @@ static void pass_over(struct laying *laying, const char *table)
     say(laying, "of a table that is not replicated from here, and passed over: ", table);
 }
 
-static struct scan_table *find_table(struct laying *laying, const char *name)
+static struct row_layer *find_table(struct laying *laying, const char *name)
 {
     const struct scan_schema *schema = laying->schema;
 
@@ -64,10 +64,9 @@ static struct scan_table *find_table(struct laying *laying, const char *name)
         size_t at = (laying->table + i) % schema->count;
 
         if (schema->tables[at] != NULL &&
-            sqlite3_stricmp(scan_table_definition(schema->tables[at])->local_name,
-                            name) == 0) {
+            sqlite3_stricmp(schema->catalog.definitions[at]->local_name, name) == 0) {
             laying->table = at;
-            return schema->tables[at];
+            return scan_table_layer(schema->tables[at]);
         }
     }
     return NULL;
@@ -92,29 +91,29 @@ static void take_values(struct changeset *changeset, const struct changeset_row 
 }
 
 /* Whether a live holding has the values; where they are absent, it has. */
-static enum status holds(struct laying *laying, struct scan_table *table,
+static enum status holds(struct laying *laying, struct row_layer *layer,
                          struct store_txn *txn, const struct row *holding, bool *same,
                          struct error *err)
 {
-    struct scan_run *run = laying->run;
+    struct layer_run *run = laying->run;
     const struct definition *definition = NULL;
     struct bytes key = buffer_view(&run->key);
     bool changed = true;
-    enum status status = scan_held_definition(table, txn, holding, &definition, err);
+    enum status status = row_layer_held_definition(layer, txn, holding, &definition, err);
 
     if (status == STATUS_OK)
-        status = row_compare_fill(table->comparer, key, holding->image, definition,
-                                  table->values, err);
+        status = row_compare_fill(layer->comparer, key, holding->image, definition,
+                                  layer->values, err);
     if (status == STATUS_OK) {
         status =
-            row_compare_held(table->comparer, key, holding->image, definition,
-                             table->values, &changed, &run->image, &run->before, err);
+            row_compare_held(layer->comparer, key, holding->image, definition,
+                             layer->values, &changed, &run->image, &run->before, err);
     }
     *same = !changed;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static enum status judge_live(struct laying *laying, struct scan_table *table,
+static enum status judge_live(struct laying *laying, struct row_layer *layer,
                               struct changeset *changeset,
                               const struct changeset_row *row, struct store_txn *txn,
                               const struct row *holding, enum row_stand *stand,
@@ -124,39 +123,40 @@ static enum status judge_live(struct laying *laying, struct scan_table *table,
     enum status status = STATUS_OK;
 
     if (row->op != SQLITE_DELETE)
-        status = holds(laying, table, txn, holding, &same, err);
+        status = holds(laying, layer, txn, holding, &same, err);
     if (status != STATUS_OK || same) {
         *stand = STAND_AFTER;
         return status;
     }
     if (row->op == SQLITE_INSERT)
         return STATUS_OK;
-    take_values(changeset, row, true, table->values);
-    status = holds(laying, table, txn, holding, &same, err);
+    take_values(changeset, row, true, layer->values);
+    status = holds(laying, layer, txn, holding, &same, err);
     *stand = same ? STAND_BEFORE : STAND_OTHER;
     return status;
 }
 
-/* table->values are those after the change, of a delete those before it. */
-static enum status judge(struct laying *laying, struct scan_table *table,
+/* layer->values are those after the change, of a delete those before it. */
+static enum status judge(struct laying *laying, struct row_layer *layer,
                          struct changeset *changeset, const struct changeset_row *row,
                          enum row_stand *stand, struct row *holding, struct error *err)
 {
-    struct scan_run *run = laying->run;
+    struct layer_run *run = laying->run;
     struct store_txn *txn;
     enum status status;
 
     *stand = STAND_OTHER;
     buffer_clear(&run->key);
-    status = image_key(&run->key, table->values, table->table.definition, err);
+    status = image_key(&run->key, layer->values, layer->table.definition, err);
     if (status == STATUS_OK)
         status = buffer_check(&run->key, err);
     if (status == STATUS_OK)
-        status = scan_holding(table, run, buffer_view(&run->key), &txn, holding, err);
+        status =
+            row_layer_holding(layer, run, buffer_view(&run->key), &txn, holding, err);
     if (status != STATUS_OK)
         return status;
     if (holding->live)
-        return judge_live(laying, table, changeset, row, txn, holding, stand, err);
+        return judge_live(laying, layer, changeset, row, txn, holding, stand, err);
     if (row->op == SQLITE_INSERT)
         *stand = STAND_BEFORE;
     else if (row->op == SQLITE_DELETE)
@@ -182,7 +182,7 @@ static enum status is_of_file(struct store_txn *txn, const struct changeset_file
 }
 
 /* Whether the file was logged before: then its first row has an entry of it. */
-static enum status was_logged(struct laying *laying, const struct scan_table *table,
+static enum status was_logged(struct laying *laying, const struct row_layer *layer,
                               bool *logged, struct error *err)
 {
     struct log_change change;
@@ -194,7 +194,7 @@ static enum status was_logged(struct laying *laying, const struct scan_table *ta
     *logged = false;
     if (status == STATUS_OK)
         status =
-            rows_get(txn, table->table.id, buffer_view(&laying->run->key), &row, err);
+            rows_get(txn, layer->table.id, buffer_view(&laying->run->key), &row, err);
     for (struct place at = row.last;
          status == STATUS_OK && at.seq != 0 && !older && !*logged; at = change.previous) {
         status = log_change_at(txn, at, &change, err);
@@ -205,11 +205,11 @@ static enum status was_logged(struct laying *laying, const struct scan_table *ta
 }
 
 /* A row that is as before the change: new, unless the file is not. */
-static enum status add_new(struct laying *laying, struct scan_table *table,
+static enum status add_new(struct laying *laying, struct row_layer *layer,
                            struct changeset *changeset, const struct changeset_row *row,
                            struct error *err)
 {
-    bool logged = false;
+    bool logged = false, held;
     enum status status = STATUS_OK;
 
     if (laying->file->time_us < laying->order->floor_us) {
@@ -220,43 +220,43 @@ static enum status add_new(struct laying *laying, struct scan_table *table,
         return status;
     }
     if (laying->added == 0)
-        status = was_logged(laying, table, &logged, err);
+        status = was_logged(laying, layer, &logged, err);
     if (status == STATUS_OK && logged)
         leave(laying, "in the log already", "");
     if (status != STATUS_OK || logged)
         return status;
     laying->added++;
-    take_values(changeset, row, false, table->values);
+    take_values(changeset, row, false, layer->values);
     if (row->op == SQLITE_DELETE)
-        return scan_table_delete(table, laying->run, err);
-    return scan_table_put(table, laying->run, err);
+        return row_layer_delete(layer, laying->run, err);
+    return row_layer_put(layer, laying->run, &held, err);
 }
 
 static enum status add_row(void *data, struct changeset *changeset,
                            const struct changeset_row *row, struct error *err)
 {
     struct laying *laying = data;
-    struct scan_table *table = find_table(laying, row->table);
+    struct row_layer *layer = find_table(laying, row->table);
     enum row_stand stand = STAND_OTHER;
     struct row holding;
     enum status status;
 
     if (laying->left)
         return STATUS_OK;
-    if (table == NULL) {
+    if (layer == NULL) {
         pass_over(laying, row->table);
         return STATUS_OK;
     }
-    if (!has_shape(laying, scan_table_definition(table), row)) {
+    if (!has_shape(laying, row_layer_definition(layer), row)) {
         leave(laying,
               "other columns than now; the next capture logs what changed: table ",
               row->table);
         return STATUS_OK;
     }
-    take_values(changeset, row, false, table->values);
-    status = judge(laying, table, changeset, row, &stand, &holding, err);
+    take_values(changeset, row, false, layer->values);
+    status = judge(laying, layer, changeset, row, &stand, &holding, err);
     if (status == STATUS_OK && stand == STAND_BEFORE)
-        status = add_new(laying, table, changeset, row, err);
+        status = add_new(laying, layer, changeset, row, err);
     laying->known += status == STATUS_OK && stand == STAND_AFTER;
     if (status == STATUS_OK &&
         (stand == STAND_OTHER || (laying->known > 0 && laying->added > 0))) {
@@ -314,7 +314,7 @@ static enum status lay_file(struct laying *laying, struct error *err)
 
     if (status == STATUS_OK) {
         node = store_identity(store_of(txn))->node;
-        status = pending_open(&laying->run->pending, laying->run->database, node, err);
+        status = pending_open(&laying->run->pending, node, err);
     }
     if (status == STATUS_OK)
         status = changeset_file_visit(laying->file, add_row, laying, err);
@@ -352,7 +352,7 @@ enum status changeset_floor(struct store_txn *txn, uint64_t *floor_us, struct er
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status changeset_lay(struct scan_schema *schema, struct scan_run *run,
+enum status changeset_lay(struct scan_schema *schema, struct layer_run *run,
                           const struct changeset_order *order, struct error *err)
 {
     enum status status = STATUS_OK;

@@ -32,7 +32,7 @@ MUST_CHECK enum status changeset_floor(struct store_txn *txn, uint64_t *floor_us
 /* Log the files, in the transaction that is open on the database; durable on return.
  * schema: as it is logged. A line for each file that was not logged,
  * and for each that has rows of tables which are not replicated. */
-MUST_CHECK enum status changeset_lay(struct scan_schema *schema, struct scan_run *run,
+MUST_CHECK enum status changeset_lay(struct scan_schema *schema, struct layer_run *run,
                                      const struct changeset_order *order,
                                      struct error *err);
 

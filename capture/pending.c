@@ -1,19 +1,48 @@
 #include "capture/pending.h"
 
-#include "engine/sqlite_row.h"
+#include "engine/sqlite_database.h"
 
 #include <stdlib.h>
 
 struct pending {
-    struct sqlite_database *database;
+    struct sqlite_database *scratch; /* inside a transaction that never ends */
     sqlite3_stmt *put;
     sqlite3_stmt *get;
+    sqlite3_stmt *next;
     uint64_t node;
     struct buffer born;
 };
 
-enum status pending_open(struct pending **out, struct sqlite_database *database,
-                         uint64_t node, struct error *err)
+/* Pages are kept in memory up to 2 MiB, then in an unnamed file. Nothing is ever undone:
+ * after a failure the entry is dropped, and this with it. */
+static const char make_sql[] =
+    "PRAGMA cache_size = -2000; PRAGMA journal_mode = OFF; BEGIN;"
+    "CREATE TABLE pending (\"table\" INTEGER, \"key\" BLOB, definition INTEGER,"
+    " born BLOB, image BLOB, PRIMARY KEY (\"table\", \"key\")) WITHOUT ROWID";
+
+static const char put_sql[] =
+    "INSERT OR REPLACE INTO pending VALUES (?1, ?2, ?3, ?4, ?5)";
+static const char get_sql[] = "SELECT definition, born, image FROM pending"
+                              " WHERE \"table\" = ?1 AND \"key\" = ?2";
+static const char next_sql[] = "SELECT \"key\" FROM pending WHERE \"table\" = ?1"
+                               " AND \"key\" > ?2 AND image IS NOT NULL"
+                               " ORDER BY \"key\" LIMIT 1";
+
+static enum status prepare(struct pending *pending, struct error *err)
+{
+    struct sqlite_database *scratch = pending->scratch;
+    enum status status = sqlite_execute(scratch, make_sql, err);
+
+    if (status == STATUS_OK)
+        status = sqlite_prepare(scratch, put_sql, &pending->put, err);
+    if (status == STATUS_OK)
+        status = sqlite_prepare(scratch, get_sql, &pending->get, err);
+    if (status == STATUS_OK)
+        status = sqlite_prepare(scratch, next_sql, &pending->next, err);
+    return status;
+}
+
+enum status pending_open(struct pending **out, uint64_t node, struct error *err)
 {
     struct pending *pending = calloc(1, sizeof *pending);
     enum status status;
@@ -21,28 +50,10 @@ enum status pending_open(struct pending **out, struct sqlite_database *database,
     *out = NULL;
     if (pending == NULL)
         return error_set(err, STATUS_NO_MEMORY, "rows of an entry: out of memory");
-    pending->database = database;
     pending->node = node;
-    status = sqlite_execute(
-        database,
-        "CREATE TEMP TABLE IF NOT EXISTS rowferry_pending (\"table\" INTEGER, "
-        "\"key\" BLOB, definition INTEGER, "
-        "born BLOB, image BLOB, PRIMARY KEY (\"table\", \"key\")) "
-        "WITHOUT ROWID; DELETE FROM temp.rowferry_pending",
-        err);
-    if (status == STATUS_OK) {
-        status = sqlite_prepare(database,
-                                "INSERT OR REPLACE INTO temp.rowferry_pending "
-                                "VALUES (?1, ?2, ?3, ?4, ?5)",
-                                &pending->put, err);
-    }
-    if (status == STATUS_OK) {
-        status = sqlite_prepare(database,
-                                "SELECT definition, born, image "
-                                "FROM temp.rowferry_pending "
-                                "WHERE \"table\" = ?1 AND \"key\" = ?2",
-                                &pending->get, err);
-    }
+    status = sqlite_scratch_open(&pending->scratch, err);
+    if (status == STATUS_OK)
+        status = prepare(pending, err);
     if (status != STATUS_OK) {
         pending_close(pending);
         return status;
@@ -53,19 +64,21 @@ enum status pending_open(struct pending **out, struct sqlite_database *database,
 
 void pending_close(struct pending *pending)
 {
-    struct error ignored;
-
     if (pending == NULL)
         return;
     (void)sqlite3_finalize(pending->put);
     (void)sqlite3_finalize(pending->get);
-    /* Not dropped: that would fail while any statement reads. */
-    if (sqlite_execute(pending->database, "DELETE FROM temp.rowferry_pending",
-                       &ignored) != STATUS_OK) {
-        /* It goes with the connection, and the next open empties it. */
-    }
+    (void)sqlite3_finalize(pending->next);
+    sqlite_database_close(pending->scratch);
     buffer_release(&pending->born);
     free(pending);
+}
+
+enum status pending_clear(struct pending *pending, struct error *err)
+{
+    (void)sqlite3_reset(pending->get);
+    (void)sqlite3_reset(pending->next);
+    return sqlite_execute(pending->scratch, "DELETE FROM pending", err);
 }
 
 static int bind_bytes(sqlite3_stmt *statement, int parameter, struct bytes bytes)
@@ -99,7 +112,7 @@ enum status pending_put(struct pending *pending, const struct table *table,
     if (rc == SQLITE_OK)
         rc = sqlite3_step(put);
     if (rc != SQLITE_DONE)
-        status = sqlite_failed(pending->database, "rows of an entry", err);
+        status = sqlite_failed(pending->scratch, "rows of an entry", err);
     (void)sqlite3_reset(put);
     (void)sqlite3_clear_bindings(put);
     return status;
@@ -128,7 +141,7 @@ enum status pending_get(struct pending *pending, uint32_t table, struct bytes ke
     if (rc == SQLITE_DONE)
         return STATUS_NOT_FOUND;
     if (rc != SQLITE_ROW)
-        return sqlite_failed(pending->database, "rows of an entry", err);
+        return sqlite_failed(pending->scratch, "rows of an entry", err);
     born = column_bytes(get, 1);
     *out = (struct row){
         .key = key,
@@ -140,5 +153,25 @@ enum status pending_get(struct pending *pending, uint32_t table, struct bytes ke
         return error_set(err, STATUS_CORRUPT, "rows of an entry: not a version");
     if (out->live)
         out->image = column_bytes(get, 2);
+    return STATUS_OK;
+}
+
+enum status pending_next(struct pending *pending, uint32_t table, struct bytes after,
+                         struct bytes *key, struct error *err)
+{
+    sqlite3_stmt *next = pending->next;
+    int rc;
+
+    (void)sqlite3_reset(next); /* the view of the call before ends here */
+    rc = sqlite3_bind_int64(next, 1, table);
+    if (rc == SQLITE_OK)
+        rc = bind_bytes(next, 2, after);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(next);
+    if (rc == SQLITE_DONE)
+        return STATUS_NOT_FOUND;
+    if (rc != SQLITE_ROW)
+        return sqlite_failed(pending->scratch, "rows of an entry", err);
+    *key = column_bytes(next, 0);
     return STATUS_OK;
 }

@@ -2,22 +2,23 @@
  * source that may tell of one row twice in a transaction. The store does not know them
  * before the entry ends.
  *
- * A temporary table of the database's connection, so of any size in little memory. */
+ * In a temporary database of its own, so of any size in little memory. */
 #ifndef CAPTURE_PENDING_H
 #define CAPTURE_PENDING_H
 
-#include "engine/sqlite_database.h"
 #include "log/change.h"
 #include "log/rows.h"
 
 struct pending;
 
 /* Empty. node: the origin of the entry, whose definitions its changes name. On success
- * the caller closes it; database must outlive it. One at a time. */
-MUST_CHECK enum status pending_open(struct pending **out,
-                                    struct sqlite_database *database, uint64_t node,
+ * the caller closes it. */
+MUST_CHECK enum status pending_open(struct pending **out, uint64_t node,
                                     struct error *err);
 void pending_close(struct pending *pending);
+
+/* Forget all rows, for another entry. */
+MUST_CHECK enum status pending_clear(struct pending *pending, struct error *err);
 
 /* Remember what change leaves of its row. */
 MUST_CHECK enum status pending_put(struct pending *pending, const struct table *table,
@@ -28,5 +29,12 @@ MUST_CHECK enum status pending_put(struct pending *pending, const struct table *
  * NOT_FOUND, a plain answer: the entry has not touched it. */
 MUST_CHECK enum status pending_get(struct pending *pending, uint32_t table,
                                    struct bytes key, struct row *out, struct error *err);
+
+/* The key of the table's next row that the entry leaves there, after one in the order of
+ * keys' bytes (empty: the first). A view, until the next call. NOT_FOUND, a plain answer:
+ * there is none. */
+MUST_CHECK enum status pending_next(struct pending *pending, uint32_t table,
+                                    struct bytes after, struct bytes *key,
+                                    struct error *err);
 
 #endif

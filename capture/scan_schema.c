@@ -1,5 +1,6 @@
 #include "capture/scan_schema.h"
 
+#include "capture/schema_log.h"
 #include "engine/sqlite_catalog.h"
 
 #include <assert.h>
@@ -22,51 +23,6 @@ void scan_schema_release(struct scan_schema *schema)
 {
     close_tables(schema);
     catalog_release(&schema->catalog);
-}
-
-/* This node's newest definition of the table. NOT_FOUND is a plain answer. */
-static enum status find_logged(struct store_txn *txn, const char *name, struct table *out,
-                               struct error *err)
-{
-    uint32_t id = 0;
-    enum status status = tables_id(txn, name, &id, err);
-
-    if (status == STATUS_OK)
-        status = tables_newest(txn, store_identity(store_of(txn))->node, id, out, err);
-    return status;
-}
-
-/* Number every definition of the catalog: as it is logged, or with the next number when
- * it is to be. A table that is gone from the catalog is left alone: its rows were not
- * deleted, they have nowhere to be; the fleet keeps them. */
-static enum status log_definitions(struct scan_schema *schema, struct appender *appender,
-                                   struct error *err)
-{
-    struct store_txn *txn;
-    uint32_t highest = 0;
-    enum status status = appender_txn(appender, &txn, err);
-
-    if (status == STATUS_OK)
-        status = tables_highest(txn, store_identity(store_of(txn))->node, &highest, err);
-    for (size_t i = 0; i < schema->catalog.count && status == STATUS_OK; i++) {
-        struct definition *definition = schema->catalog.definitions[i];
-        struct table logged;
-
-        status = appender_txn(appender, &txn, err);
-        if (status == STATUS_OK)
-            status = find_logged(txn, definition->name, &logged, err);
-        if (status == STATUS_OK && definition_equal(definition, logged.definition)) {
-            definition->number = logged.definition->number;
-            continue;
-        }
-        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-            break;
-        schema->reshaped[i] = status == STATUS_NOT_FOUND ||
-                              !definition_same_image(definition, logged.definition);
-        definition->number = ++highest;
-        status = appender_add_definition(appender, definition, err);
-    }
-    return status;
 }
 
 enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database *database,
@@ -98,7 +54,7 @@ enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database 
     schema->reshaped = calloc(schema->catalog.count + 1, sizeof *schema->reshaped);
     if (schema->reshaped == NULL)
         return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
-    return log_definitions(schema, appender, err);
+    return schema_log_put(&schema->catalog, schema->reshaped, appender, err);
 }
 
 enum status scan_schema_open(struct scan_schema *schema, struct sqlite_database *database,
@@ -121,8 +77,7 @@ enum status scan_schema_open(struct scan_schema *schema, struct sqlite_database 
 
         status = appender_txn(appender, &txn, err);
         if (status == STATUS_OK)
-            status = tables_find(txn, store_identity(store_of(txn))->node,
-                                 definition->number, &table, err);
+            status = schema_log_find(txn, definition, &table, err);
         if (status == STATUS_OK &&
             table_rules_direction(rules, definition->local_name) != TABLE_IN)
             status = scan_table_open(&schema->tables[i], database, txn, &table, err);

@@ -1,4 +1,4 @@
-#include "capture/scan_table_private.h"
+#include "capture/scan_table.h"
 
 #include "engine/sqlite_row.h"
 #include "engine/sqlite_stored.h"
@@ -7,14 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-void scan_run_release(struct scan_run *run)
-{
-    buffer_release(&run->key);
-    buffer_release(&run->image);
-    buffer_release(&run->before);
-    buffer_release(&run->gone);
-    buffer_release(&run->after);
-}
+struct scan_table {
+    struct row_layer *layer;
+    const struct definition *definition;
+    struct sqlite_database *database;
+    sqlite3_stmt *select;
+    sqlite3_stmt *probe;
+    const struct column **key_columns; /* by place in the key */
+    uint32_t *key_places;              /* by place in the key: place in an image */
+    struct value *values;              /* the layer's */
+    struct buffer *scratch;            /* one a key column */
+    struct buffer found;               /* the key that the probe found */
+    uint64_t matched;                  /* rows of the database that the store knew of */
+};
 
 /* ---- statements */
 
@@ -54,7 +59,7 @@ static enum status finish_statement(struct sqlite_database *database, struct buf
 static enum status prepare_select(struct scan_table *table,
                                   struct sqlite_database *database, struct error *err)
 {
-    const struct definition *definition = table->table.definition;
+    const struct definition *definition = table->definition;
     struct buffer sql = {0};
 
     for (uint32_t i = 0; i < definition->column_count; i++) {
@@ -88,7 +93,7 @@ static const char *key_collation(const struct definition *definition, const char
 static enum status prepare_probe(struct scan_table *table,
                                  struct sqlite_database *database, struct error *err)
 {
-    const struct definition *definition = table->table.definition;
+    const struct definition *definition = table->definition;
     struct buffer sql = {0};
     char number[32];
 
@@ -109,20 +114,17 @@ static enum status prepare_probe(struct scan_table *table,
 
 /* ---- life */
 
-static enum status fill(struct scan_table *table, struct sqlite_database *database,
-                        struct error *err)
+static enum status fill(struct scan_table *table, struct error *err)
 {
-    const struct definition *definition = table->table.definition;
+    const struct definition *definition = table->definition;
     uint32_t place = 0;
     enum status status;
 
-    table->values = calloc(definition->stored_count, sizeof *table->values);
     table->key_columns =
         (const struct column **)calloc(definition->key_count, sizeof(struct column *));
     table->key_places = calloc(definition->key_count, sizeof *table->key_places);
     table->scratch = calloc(definition->key_count, sizeof *table->scratch);
-    if (table->values == NULL || table->key_columns == NULL ||
-        table->key_places == NULL || table->scratch == NULL)
+    if (table->key_columns == NULL || table->key_places == NULL || table->scratch == NULL)
         return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
     for (uint32_t i = 0; i < definition->column_count; i++) {
         const struct column *column = &definition->columns[i];
@@ -133,11 +135,21 @@ static enum status fill(struct scan_table *table, struct sqlite_database *databa
         }
         place += column->generated == GENERATED_NO;
     }
-    status = prepare_select(table, database, err);
+    status = prepare_select(table, table->database, err);
+    return status == STATUS_OK ? prepare_probe(table, table->database, err) : status;
+}
+
+static enum status open_layer(struct scan_table *table, struct store_txn *txn,
+                              const struct table *from, struct error *err)
+{
+    struct row_comparer *comparer = NULL;
+    enum status status =
+        sqlite_comparer_open(&comparer, table->database, table->definition, err);
+
     if (status == STATUS_OK)
-        status = prepare_probe(table, database, err);
+        status = row_layer_open(&table->layer, comparer, txn, from, err);
     if (status == STATUS_OK)
-        status = sqlite_comparer_open(&table->comparer, database, definition, err);
+        table->values = row_layer_values(table->layer);
     return status;
 }
 
@@ -151,10 +163,11 @@ enum status scan_table_open(struct scan_table **out, struct sqlite_database *dat
     *out = NULL;
     if (table == NULL)
         return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
-    table->table = *from;
-    status = fill(table, database, err);
+    table->definition = from->definition;
+    table->database = database;
+    status = fill(table, err);
     if (status == STATUS_OK)
-        status = scan_kept_open(table, txn, err);
+        status = open_layer(table, txn, from, err);
     if (status != STATUS_OK) {
         scan_table_close(table);
         return error_wrap(err, status, from->definition->name);
@@ -169,264 +182,98 @@ void scan_table_close(struct scan_table *table)
         return;
     (void)sqlite3_finalize(table->select);
     (void)sqlite3_finalize(table->probe);
-    row_comparer_close(table->comparer);
-    for (uint32_t i = 0; table->scratch != NULL && i < table->table.definition->key_count;
-         i++)
+    row_layer_close(table->layer);
+    for (uint32_t i = 0; table->scratch != NULL && i < table->definition->key_count; i++)
         buffer_release(&table->scratch[i]);
+    buffer_release(&table->found);
     free(table->scratch);
-    free(table->shared);
-    free(table->values);
     free((void *)table->key_columns);
     free(table->key_places);
     free(table);
 }
 
-/* ---- rows that are there */
-
-/* The definition of a holding's image; of rows in a row it is mostly the same. */
-enum status scan_held_definition(struct scan_table *table, struct store_txn *txn,
-                                 const struct row *holding, const struct definition **out,
-                                 struct error *err)
+struct row_layer *scan_table_layer(struct scan_table *table)
 {
-    struct table found;
-    enum status status;
+    return table->layer;
+}
 
-    if (table->held_definition == NULL ||
-        table->held_origin != holding->definition_origin ||
-        table->held_number != holding->definition) {
-        status = tables_find(txn, holding->definition_origin, holding->definition, &found,
-                             err);
+/* ---- is it there? */
+
+/* Bind the key's columns to the probe; *fits: false when the key is of another shape (the
+ * table's primary key was changed since). */
+static enum status bind_key(struct scan_table *table, struct bytes key, bool *fits,
+                            struct error *err)
+{
+    for (uint32_t i = 0; i < table->definition->key_count; i++) {
+        struct value value;
+        enum status status = STATUS_CORRUPT;
+
+        buffer_clear(&table->scratch[i]);
+        if (key.size > 0)
+            status = row_key_take(&key, &value, &table->scratch[i], err);
+        *fits = status == STATUS_OK;
+        if (status == STATUS_CORRUPT)
+            return STATUS_OK;
+        if (status == STATUS_OK)
+            status =
+                sqlite_bind_value(table->database, table->probe, (int)i + 1, &value, err);
         if (status != STATUS_OK)
             return status;
-        table->held_definition = found.definition;
-        table->held_origin = holding->definition_origin;
-        table->held_number = holding->definition;
     }
-    *out = table->held_definition;
+    *fits = key.size == 0;
     return STATUS_OK;
 }
 
-/* Whether the database has been given the row's winner and does not show it: parked,
- * quarantined, or of a table that takes nothing. */
-static enum status is_hidden(struct store_txn *txn, uint32_t table, struct bytes key,
-                             bool *hidden, struct error *err)
+/* Whether the probe's current row has exactly this key. What the engine takes for equal
+ * (another case, another type) may be another row. */
+static enum status is_key_of_row(struct scan_table *table, struct bytes key, bool *same,
+                                 struct error *err)
 {
-    struct parked parked;
-    struct quarantined quarantined;
-    struct row winner, held;
-    enum status status = parked_get(txn, table, key, &parked, err);
-
-    if (status == STATUS_NOT_FOUND)
-        status = quarantine_get(txn, table, key, &quarantined, err);
-    *hidden = status == STATUS_OK;
-    if (status != STATUS_NOT_FOUND)
-        return status;
-    status = held_get(txn, table, key, &held, err);
-    if (status == STATUS_OK)
-        status = rows_get(txn, table, key, &winner, err);
-    *hidden = status == STATUS_OK && version_compare(&held.version, &winner.version) < 0;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-/* A write over a row whose winner the database does not show has not seen that winner,
- * whatever the entry's context says of its origin. One that the database has not been
- * given yet is beyond the context anyway. */
-static enum status find_unseen(struct scan_run *run, struct store_txn *txn,
-                               uint32_t table, struct bytes key, struct change *change,
-                               struct error *err)
-{
-    struct row winner;
-    bool hidden = false;
-    enum status status = is_hidden(txn, table, key, &hidden, err);
-
-    if (status != STATUS_OK || !hidden)
-        return status;
-    status = rows_get(txn, table, key, &winner, err);
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
-    if (status == STATUS_OK && (winner.local || winner.winner.seq <= run->applied)) {
-        change->has_unseen = true;
-        change->unseen_origin = winner.version.origin;
-        change->unseen_seq = winner.version.origin_seq;
-    }
-    return status;
-}
-
-enum status scan_holding(struct scan_table *table, struct scan_run *run, struct bytes key,
-                         struct store_txn **txn, struct row *out, struct error *err)
-{
-    bool from_held = false;
-    enum status status = appender_txn(run->appender, txn, err);
-
-    if (status == STATUS_OK && run->pending != NULL) {
-        status = pending_get(run->pending, table->table.id, key, out, err);
-        if (status != STATUS_NOT_FOUND)
-            return status;
-        status = STATUS_OK;
-    }
-    if (status == STATUS_OK)
-        status = rows_holding(*txn, table->table.id, key, out, &from_held, err);
-    return status;
-}
-
-enum status scan_add(struct scan_table *table, struct scan_run *run,
-                     struct store_txn *txn, struct change *change,
-                     const struct row *holding, struct error *err)
-{
-    enum status status = find_unseen(run, txn, table->table.id, change->key, change, err);
-
-    if (status != STATUS_OK)
-        return status;
-    change->definition = table->table.definition->number;
-    /* A row that this very entry made has no version yet to be born of. */
-    if (holding->live && holding->born.origin_seq != 0) {
-        change->has_born = true;
-        change->born = holding->born;
-    }
-    if (change->op == CHANGE_UPDATE && !change->has_born) {
-        change->op = CHANGE_INSERT;
-        change->before = (struct bytes){NULL, 0};
-    }
-    status = appender_add_change(run->appender, change, err);
-    if (status == STATUS_OK && run->pending != NULL)
-        status = pending_put(run->pending, &table->table, change, err);
-    return status;
-}
-
-enum status scan_add_delete(struct scan_table *table, struct scan_run *run,
-                            struct store_txn *txn, struct bytes key,
-                            const struct row *holding, struct error *err)
-{
-    struct change change = {.op = CHANGE_DELETE, .key = key};
-    const struct definition *definition = NULL;
-    enum status status = scan_held_definition(table, txn, holding, &definition, err);
-
-    assert(holding->live);
-    if (status == STATUS_OK)
-        status = row_compare_gone(table->comparer, key, holding->image, definition,
-                                  &run->before, err);
-    change.before = buffer_view(&run->before);
-    if (status == STATUS_OK)
-        status = scan_add(table, run, txn, &change, holding, err);
-    return status;
-}
-
-/* Whether a changeset did not tell all of the row. */
-static bool is_partial(const struct scan_table *table)
-{
-    for (uint32_t i = 0; i < table->table.definition->stored_count; i++)
-        if (table->values[i].type == VALUE_ABSENT)
-            return true;
-    return false;
-}
-
-static enum status fill_row(struct scan_table *table, struct bytes key,
-                            struct bytes image, const struct definition *definition,
-                            struct error *err)
-{
-    if (!is_partial(table))
-        return STATUS_OK;
-    return row_compare_fill(table->comparer, key, image, definition, table->values, err);
-}
-
-/* Compare the row in table->values with its holding, both of the key in run->key. */
-static enum status compare_with(struct scan_table *table, struct scan_run *run,
-                                struct store_txn *txn, const struct row *holding,
-                                struct error *err)
-{
-    const struct definition *definition = NULL;
-    struct bytes key = buffer_view(&run->key);
-    struct bytes image = holding->live ? holding->image : (struct bytes){NULL, 0};
-    bool changed = false;
+    struct buffer *found = &table->found;
     enum status status = STATUS_OK;
 
-    if (holding->live)
-        status = scan_held_definition(table, txn, holding, &definition, err);
-    if (status == STATUS_OK && holding->live)
-        status = fill_row(table, key, image, definition, err);
-    if (status == STATUS_OK) {
-        status = row_compare_held(table->comparer, key, image, definition, table->values,
-                                  &changed, &run->image, &run->before, err);
+    buffer_clear(found);
+    for (uint32_t i = 0; i < table->definition->key_count; i++) {
+        struct value value;
+
+        status = sqlite_column_value(table->probe, (int)i, &value, err);
+        if (status != STATUS_OK)
+            return status;
+        assert(value.type != VALUE_NULL); /* it was equal to something */
+        status = row_key_put(found, &value, err);
+        if (status != STATUS_OK)
+            return status;
     }
-    if (status == STATUS_OK && changed) {
-        struct change change = {
-            .op = holding->live ? CHANGE_UPDATE : CHANGE_INSERT,
-            .key = key,
-            .image = buffer_view(&run->image),
-            .before = buffer_view(&run->before),
-        };
+    *same = bytes_equal(buffer_view(found), key);
+    return buffer_check(found, err);
+}
 
-        if (run->yields)
-            status = scan_yield(table, txn, &change, &changed, err);
-        if (status == STATUS_OK && changed)
-            status = scan_add(table, run, txn, &change, holding, err);
-    }
+static enum status is_there(void *data, struct bytes key, bool *there, struct error *err)
+{
+    struct scan_table *table = data;
+    sqlite3_stmt *probe = table->probe;
+    bool fits = false;
+    int rc = SQLITE_DONE;
+    enum status status = bind_key(table, key, &fits, err);
+
+    *there = false;
+    while (status == STATUS_OK && fits && !*there &&
+           (rc = sqlite3_step(probe)) == SQLITE_ROW)
+        status = is_key_of_row(table, key, there, err);
+    if (status == STATUS_OK && rc != SQLITE_DONE && rc != SQLITE_ROW)
+        status = sqlite_failed(table->database, "look for a row", err);
+    (void)sqlite3_reset(probe);
+    (void)sqlite3_clear_bindings(probe);
     return status;
 }
 
-static enum status put_key(struct scan_table *table, struct scan_run *run,
-                           struct error *err)
-{
-    enum status status;
-
-    buffer_clear(&run->key);
-    status = image_key(&run->key, table->values, table->table.definition, err);
-    return status == STATUS_OK ? buffer_check(&run->key, err) : status;
-}
-
-/* Find the holding of the row in table->values; its key is left in run->key. */
-static enum status find_holding(struct scan_table *table, struct scan_run *run,
-                                struct store_txn **txn, struct row *holding,
-                                struct error *err)
-{
-    enum status status = put_key(table, run, err);
-
-    return status == STATUS_OK
-               ? scan_holding(table, run, buffer_view(&run->key), txn, holding, err)
-               : status;
-}
-
-const struct definition *scan_table_definition(const struct scan_table *table)
-{
-    return table->table.definition;
-}
-
-struct value *scan_table_values(struct scan_table *table)
-{
-    return table->values;
-}
-
-enum status scan_table_put(struct scan_table *table, struct scan_run *run,
-                           struct error *err)
-{
-    struct store_txn *txn;
-    struct row holding;
-    enum status status = find_holding(table, run, &txn, &holding, err);
-
-    if (status == STATUS_OK && !holding.live && is_partial(table))
-        return STATUS_NOT_FOUND;
-    if (status == STATUS_OK)
-        status = compare_with(table, run, txn, &holding, err);
-    return status;
-}
-
-enum status scan_table_delete(struct scan_table *table, struct scan_run *run,
-                              struct error *err)
-{
-    struct store_txn *txn;
-    struct row holding;
-    enum status status = find_holding(table, run, &txn, &holding, err);
-
-    if (status == STATUS_OK && holding.live)
-        status = scan_add_delete(table, run, txn, buffer_view(&run->key), &holding, err);
-    return status;
-}
+/* ---- rows that are there */
 
 /* *whole is false when a key column is NULL: the catalog names how many such rows there
  * are. */
 static enum status take_row(struct scan_table *table, bool *whole, struct error *err)
 {
-    const struct definition *definition = table->table.definition;
+    const struct definition *definition = table->definition;
     enum status status = STATUS_OK;
 
     for (uint32_t i = 0; status == STATUS_OK && i < definition->stored_count; i++)
@@ -437,42 +284,43 @@ static enum status take_row(struct scan_table *table, bool *whole, struct error 
     return status;
 }
 
-static enum status scan_row(struct scan_table *table, struct scan_run *run,
-                            struct error *err)
-{
-    struct store_txn *txn;
-    struct row holding;
-    enum status status = find_holding(table, run, &txn, &holding, err);
-
-    if (status != STATUS_OK)
-        return status;
-    table->matched += holding.live;
-    return compare_with(table, run, txn, &holding, err);
-}
-
-static enum status scan_rows(struct scan_table *table, struct scan_run *run,
+static enum status scan_rows(struct scan_table *table, struct layer_run *run,
                              struct error *err)
 {
     enum status status = STATUS_OK;
     int rc = SQLITE_ROW;
 
     table->matched = 0;
-    run->progress.state.part = table->table.definition->name;
+    run->progress.state.part = table->definition->name;
     while (status == STATUS_OK && (rc = sqlite3_step(table->select)) == SQLITE_ROW) {
-        bool whole;
+        bool whole, held = false;
 
         progress_add(&run->progress, 1);
         status = take_row(table, &whole, err);
         if (status == STATUS_OK && whole)
-            status = scan_row(table, run, err);
+            status = row_layer_put(table->layer, run, &held, err);
+        table->matched += held;
     }
     if (status == STATUS_OK && rc != SQLITE_DONE)
-        status = sqlite_failed(run->database, "scan", err);
+        status = sqlite_failed(table->database, "scan", err);
     (void)sqlite3_reset(table->select);
     return status;
 }
 
-enum status scan_table_run(struct scan_table *table, struct scan_run *run,
+/* Rows that the store says the database holds, and that it has not. Their number tells
+ * whether there are any; only then is each looked for. */
+static enum status scan_gone(struct scan_table *table, struct layer_run *run,
+                             struct error *err)
+{
+    uint64_t count = 0;
+    enum status status = row_layer_count(table->layer, run, &count, err);
+
+    if (status != STATUS_OK || count == table->matched)
+        return status;
+    return row_layer_gone(table->layer, run, is_there, table, err);
+}
+
+enum status scan_table_run(struct scan_table *table, struct layer_run *run,
                            struct error *err)
 {
     enum status status = scan_rows(table, run, err);
@@ -480,5 +328,5 @@ enum status scan_table_run(struct scan_table *table, struct scan_run *run,
     if (status == STATUS_OK && !run->yields)
         status = scan_gone(table, run, err);
     return status == STATUS_OK ? status
-                               : error_wrap(err, status, table->table.definition->name);
+                               : error_wrap(err, status, table->definition->name);
 }

@@ -29,8 +29,9 @@ enum outbox_column {
 };
 
 struct drain {
+    struct sqlite_database *database;
     struct scan_schema *schema;
-    struct scan_run *run;
+    struct layer_run *run;
     const struct sqlite_outbox_order *order;
     struct sqlite_outbox_result *result;
     sqlite3_stmt *rows;
@@ -59,7 +60,7 @@ static enum status step(struct drain *drain, struct error *err)
     drain->have_row = rc == SQLITE_ROW;
     drain->given = false;
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        return sqlite_failed(drain->run->database, "rowferry_outbox", err);
+        return sqlite_failed(drain->database, "rowferry_outbox", err);
     return STATUS_OK;
 }
 
@@ -71,7 +72,7 @@ static bool goes_on(const struct drain *drain)
 
 /* ---- rows to changes */
 
-static struct scan_table *find_table(struct drain *drain, const char *name)
+static struct row_layer *find_table(struct drain *drain, const char *name)
 {
     const struct scan_schema *schema = drain->schema;
 
@@ -79,9 +80,9 @@ static struct scan_table *find_table(struct drain *drain, const char *name)
         size_t at = (drain->table + i) % schema->count;
 
         if (schema->tables[at] != NULL &&
-            strcmp(scan_table_definition(schema->tables[at])->local_name, name) == 0) {
+            strcmp(schema->catalog.definitions[at]->local_name, name) == 0) {
             drain->table = at;
-            return schema->tables[at];
+            return scan_table_layer(schema->tables[at]);
         }
     }
     return NULL;
@@ -99,23 +100,24 @@ static bool fits(const struct drain *drain, const struct definition *definition,
 static enum status add_row(struct drain *drain, struct changeset *changeset,
                            const struct changeset_row *row, struct error *err)
 {
-    struct scan_table *table = find_table(drain, row->table);
+    struct row_layer *layer = find_table(drain, row->table);
     struct value *values;
+    bool held;
     enum status status;
 
-    if (table == NULL)
+    if (layer == NULL)
         return STATUS_OK; /* not replicated */
-    if (!fits(drain, scan_table_definition(table), row)) {
+    if (!fits(drain, row_layer_definition(layer), row)) {
         drain->result->scan = true;
         return STATUS_OK;
     }
-    values = scan_table_values(table);
+    values = row_layer_values(layer);
     for (int i = 0; i < row->column_count; i++)
         sqlite_value_take(changeset_value(changeset, i), &values[i]);
     if (row->op == SQLITE_DELETE)
-        status = scan_table_delete(table, drain->run, err);
+        status = row_layer_delete(layer, drain->run, err);
     else
-        status = scan_table_put(table, drain->run, err);
+        status = row_layer_put(layer, drain->run, &held, err);
     if (status == STATUS_NOT_FOUND) {
         drain->result->scan = true;
         status = STATUS_OK;
@@ -280,7 +282,7 @@ static enum status add_transaction_again(struct drain *drain, uint64_t first,
 
     if (status == STATUS_OK) {
         node = store_identity(store_of(txn))->node;
-        status = pending_open(&drain->run->pending, drain->run->database, node, err);
+        status = pending_open(&drain->run->pending, node, err);
     }
     if (status == STATUS_OK)
         status = seek(drain, first - 1, err);
@@ -321,14 +323,19 @@ static enum status exists(struct sqlite_database *database, bool *yes, struct er
     return status;
 }
 
-enum status sqlite_outbox_drain(struct scan_schema *schema, struct scan_run *run,
+enum status sqlite_outbox_drain(struct sqlite_database *database,
+                                struct scan_schema *schema, struct layer_run *run,
                                 const struct sqlite_outbox_order *order,
                                 struct sqlite_outbox_result *result, struct error *err)
 {
-    struct drain drain = {.schema = schema, .run = run, .order = order, .result = result};
+    struct drain drain = {.database = database,
+                          .schema = schema,
+                          .run = run,
+                          .order = order,
+                          .result = result};
     struct store_txn *txn;
     uint64_t newest = 0;
-    enum status status = sqlite_outbox_newest(run->database, &newest, err);
+    enum status status = sqlite_outbox_newest(database, &newest, err);
 
     *result = (struct sqlite_outbox_result){0};
     if (status == STATUS_OK)
@@ -341,7 +348,7 @@ enum status sqlite_outbox_drain(struct scan_schema *schema, struct scan_run *run
         *result = (struct sqlite_outbox_result){.taken = newest, .scan = true};
         return STATUS_OK;
     }
-    status = sqlite_prepare(run->database,
+    status = sqlite_prepare(database,
                             "SELECT id, \"format\", \"first\", \"last\", scan, position,"
                             " stamp_us, \"schema\", note, user, changes"
                             " FROM main.rowferry_outbox WHERE id > ?1 ORDER BY id",

@@ -25,11 +25,10 @@ struct sqlite_outbox_result {
 /* Log what is in the outbox and not yet in the log, in the transaction that is open on
  * the database; durable on return. schema: as it is logged. Nothing is removed.
  * CORRUPT: never for what a row holds, that is passed over. */
-MUST_CHECK enum status sqlite_outbox_drain(struct scan_schema *schema,
-                                           struct scan_run *run,
-                                           const struct sqlite_outbox_order *order,
-                                           struct sqlite_outbox_result *result,
-                                           struct error *err);
+MUST_CHECK enum status
+sqlite_outbox_drain(struct sqlite_database *database, struct scan_schema *schema,
+                    struct layer_run *run, const struct sqlite_outbox_order *order,
+                    struct sqlite_outbox_result *result, struct error *err);
 
 /* Id of the newest row; 0: there is none, or no outbox. What is there when a node is made
  * or a database was restored is not to be logged: META_OUTBOX begins with this. */

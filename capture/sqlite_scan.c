@@ -18,7 +18,7 @@ struct sqlite_scan {
     uint64_t rows; /* there are about so many; 0: unknown */
     bool foreign_keys;
     struct scan_schema schema;
-    struct scan_run run;
+    struct layer_run run;
     uint64_t taken; /* of the outbox: id of the last row that is in the log, */
     bool drained;   /* once this scan knows it */
     bool complete; /* a scan ended with everything logged, at data_version, when the store
@@ -83,9 +83,12 @@ static enum status tell_kept(struct sqlite_scan *scan, const struct scan_order *
 
     if (status == STATUS_OK)
         status = meta_get(txn, META_CLOCK, &last_us, err);
-    for (size_t i = 0; i < scan->schema.count && status == STATUS_OK; i++)
-        if (scan->schema.tables[i] != NULL)
-            status = scan_table_kept(scan->schema.tables[i], &scan->run, err);
+    for (size_t i = 0; i < scan->schema.count && status == STATUS_OK; i++) {
+        struct scan_table *table = scan->schema.tables[i];
+
+        if (table != NULL)
+            status = row_layer_kept(scan_table_layer(table), &scan->run, err);
+    }
     return status == STATUS_OK ? end_entry(scan, order, ENTRY_CHANGES, last_us + 1, err)
                                : status;
 }
@@ -97,10 +100,10 @@ static enum status take_outbox(struct sqlite_scan *scan, const struct scan_order
     struct sqlite_outbox_order outbox = {order->counter,
                                          scan->schema.catalog.schema_version};
     struct sqlite_outbox_result result = {0};
-    enum status status =
-        order->base || order->yields
-            ? sqlite_outbox_newest(scan->database, &result.taken, err)
-            : sqlite_outbox_drain(&scan->schema, &scan->run, &outbox, &result, err);
+    enum status status = order->base || order->yields
+                             ? sqlite_outbox_newest(scan->database, &result.taken, err)
+                             : sqlite_outbox_drain(scan->database, &scan->schema,
+                                                   &scan->run, &outbox, &result, err);
 
     scan->taken = result.taken;
     scan->drained = status == STATUS_OK;
@@ -124,7 +127,7 @@ static enum status scan_tables(struct sqlite_scan *scan, struct error *err)
 static enum status begin_scan(struct sqlite_scan *scan, const struct scan_order *order,
                               uint64_t *written_us, struct error *err)
 {
-    struct scan_run *run = &scan->run;
+    struct layer_run *run = &scan->run;
     struct store_txn *txn;
     enum status status =
         appender_open(&run->appender, scan->store, APPENDER_CAPTURE, err);
@@ -198,7 +201,7 @@ static enum status read_generation(struct sqlite_scan *scan, uint64_t *generatio
 }
 
 /* The same, unless nobody else has committed since the last scan, and no definition has
- * come: with one, what was kept may have to be told (scan_kept.c). */
+ * come: with one, what was kept may have to be told (row_layer_kept.c). */
 static enum status scan_if_written(struct sqlite_scan *scan,
                                    const struct scan_order *order,
                                    struct capture_counts *counts, struct error *err)
@@ -358,7 +361,7 @@ static void close_scan(struct source *source)
     scan = scan_of(source);
     assert(scan->run.appender == NULL);
     scan_schema_release(&scan->schema);
-    scan_run_release(&scan->run);
+    layer_run_release(&scan->run);
     free(scan);
 }
 
@@ -378,7 +381,6 @@ enum status sqlite_scan_open(struct source **out, struct sqlite_database *databa
     scan->database = database;
     scan->store = store;
     scan->foreign_keys = options->foreign_keys;
-    scan->run.database = database;
     scan->rows = options->rows;
     *out = &scan->source;
     return STATUS_OK;

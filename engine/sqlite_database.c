@@ -178,6 +178,12 @@ enum status sqlite_database_open(struct sqlite_database **out, const char *path,
     return status;
 }
 
+enum status sqlite_scratch_open(struct sqlite_database **out, struct error *err)
+{
+    return open_handle(out, "", "temporary database",
+                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, 0, err);
+}
+
 enum status sqlite_memory_open(struct sqlite_database **out, struct error *err)
 {
     return open_handle(out, ":memory:", "memory",

@@ -29,6 +29,10 @@ enum { SQLITE_BUSY_MS_DEFAULT = 10000 };
 MUST_CHECK enum status sqlite_database_open(struct sqlite_database **out,
                                             const char *path, enum sqlite_open_mode mode,
                                             int busy_ms, struct error *err);
+/* An empty one that goes with its close, in memory up to its cache_size and then in an
+ * unnamed file. */
+MUST_CHECK enum status sqlite_scratch_open(struct sqlite_database **out,
+                                           struct error *err);
 /* An empty one in memory, for what only SQLite itself can answer. */
 MUST_CHECK enum status sqlite_memory_open(struct sqlite_database **out,
                                           struct error *err);

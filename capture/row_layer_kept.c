@@ -9,14 +9,14 @@
  * the last that is known here, so that it wins over what it stands on, and over nothing
  * that was written since. Two nodes that kept different values are concurrent, and the
  * log decides as ever. What is logged has the column: nothing is logged twice. */
-#include "capture/scan_table_private.h"
+#include "capture/row_layer_private.h"
 
 #include <stdlib.h>
 
 static bool mark_shared(void *data, const struct table *other)
 {
-    struct scan_table *table = data;
-    const struct definition *own = table->table.definition;
+    struct row_layer *layer = data;
+    const struct definition *own = layer->table.definition;
     uint32_t place = 0;
 
     for (uint32_t i = 0; i < own->column_count; i++) {
@@ -26,19 +26,19 @@ static bool mark_shared(void *data, const struct table *other)
             continue;
         column = definition_map_column(own, i, other->definition);
         if (column >= 0 && other->definition->columns[column].generated == GENERATED_NO)
-            table->shared[place] = true;
+            layer->shared[place] = true;
         place++;
     }
     return true;
 }
 
-enum status scan_kept_open(struct scan_table *table, struct store_txn *txn,
-                           struct error *err)
+enum status row_layer_find_shared(struct row_layer *layer, struct store_txn *txn,
+                                  struct error *err)
 {
-    table->shared = calloc(table->table.definition->stored_count, sizeof *table->shared);
-    if (table->shared == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
-    return tables_others_visit(txn, table->table.id, mark_shared, table, err);
+    layer->shared = calloc(layer->table.definition->stored_count, sizeof *layer->shared);
+    if (layer->shared == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "capture: out of memory");
+    return tables_others_visit(txn, layer->table.id, mark_shared, layer, err);
 }
 
 /* ---- rows */
@@ -48,11 +48,11 @@ enum { WALK_ROWS = 4096, WALK_BYTES = 1 << 20 };
 
 /* Whether a held row can have what its winner lacks: it is that winner, as this database
  * holds it. */
-static enum status is_candidate(struct scan_table *table, struct store_txn *txn,
+static enum status is_candidate(struct row_layer *layer, struct store_txn *txn,
                                 const struct row *held, bool *yes, struct error *err)
 {
     struct row winner;
-    enum status status = rows_get(txn, table->table.id, held->key, &winner, err);
+    enum status status = rows_get(txn, layer->table.id, held->key, &winner, err);
 
     *yes = status == STATUS_OK && held->live && winner.live &&
            version_compare(&winner.version, &held->version) == 0 &&
@@ -63,7 +63,7 @@ static enum status is_candidate(struct scan_table *table, struct store_txn *txn,
 
 /* Copy the keys of some candidates into run->gone, from run->after on. No change is added
  * meanwhile: that would end the transaction under the cursor. */
-static enum status find_some(struct scan_table *table, struct scan_run *run, bool *ended,
+static enum status find_some(struct row_layer *layer, struct layer_run *run, bool *ended,
                              struct error *err)
 {
     struct row_cursor *cursor = NULL;
@@ -73,14 +73,14 @@ static enum status find_some(struct scan_table *table, struct scan_run *run, boo
     enum status status = appender_txn(run->appender, &txn, err);
 
     if (status == STATUS_OK)
-        status = row_cursor_open(&cursor, txn, table->table.id, true, err);
+        status = row_cursor_open(&cursor, txn, layer->table.id, true, err);
     if (status == STATUS_OK && run->after.size > 0)
         status = row_cursor_seek_after(cursor, buffer_view(&run->after), err);
     for (int i = 0; status == STATUS_OK && i < WALK_ROWS && run->gone.size < WALK_BYTES;
          i++) {
         status = row_cursor_next(cursor, &held, err);
         if (status == STATUS_OK)
-            status = is_candidate(table, txn, &held, &candidate, err);
+            status = is_candidate(layer, txn, &held, &candidate, err);
         if (status == STATUS_OK && candidate)
             buffer_put_sized(&run->gone, held.key);
     }
@@ -97,17 +97,17 @@ static enum status find_some(struct scan_table *table, struct scan_run *run, boo
 
 /* The row as it is held, in the own definition's columns. NOT_FOUND, a plain answer: not
  * all of it is known. */
-static enum status take_held(struct scan_table *table, struct bytes key,
+static enum status take_held(struct row_layer *layer, struct bytes key,
                              const struct row *holding, const struct definition *held,
                              struct error *err)
 {
-    for (uint32_t i = 0; i < table->table.definition->stored_count; i++)
-        table->values[i] = (struct value){.type = VALUE_ABSENT};
-    return row_compare_fill(table->comparer, key, holding->image, held, table->values,
+    for (uint32_t i = 0; i < layer->table.definition->stored_count; i++)
+        layer->values[i] = (struct value){.type = VALUE_ABSENT};
+    return row_compare_fill(layer->comparer, key, holding->image, held, layer->values,
                             err);
 }
 
-static enum status add_kept(struct scan_table *table, struct scan_run *run,
+static enum status add_kept(struct row_layer *layer, struct layer_run *run,
                             struct bytes key, struct error *err)
 {
     const struct definition *held = NULL;
@@ -118,19 +118,19 @@ static enum status add_kept(struct scan_table *table, struct scan_run *run,
     enum status status = appender_txn(run->appender, &txn, err);
 
     if (status == STATUS_OK)
-        status = rows_get(txn, table->table.id, key, &winner, err);
+        status = rows_get(txn, layer->table.id, key, &winner, err);
     if (status == STATUS_OK)
         status =
             tables_find(txn, winner.definition_origin, winner.definition, &written, err);
     if (status == STATUS_OK)
-        status = rows_holding(txn, table->table.id, key, &holding, &from_held, err);
+        status = rows_holding(txn, layer->table.id, key, &holding, &from_held, err);
     if (status == STATUS_OK)
-        status = scan_held_definition(table, txn, &holding, &held, err);
+        status = row_layer_held_definition(layer, txn, &holding, &held, err);
     if (status == STATUS_OK)
-        status = take_held(table, key, &holding, held, err);
+        status = take_held(layer, key, &holding, held, err);
     if (status == STATUS_OK) {
-        status = row_compare_kept(table->comparer, key, holding.image, held,
-                                  written.definition, table->values, table->shared, &kept,
+        status = row_compare_kept(layer->comparer, key, holding.image, held,
+                                  written.definition, layer->values, layer->shared, &kept,
                                   &run->image, &run->before, err);
     }
     if (status == STATUS_OK && kept) {
@@ -141,13 +141,13 @@ static enum status add_kept(struct scan_table *table, struct scan_run *run,
             .before = buffer_view(&run->before),
         };
 
-        status = scan_add(table, run, txn, &change, &holding, err);
+        status = row_layer_add(layer, run, txn, &change, &holding, err);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status scan_table_kept(struct scan_table *table, struct scan_run *run,
-                            struct error *err)
+enum status row_layer_kept(struct row_layer *layer, struct layer_run *run,
+                           struct error *err)
 {
     enum status status = STATUS_OK;
     bool ended = false;
@@ -156,12 +156,12 @@ enum status scan_table_kept(struct scan_table *table, struct scan_run *run,
     while (status == STATUS_OK && !ended) {
         struct bytes keys, key;
 
-        status = find_some(table, run, &ended, err);
+        status = find_some(layer, run, &ended, err);
         keys = buffer_view(&run->gone);
         while (status == STATUS_OK && bytes_take_sized(&keys, &key))
-            status = add_kept(table, run, key, err);
+            status = add_kept(layer, run, key, err);
         buffer_clear(&run->gone);
     }
     return status == STATUS_OK ? status
-                               : error_wrap(err, status, table->table.definition->name);
+                               : error_wrap(err, status, layer->table.definition->name);
 }

@@ -1,0 +1,50 @@
+#include "capture/schema_log.h"
+
+/* This node's newest definition of the table. NOT_FOUND is a plain answer. */
+static enum status find_logged(struct store_txn *txn, const char *name, struct table *out,
+                               struct error *err)
+{
+    uint32_t id = 0;
+    enum status status = tables_id(txn, name, &id, err);
+
+    if (status == STATUS_OK)
+        status = tables_newest(txn, store_identity(store_of(txn))->node, id, out, err);
+    return status;
+}
+
+enum status schema_log_put(struct catalog *catalog, bool *reshaped,
+                           struct appender *appender, struct error *err)
+{
+    struct store_txn *txn;
+    uint32_t highest = 0;
+    enum status status = appender_txn(appender, &txn, err);
+
+    if (status == STATUS_OK)
+        status = tables_highest(txn, store_identity(store_of(txn))->node, &highest, err);
+    for (size_t i = 0; i < catalog->count && status == STATUS_OK; i++) {
+        struct definition *definition = catalog->definitions[i];
+        struct table logged;
+
+        status = appender_txn(appender, &txn, err);
+        if (status == STATUS_OK)
+            status = find_logged(txn, definition->name, &logged, err);
+        if (status == STATUS_OK && definition_equal(definition, logged.definition)) {
+            definition->number = logged.definition->number;
+            continue;
+        }
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+            break;
+        reshaped[i] = status == STATUS_NOT_FOUND ||
+                      !definition_same_image(definition, logged.definition);
+        definition->number = ++highest;
+        status = appender_add_definition(appender, definition, err);
+    }
+    return status;
+}
+
+enum status schema_log_find(struct store_txn *txn, const struct definition *definition,
+                            struct table *out, struct error *err)
+{
+    return tables_find(txn, store_identity(store_of(txn))->node, definition->number, out,
+                       err);
+}

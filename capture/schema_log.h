@@ -1,0 +1,23 @@
+/* A catalog, whatever its engine, into the log: definitions that are new or changed. */
+#ifndef CAPTURE_SCHEMA_LOG_H
+#define CAPTURE_SCHEMA_LOG_H
+
+#include "engine/catalog.h"
+#include "log/appender.h"
+#include "log/tables.h"
+
+/* Number every definition of the catalog: as it is logged, or with the next number when
+ * it is to be; then it is added to the appender's entry. reshaped, one for each: whether
+ * its columns were others at the last capture, or it is new; false on entry. A table that
+ * is gone from the catalog is left alone: its rows were not deleted, they have nowhere to
+ * be; the fleet keeps them. */
+MUST_CHECK enum status schema_log_put(struct catalog *catalog, bool *reshaped,
+                                      struct appender *appender, struct error *err);
+
+/* A numbered definition as it is logged, after the entry has ended. Lives as long as the
+ * store. */
+MUST_CHECK enum status schema_log_find(struct store_txn *txn,
+                                       const struct definition *definition,
+                                       struct table *out, struct error *err);
+
+#endif
