@@ -35,37 +35,30 @@ static enum status no_column(uint32_t place, const struct definition *definition
 
 /* ---- JSON */
 
-/* A reference of the caller's own. */
-static json_t *key_member(const json_t *key, const char *name)
-{
-    json_t *value = json_object_get(key, name);
-
-    return value != NULL ? json_incref(value) : json_null();
-}
-
-static enum status old_json(const struct change *change,
-                            const struct definition *definition, const json_t *key,
-                            json_t *out, struct error *err)
+/* view->image becomes what the key says. */
+static enum status old_json(struct view *view, const struct change *change,
+                            const struct definition *definition, json_t *out,
+                            struct error *err)
 {
     struct bytes before = change->before;
     const struct column *column;
     struct value value;
     uint32_t place;
-    enum status status;
+    enum status status = image_decode_key(&view->image, definition, change->key, err);
 
-    while (before.size > 0) {
+    while (status == STATUS_OK && before.size > 0) {
         status = change_take_before(&before, &place, &value, err);
         if (status != STATUS_OK)
             return status;
         column = column_at(definition, place);
-        if (column == NULL)
+        if (column == NULL || place >= view->image.count)
             return no_column(place, definition, err);
         if (value.type == VALUE_KEY)
-            json_put(out, column->name, key_member(key, column->name));
-        else if (value.type != VALUE_ABSENT)
+            value = view->image.values[place];
+        if (value.type != VALUE_ABSENT)
             json_put(out, column->name, json_value(&value));
     }
-    return STATUS_OK;
+    return status;
 }
 
 static json_t *unseen_json(const struct view *view, const struct change *change)
@@ -82,12 +75,12 @@ static enum status fill_json(struct view *view, const struct log_change *change,
                              struct error *err)
 {
     const struct change *body = &change->change;
-    json_t *key = json_key(body->key, definition), *old;
+    json_t *old;
     enum status status = STATUS_OK;
 
     json_put_text(object, "table", definition->name);
     json_put_text(object, "op", op_words[body->op]);
-    json_put(object, "key", key);
+    json_put(object, "key", json_key(body->key, definition));
     json_put_version(object, "version", &change->version);
     json_put_bool(object, "won", change->won);
     json_put_version(object, "born", body->has_born ? &body->born : &change->version);
@@ -101,7 +94,7 @@ static enum status fill_json(struct view *view, const struct log_change *change,
     if (status == STATUS_OK && body->op != CHANGE_INSERT) {
         old = json_make_object();
         json_put(object, "old", old);
-        status = old_json(body, definition, key, old, err);
+        status = old_json(view, body, definition, old, err);
     }
     return status;
 }

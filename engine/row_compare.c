@@ -338,7 +338,7 @@ enum status row_compare_gone(struct row_comparer *comparer, struct bytes key,
         if (mapping->places[place] >= 0) {
             was = &comparer->image.values[mapping->places[place]];
             if (own->columns[i].key_position > 0 && mapping->same_key &&
-                row_key_is_exact(was))
+                image_key_is_exact(own, &own->columns[i], was))
                 was = &key_value;
             if (was->type != VALUE_ABSENT)
                 put_before(before, place, was);

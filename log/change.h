@@ -31,7 +31,7 @@ MUST_CHECK enum status change_take(struct bytes *in, struct change *out,
                                    struct error *err);
 
 /* Take one (image place, value) from the front of a `before`, until it is empty. The
- * value may be VALUE_KEY: then it is the key's. CORRUPT. */
+ * value may be VALUE_KEY: then it is what the key says to the column. CORRUPT. */
 MUST_CHECK enum status change_take_before(struct bytes *before, uint32_t *place,
                                           struct value *out, struct error *err);
 

@@ -73,6 +73,14 @@ int32_t definition_image_place(const struct definition *definition, uint32_t col
     return place;
 }
 
+enum fleet_type definition_key_type(const struct definition *definition,
+                                    const struct column *column)
+{
+    return definition->dialect == DIALECT_POSTGRES && fleet_type_is_typed(column->type)
+               ? column->type
+               : FLEET_ANY;
+}
+
 /* The next stored column at or after i; column_count when there is none. */
 static uint32_t next_stored(const struct definition *definition, uint32_t i)
 {
@@ -94,9 +102,13 @@ bool definition_same_image(const struct definition *a, const struct definition *
     for (uint32_t place = 0; place < a->stored_count; place++, i++, j++) {
         i = next_stored(a, i);
         j = next_stored(b, j);
-        /* The place in the key too: an image leaves values to the key. */
+        if (strcmp(a->columns[i].name, b->columns[j].name) != 0)
+            return false;
+        /* An image leaves values to the key. */
         if (a->columns[i].key_position != b->columns[j].key_position ||
-            strcmp(a->columns[i].name, b->columns[j].name) != 0)
+            (a->columns[i].key_position > 0 &&
+             definition_key_type(a, &a->columns[i]) !=
+                 definition_key_type(b, &b->columns[j])))
             return false;
     }
     return true;

@@ -85,8 +85,14 @@ int32_t definition_map_column(const struct definition *from, uint32_t column,
  * generated one. */
 int32_t definition_image_place(const struct definition *definition, uint32_t column);
 
+/* What text in a row key is to a key column of this definition: in a Postgres one the
+ * column's fleet type when it is a typed one, else FLEET_ANY: plain text. */
+enum fleet_type definition_key_type(const struct definition *definition,
+                                    const struct column *column);
+
 /* Whether both have the same stored columns under the same names in the same order, and
- * the same key, so that images of one can be compared with the other's as bytes. */
+ * the same key of the same key types, so that images of one can be compared with the
+ * other's as bytes. */
 bool definition_same_image(const struct definition *a, const struct definition *b);
 
 /* Equal in everything but number. */

@@ -1,8 +1,12 @@
 #include "log/image.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { DIGITS_MAX = 24 }; /* of an integer, with its sign and an end */
 
 void image_init(struct image *image)
 {
@@ -45,6 +49,45 @@ static enum status reserve(struct image *image, const struct definition *definit
     return STATUS_OK;
 }
 
+/* What the key says to this column; of_key is canonical. text is where digits are put. */
+static struct value said_by_key(const struct definition *definition,
+                                const struct column *column, const struct value *of_key,
+                                uint8_t text[DIGITS_MAX])
+{
+    enum fleet_type type = definition_key_type(definition, column);
+    struct value said = {.type = VALUE_TYPED, .typed = type, .bytes = of_key->bytes};
+    struct value again;
+
+    if (type == FLEET_ANY)
+        return *of_key;
+    if (type == FLEET_NUMERIC && of_key->type == VALUE_INTEGER) {
+        said.bytes.data = text;
+        said.bytes.size =
+            (size_t)snprintf((char *)text, DIGITS_MAX, "%" PRId64, of_key->integer);
+        return said;
+    }
+    if (of_key->type != VALUE_TEXT)
+        return *of_key;
+    /* The text 1.50 or 7 is no numeric's key, so it stays text. */
+    again = row_key_canonical(&said);
+    return value_equal(&again, of_key) ? said : *of_key;
+}
+
+bool image_key_is_exact(const struct definition *definition, const struct column *column,
+                        const struct value *value)
+{
+    uint8_t text[DIGITS_MAX];
+    struct value canonical;
+    struct value said;
+
+    if (value->type == VALUE_NULL || value->type == VALUE_KEY ||
+        value->type == VALUE_ABSENT)
+        return false;
+    canonical = row_key_canonical(value);
+    said = said_by_key(definition, column, &canonical, text);
+    return value_equal(value, &said);
+}
+
 /* The key's columns, to the end of the key, behind the stored ones. */
 static enum status take_key(struct image *image, const struct definition *definition,
                             struct bytes key, struct error *err)
@@ -65,42 +108,67 @@ static enum status take_key(struct image *image, const struct definition *defini
     return STATUS_OK;
 }
 
-/* A key column's value is the key's: as KEY when the key holds it exactly, and only then.
- */
-static bool resolve_key(struct value *value, const struct value *of_key)
+/* The value that the key, taken behind the stored columns, says to this column. */
+static enum status fill_from_key(struct image *image, const struct definition *definition,
+                                 const struct column *column, struct value *value,
+                                 struct error *err)
 {
+    uint32_t place = column->key_position - 1;
+    const struct value *of_key = &image->values[definition->stored_count + place];
+    struct buffer *scratch = &image->scratch[place];
+    uint8_t *text = NULL;
+
+    if (of_key->type == VALUE_INTEGER) {
+        buffer_clear(scratch);
+        text = buffer_reserve(scratch, DIGITS_MAX);
+        if (text == NULL)
+            return buffer_check(scratch, err);
+    }
+    *value = said_by_key(definition, column, of_key, text);
+    return STATUS_OK;
+}
+
+/* A key column's value is the key's: as KEY when the key says it exactly, and only then.
+ */
+static enum status resolve_key(struct image *image, const struct definition *definition,
+                               const struct column *column, struct value *value,
+                               bool *fits, struct error *err)
+{
+    const struct value *of_key =
+        &image->values[definition->stored_count + column->key_position - 1];
     struct value canonical;
 
-    if (value->type == VALUE_KEY) {
-        *value = *of_key;
-        return true;
-    }
+    *fits = true;
+    if (value->type == VALUE_KEY)
+        return fill_from_key(image, definition, column, value, err);
     canonical = row_key_canonical(value);
-    return !row_key_is_exact(value) && value_equal(&canonical, of_key);
+    *fits =
+        value_equal(&canonical, of_key) && !image_key_is_exact(definition, column, value);
+    return STATUS_OK;
 }
 
 static enum status take_values(struct image *image, const struct definition *definition,
                                struct bytes bytes, struct error *err)
 {
-    const struct value *keys = image->values + definition->stored_count;
     uint32_t place = 0;
 
     assert(image->values != NULL); /* a definition has columns */
     for (uint32_t i = 0; i < definition->column_count; i++) {
         const struct column *column = &definition->columns[i];
         struct value *value = &image->values[place];
-        bool fits;
+        bool fits = true;
         enum status status;
 
         if (column->generated != GENERATED_NO)
             continue;
         assert(place < definition->stored_count);
         status = value_take(&bytes, value, err);
+        if (column->key_position == 0)
+            fits = value->type != VALUE_KEY;
+        else if (status == STATUS_OK)
+            status = resolve_key(image, definition, column, value, &fits, err);
         if (status != STATUS_OK)
             return error_wrap(err, status, definition->name);
-        fits = column->key_position == 0
-                   ? value->type != VALUE_KEY
-                   : resolve_key(value, &keys[column->key_position - 1]);
         if (!fits) {
             return error_set(err, STATUS_CORRUPT,
                              "%s: the image's column %s does not fit the key",
@@ -144,17 +212,20 @@ enum status image_decode_key(struct image *image, const struct definition *defin
     status = take_key(image, definition, key, err);
     if (status != STATUS_OK)
         return status;
-    for (uint32_t i = 0; i < definition->column_count; i++) {
-        uint32_t position = definition->columns[i].key_position;
+    for (uint32_t i = 0; i < definition->column_count && status == STATUS_OK; i++) {
+        const struct column *column = &definition->columns[i];
+        struct value *value = &image->values[place];
 
-        if (definition->columns[i].generated != GENERATED_NO)
+        if (column->generated != GENERATED_NO)
             continue;
-        image->values[place++] =
-            position == 0 ? (struct value){.type = VALUE_ABSENT}
-                          : image->values[definition->stored_count + position - 1];
+        place++;
+        *value = (struct value){.type = VALUE_ABSENT};
+        if (column->key_position > 0)
+            status = fill_from_key(image, definition, column, value, err);
     }
-    image->count = definition->stored_count;
-    return STATUS_OK;
+    if (status == STATUS_OK)
+        image->count = definition->stored_count;
+    return status;
 }
 
 void image_encode(struct buffer *out, const struct value *values,
@@ -171,7 +242,9 @@ void image_encode(struct buffer *out, const struct value *values,
         } else {
             assert(values->type != VALUE_NULL);
             assert(values->type != VALUE_ABSENT);
-            value_put(out, row_key_is_exact(values) ? &of_key : values);
+            value_put(out, image_key_is_exact(definition, &definition->columns[i], values)
+                               ? &of_key
+                               : values);
         }
         values++;
     }

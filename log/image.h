@@ -1,4 +1,10 @@
-/* Reading rows' images by the definition that they were written under. */
+/* Reading rows' images by the definition that they were written under.
+ *
+ * A row key has no types of text, so what it says to a column (VALUE_KEY) depends on the
+ * column. To one that holds typed text in a Postgres definition (definition_key_type)
+ * text is that typed text, and an integer is to a numeric one the typed text of its
+ * digits, when that has the same key again. To every other column the key says its own
+ * value. */
 #ifndef LOG_IMAGE_H
 #define LOG_IMAGE_H
 
@@ -11,7 +17,7 @@ struct image {
                              the image's and key's bytes or into scratch */
     uint32_t count;
     uint32_t capacity;
-    struct buffer *scratch; /* Private: unescaped key columns, one buffer a key column. */
+    struct buffer *scratch; /* Private: text made of key columns, one buffer each. */
     uint32_t scratch_count;
 };
 
@@ -30,6 +36,11 @@ MUST_CHECK enum status image_decode(struct image *image, struct bytes bytes,
 MUST_CHECK enum status image_decode_key(struct image *image,
                                         const struct definition *definition,
                                         struct bytes key, struct error *err);
+
+/* Whether the key of a row with this value in its key column says exactly this value to
+ * the column, so that the image has VALUE_KEY. */
+bool image_key_is_exact(const struct definition *definition, const struct column *column,
+                        const struct value *value);
 
 /* Append the encoding of values (definition->stored_count of them); key columns whose
  * value the key holds exactly are written as VALUE_KEY. None of them may be NULL or

@@ -10,7 +10,6 @@ enum row_key_tag {
     TAG_REAL = 0x20,
     TAG_TEXT = 0x30,
     TAG_BLOB = 0x40,
-    TAG_TYPED = 0x50,
 };
 
 #define SIGN_BIT (UINT64_C(1) << 63)
@@ -33,21 +32,43 @@ static bool is_plain_decimal(struct bytes text, size_t *point)
     return text.size > first;
 }
 
-static struct bytes canonical_numeric(struct bytes text)
+/* Digits after an optional minus; false when they are not within int64. */
+static bool integer_of_digits(struct bytes text, int64_t *out)
 {
+    bool negative = text.data[0] == '-';
+    uint64_t limit = (uint64_t)INT64_MAX + negative;
+    uint64_t number = 0;
+
+    for (size_t i = negative; i < text.size; i++) {
+        uint64_t digit = text.data[i] - (uint64_t)'0';
+
+        if (number > (limit - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *out = (int64_t)(negative ? -number : number);
+    return true;
+}
+
+static struct value canonical_numeric(struct bytes text)
+{
+    struct value canonical = {.type = VALUE_TEXT};
     size_t point;
 
-    if (!is_plain_decimal(text, &point))
-        return text;
-    if (point < text.size) {
-        while (text.data[text.size - 1] == '0')
-            text.size--;
-        if (text.size == point + 1)
-            text.size--;
+    if (is_plain_decimal(text, &point)) {
+        if (point < text.size) {
+            while (text.data[text.size - 1] == '0')
+                text.size--;
+            if (text.size == point + 1)
+                text.size--;
+        }
+        if (text.size <= point && integer_of_digits(text, &canonical.integer)) {
+            canonical.type = VALUE_INTEGER;
+            return canonical;
+        }
     }
-    if (bytes_equal(text, bytes_of_text("-0")))
-        return bytes_of_text("0");
-    return text;
+    canonical.bytes = text;
+    return canonical;
 }
 
 static double real_of_bits(uint64_t bits)
@@ -69,7 +90,9 @@ struct value row_key_canonical(const struct value *value)
         canonical =
             (struct value){.type = VALUE_INTEGER, .integer = (int64_t)value->real};
     } else if (value->type == VALUE_TYPED && value->typed == FLEET_NUMERIC) {
-        canonical.bytes = canonical_numeric(value->bytes);
+        canonical = canonical_numeric(value->bytes);
+    } else if (value->type == VALUE_TYPED) {
+        canonical = (struct value){.type = VALUE_TEXT, .bytes = value->bytes};
     }
     return canonical;
 }
@@ -117,14 +140,9 @@ enum status row_key_put(struct buffer *out, const struct value *value, struct er
         buffer_put(out, canonical.type == VALUE_TEXT ? TAG_TEXT : TAG_BLOB, 1);
         put_escaped(out, canonical.bytes);
         return STATUS_OK;
-    case VALUE_TYPED:
-        assert(canonical.typed < FLEET_TYPES);
-        buffer_put(out, TAG_TYPED, 1);
-        buffer_put(out, canonical.typed, 1);
-        put_escaped(out, canonical.bytes);
-        return STATUS_OK;
     case VALUE_NULL:
         return error_set(err, STATUS_REFUSED, "NULL in a primary key");
+    case VALUE_TYPED: /* never canonical */
     case VALUE_KEY:
     case VALUE_ABSENT:
         break;
@@ -176,8 +194,6 @@ static enum status take_content(struct bytes *in, uint64_t tag, struct value *ou
 
     if ((tag == TAG_INTEGER || tag == TAG_REAL) && !bytes_take(in, 8, &bits))
         return error_set(err, STATUS_CORRUPT, "a number in a row key is cut");
-    if (tag == TAG_TYPED && (!bytes_take(in, 1, &bits) || bits >= FLEET_TYPES))
-        return error_set(err, STATUS_CORRUPT, "a fleet type in a row key is unknown");
 
     switch (tag) {
     case TAG_INTEGER:
@@ -193,10 +209,6 @@ static enum status take_content(struct bytes *in, uint64_t tag, struct value *ou
         return take_escaped(in, &out->bytes, scratch, err);
     case TAG_BLOB:
         out->type = VALUE_BLOB;
-        return take_escaped(in, &out->bytes, scratch, err);
-    case TAG_TYPED:
-        out->type = VALUE_TYPED;
-        out->typed = (enum fleet_type)bits;
         return take_escaped(in, &out->bytes, scratch, err);
     default:
         return error_set(err, STATUS_CORRUPT, "row key tag 0x%02x is unknown",

@@ -1,14 +1,15 @@
 /* Primary keys in their one canonical form, and how they become LMDB keys.
  *
- * Canonical: an integral real within int64 is an integer; numeric text has no trailing
- * zeros. Two keys are the same row when their bytes are equal. The form sorts: integers,
- * then reals, text, blobs, typed text; each by value, composite keys column by column.
+ * Canonical: an integral real or numeric within int64 is an integer, every other typed
+ * text is text, that of a numeric without trailing zeros: a key says what a row is
+ * called, not by which engine's type. Two keys are the same row when their bytes are
+ * equal. The form sorts: integers, then reals, text, blobs; each by value, composite keys
+ * column by column.
  *
  *   0x10  8 bytes, big-endian, sign bit flipped                        integer
  *   0x20  8 bytes, IEEE bits; negative: all flipped, else sign flipped   real
  *   0x30  bytes with 00 as 00 FF, then 00 00                             text
  *   0x40  the same                                                       blob
- *   0x50  fleet type, then the same                                      typed text
  *
  * As part of an LMDB key a row key over ROW_KEY_PLAIN_MAX bytes becomes its first
  * ROW_KEY_PREFIX bytes + BLAKE2b-256 of all of it, and the record keeps the whole key. */
@@ -34,11 +35,11 @@ MUST_CHECK enum status row_key_put(struct buffer *out, const struct value *value
 MUST_CHECK enum status row_key_take(struct bytes *in, struct value *out,
                                     struct buffer *scratch, struct error *err);
 
-/* The value that a key holds for this one; its bytes are a view into value's, or
- * constant. NULL, absent and KEY stay as they are. */
+/* The value that a key holds for this one, never typed text; its bytes are a view into
+ * value's. NULL, absent and KEY stay as they are. */
 struct value row_key_canonical(const struct value *value);
 
-/* Whether the key column decodes to exactly this value, so that the image may say KEY. */
+/* Whether the key column decodes to exactly this value. */
 bool row_key_is_exact(const struct value *value);
 
 /* The LMDB form: key itself when short, else prefix + hash written into out. */

@@ -24,6 +24,11 @@ static uint64_t real_bits(double real)
     return bits;
 }
 
+bool fleet_type_is_typed(enum fleet_type type)
+{
+    return type == FLEET_NUMERIC || (type >= FLEET_DATE && type < FLEET_TYPES);
+}
+
 void value_put(struct buffer *out, const struct value *value)
 {
     assert(value->type <= VALUE_ABSENT);

@@ -12,8 +12,8 @@
  *   tag 6           the value that the row's key has for this column, exactly
  *   tag 7           absent: the origin's database has or sent no such column
  *
- * Tag 6 keeps keys from being stored twice; it is used when, and only when, the key's
- * canonical form decodes to the very same value. */
+ * Tag 6 keeps keys from being stored twice; it is used when, and only when, the key says
+ * the very same value to this column of the image's definition (log/image.h). */
 #ifndef LOG_VALUE_H
 #define LOG_VALUE_H
 
@@ -51,6 +51,10 @@ enum fleet_type {
     FLEET_OTHER = 16,
     FLEET_TYPES,
 };
+
+/* Whether a Postgres column of this type holds typed text: what no other value type
+ * says. */
+bool fleet_type_is_typed(enum fleet_type type);
 
 struct value {
     enum value_type type;

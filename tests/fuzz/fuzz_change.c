@@ -1,5 +1,5 @@
-/* Bodies of changes, and each image under a table of four columns. What decodes encodes
- * to the same bytes. */
+/* Bodies of changes, and each image under a table of four columns, of SQLite's or of
+ * Postgres. What decodes encodes to the same bytes. */
 #include "log/change.h"
 #include "log/image.h"
 
@@ -8,19 +8,29 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct column columns[] = {
-    {.name = "a",                     .key_position = 2},
-    {.name = "g",                               .generated = GENERATED_VIRTUAL},
-    {.name = "b",.key_position = 1},
-    {.name = "c"                    },
+    {.name = "a", .type = FLEET_UUID,    .key_position = 2             },
+    {.name = "g", .type = FLEET_TEXT,    .generated = GENERATED_VIRTUAL},
+    {.name = "b", .type = FLEET_NUMERIC, .key_position = 1             },
+    {.name = "c", .type = FLEET_TEXT,    .key_position = 0             },
 };
-static const struct definition table = {.name = "t",
-                                        .columns = columns,
-                                        .column_count = 4,
-                                        .stored_count = 3,
-                                        .key_count = 2};
+static const struct definition tables[] = {
+    {.name = "t",
+     .dialect = DIALECT_SQLITE,
+     .columns = columns,
+     .column_count = 4,
+     .stored_count = 3,
+     .key_count = 2},
+    {.name = "t",
+     .dialect = DIALECT_POSTGRES,
+     .columns = columns,
+     .column_count = 4,
+     .stored_count = 3,
+     .key_count = 2},
+};
 
 static void recode_image(const struct change *change)
 {
+    const struct definition *table = &tables[change->definition % 2];
     struct image image;
     struct buffer out = {0};
     struct buffer key = {0};
@@ -29,14 +39,14 @@ static void recode_image(const struct change *change)
 
     image_init(&image);
     if (change->op == CHANGE_DELETE) {
-        (void)!image_decode_key(&image, &table, change->key, &err);
-    } else if (image_decode(&image, change->image, &table, change->key, &err) ==
+        (void)!image_decode_key(&image, table, change->key, &err);
+    } else if (image_decode(&image, change->image, table, change->key, &err) ==
                STATUS_OK) {
-        image_encode(&out, image.values, &table);
+        image_encode(&out, image.values, table);
         if (!bytes_equal(buffer_view(&out), change->image) ||
-            image_key(&key, image.values, &table, &err) != STATUS_OK ||
+            image_key(&key, image.values, table, &err) != STATUS_OK ||
             !bytes_equal(buffer_view(&key), change->key) ||
-            image_same_content(change->image, &table, buffer_view(&out), &table,
+            image_same_content(change->image, table, buffer_view(&out), table,
                                change->key, &same, &err) != STATUS_OK ||
             !same)
             abort();

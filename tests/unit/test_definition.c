@@ -260,6 +260,38 @@ Test(definition, same_image_looks_at_stored_names_and_the_key)
     cr_expect_not(definition_same_image(&a, &b));
 }
 
+/* The key's text is this type there, and an image leaves it to the key. */
+Test(definition, same_image_means_the_same_key_types)
+{
+    struct column number[] = {
+        {.name = "a", .type = FLEET_NUMERIC, .key_position = 1},
+        {.name = "b",           .type = FLEET_UUID                     }
+    };
+    struct column id[] = {
+        {.name = "a", .type = FLEET_UUID, .key_position = 1},
+        {.name = "b",           .type = FLEET_DATE                  }
+    };
+    struct column name[] = {
+        {.name = "a", .type = FLEET_TEXT, .key_position = 1},
+        {.name = "b",           .type = FLEET_UUID                  }
+    };
+    struct definition a = {.dialect = DIALECT_POSTGRES,
+                           .columns = number,
+                           .column_count = 2,
+                           .stored_count = 2};
+    struct definition b = a;
+
+    b.columns = id;
+    cr_expect_not(definition_same_image(&a, &b));
+    a.dialect = DIALECT_SQLITE;
+    cr_expect_not(definition_same_image(&a, &b));
+    b.columns = name;
+    cr_expect(definition_same_image(&a, &b), "plain text in both");
+    b.dialect = DIALECT_SQLITE;
+    b.columns = id;
+    cr_expect(definition_same_image(&a, &b), "a column outside of the key may differ");
+}
+
 /* Every byte that may be another, but for those of the number, makes another definition.
  */
 Test(definition, equal_means_in_everything_but_number)

@@ -102,6 +102,126 @@ Test(image, keeps_a_value_that_its_key_changes)
     buffer_release(&made);
 }
 
+static struct value typed(enum fleet_type type, const char *text)
+{
+    return (struct value){
+        .type = VALUE_TYPED, .typed = type, .bytes = bytes_of_text(text)};
+}
+
+static struct value numeric(const char *text)
+{
+    return typed(FLEET_NUMERIC, text);
+}
+
+static struct value uuid(const char *text)
+{
+    return typed(FLEET_UUID, text);
+}
+
+static struct value date(const char *text)
+{
+    return typed(FLEET_DATE, text);
+}
+
+static struct value other(const char *text)
+{
+    return typed(FLEET_OTHER, text);
+}
+
+static struct value plain(const char *text)
+{
+    return (struct value){.type = VALUE_TEXT, .bytes = bytes_of_text(text)};
+}
+
+static struct value integer(int64_t number)
+{
+    return (struct value){.type = VALUE_INTEGER, .integer = number};
+}
+
+/* One key column: what the key says to it, whoever wrote the row. */
+Test(image, a_postgres_key_column_has_its_own_type_again)
+{
+    const struct {
+        enum dialect dialect;
+        enum fleet_type type;
+        struct value value;
+        const char *image;
+    } cases[] = {
+        {DIALECT_POSTGRES, FLEET_NUMERIC, numeric("5"),                    "\006"            },
+        {DIALECT_POSTGRES, FLEET_NUMERIC, numeric("-9223372036854775808"), "\006"            },
+        {DIALECT_POSTGRES, FLEET_NUMERIC, numeric("9223372036854775808"),  "\006"            },
+        {DIALECT_POSTGRES, FLEET_NUMERIC, numeric("5.0"),                  "\005\005\0035.0" },
+        {DIALECT_POSTGRES, FLEET_NUMERIC, numeric("1.5"),                  "\006"            },
+        {DIALECT_POSTGRES, FLEET_NUMERIC, numeric("1.50"),                 "\005\005\0041.50"},
+        {DIALECT_POSTGRES, FLEET_NUMERIC, numeric("NaN"),                  "\006"            },
+        {DIALECT_POSTGRES, FLEET_NUMERIC, integer(5),                      "\001\012"        },
+        {DIALECT_POSTGRES, FLEET_NUMERIC, plain("1.5"),                    "\003\0031.5"     },
+        {DIALECT_POSTGRES, FLEET_NUMERIC, plain("5"),                      "\006"            },
+        {DIALECT_POSTGRES, FLEET_UUID,    uuid("a0"),                      "\006"            },
+        {DIALECT_POSTGRES, FLEET_UUID,    plain("a0"),                     "\003\002a0"      },
+        {DIALECT_POSTGRES, FLEET_UUID,    date("a0"),                      "\005\007\002a0"  },
+        {DIALECT_POSTGRES, FLEET_UUID,    integer(5),                      "\006"            },
+        {DIALECT_POSTGRES, FLEET_OTHER,   other("a b"),                    "\006"            },
+        {DIALECT_POSTGRES, FLEET_TEXT,    plain("a0"),                     "\006"            },
+        {DIALECT_POSTGRES, FLEET_TEXT,    uuid("a0"),                      "\005\014\002a0"  },
+        {DIALECT_POSTGRES, FLEET_BOOLEAN, integer(1),                      "\006"            },
+        {DIALECT_SQLITE,   FLEET_NUMERIC, integer(5),                      "\006"            },
+        {DIALECT_SQLITE,   FLEET_NUMERIC, numeric("5"),                    "\005\005\0015"   },
+        {DIALECT_SQLITE,   FLEET_UUID,    uuid("a0"),                      "\005\014\002a0"  },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes expected = bytes_of_text(cases[i].image);
+        struct column column = {.name = "k", .type = cases[i].type, .key_position = 1};
+        struct definition one = {.name = "t",
+                                 .dialect = cases[i].dialect,
+                                 .columns = &column,
+                                 .column_count = 1,
+                                 .stored_count = 1,
+                                 .key_count = 1};
+        struct buffer made = {0};
+
+        buffer_clear(&out);
+        image_encode(&out, &cases[i].value, &one);
+        cr_expect(bytes_equal(buffer_view(&out), expected), "case %zu", i);
+        cr_assert_eq(image_key(&made, &cases[i].value, &one, &err), STATUS_OK);
+        cr_assert_eq(image_decode(&image, expected, &one, buffer_view(&made), &err),
+                     STATUS_OK, "case %zu: %s", i, err.text);
+        cr_expect(value_equal(&image.values[0], &cases[i].value), "case %zu", i);
+        cr_assert_eq(image_decode_key(&image, &one, buffer_view(&made), &err), STATUS_OK);
+        cr_expect_eq(value_equal(&image.values[0], &cases[i].value),
+                     expected.data[0] == VALUE_KEY, "case %zu", i);
+        buffer_release(&made);
+    }
+}
+
+/* What the key says is said by it, and only there. */
+Test(image, a_postgres_key_column_has_one_form)
+{
+    static const uint8_t five[] = {0x10, 0x80, 0, 0, 0, 0, 0, 0, 5};
+    static const uint8_t twice[] = {5, 5, 1, '5'};
+    static const uint8_t other[] = {5, 5, 1, '6'};
+    struct column column = {.name = "k", .type = FLEET_NUMERIC, .key_position = 1};
+    struct definition one = {.name = "t",
+                             .dialect = DIALECT_POSTGRES,
+                             .columns = &column,
+                             .column_count = 1,
+                             .stored_count = 1,
+                             .key_count = 1};
+
+    cr_expect_eq(image_decode(&image, VIEW(twice), &one, VIEW(five), &err),
+                 STATUS_CORRUPT);
+    cr_expect_eq(image_decode(&image, VIEW(other), &one, VIEW(five), &err),
+                 STATUS_CORRUPT);
+    for (unsigned calls = 0; calls < 3; calls++) {
+        image_release(&image);
+        failing_memory_start(calls);
+        cr_expect_eq(image_decode_key(&image, &one, VIEW(five), &err), STATUS_NO_MEMORY);
+        failing_memory_stop();
+        cr_expect_eq(image.count, 0);
+    }
+}
+
 Test(image, refuses_what_is_not_this_row)
 {
     static const struct {
