@@ -336,7 +336,7 @@ Test(postgres_value, what_no_column_of_that_type_can_hold_is_refused)
         {integer(2),        FLEET_BOOLEAN, "2 is no value for a boolean column"         },
         {real(0.5),         FLEET_BOOLEAN, "0.5 is no value for a boolean column"       },
         {real(1.5),         FLEET_INTEGER, "1.5 is no value for an integer column"      },
-        {real(0x1p63),      FLEET_INTEGER, "9.223372036854776e+18 is no value"         },
+        {real(0x1p63),      FLEET_INTEGER, "9.223372036854776e+18 is no value"          },
         {real((double)NAN), FLEET_INTEGER, "NaN is no value for an integer column"      },
         {integer(5),        FLEET_BLOB,    "a number is no value for a bytea column"    },
         {real(5),           FLEET_BLOB,    "a number is no value for a bytea column"    },
