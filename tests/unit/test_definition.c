@@ -281,6 +281,7 @@ Test(definition, same_image_means_the_same_key_types)
                            .stored_count = 2};
     struct definition b = a;
 
+    cr_expect(definition_same_image(&a, &b));
     b.columns = id;
     cr_expect_not(definition_same_image(&a, &b));
     a.dialect = DIALECT_SQLITE;
