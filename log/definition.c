@@ -132,7 +132,8 @@ static bool same_column(const struct column *a, const struct column *b)
 static bool same_unique(const struct unique_key *a, const struct unique_key *b)
 {
     if (!same_text(a->name, b->name) || !same_text(a->where_sql, b->where_sql) ||
-        a->is_primary != b->is_primary || a->term_count != b->term_count)
+        a->is_primary != b->is_primary || a->nulls_equal != b->nulls_equal ||
+        a->deferrable != b->deferrable || a->term_count != b->term_count)
         return false;
     for (uint32_t i = 0; i < a->term_count; i++) {
         if (!same_text(a->terms[i], b->terms[i]) ||

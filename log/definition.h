@@ -38,8 +38,10 @@ struct unique_key {
     const char **collations; /* one for each term */
     bool *is_expression;
     uint32_t term_count;
-    bool is_primary; /* the primary key itself, listed since the engine compares it
-                        otherwise than as bytes */
+    bool is_primary;  /* the primary key itself, listed since the engine compares it
+                         otherwise than as bytes */
+    bool nulls_equal; /* two NULLs are one value (NULLS NOT DISTINCT) */
+    bool deferrable;  /* may be checked as late as at the commit, or by nobody */
 };
 
 struct foreign_key {

@@ -16,18 +16,16 @@ enum {
     COLUMN_HAS_DEFAULT = 8,
     UNIQUE_PRIMARY = 1,
     UNIQUE_HAS_WHERE = 2,
+    UNIQUE_NULLS_EQUAL = 4,
+    UNIQUE_DEFERRABLE = 8,
+    UNIQUE_FLAGS = 15,
     TERM_EXPRESSION = 1,
     FOREIGN_KEY_COUNTS = 1,
 };
 
 /* The least bytes of one: a count is checked by it before memory is taken. */
-enum {
-    COLUMN_SIZE_MIN = 6,
-    UNIQUE_SIZE_MIN = 6,
-    TERM_SIZE_MIN = 3,
-    FOREIGN_KEY_SIZE_MIN = 6,
-    PAIR_SIZE_MIN = 2,
-};
+enum { COLUMN_SIZE_MIN = 6, UNIQUE_SIZE_MIN = 6, FOREIGN_KEY_SIZE_MIN = 6 };
+enum { TERM_SIZE_MIN = 3, PAIR_SIZE_MIN = 2 };
 
 /* What the decoder carries along. */
 struct reader {
@@ -204,13 +202,15 @@ static enum status take_term(struct reader *reader, struct unique_key *unique, u
 static enum status take_unique(struct reader *reader, struct unique_key *out)
 {
     unsigned flags = 0;
-    enum status status;
+    enum status status = take_text(reader, &out->name);
 
-    if ((status = take_text(reader, &out->name)) != STATUS_OK ||
-        (status = take_flags(reader, UNIQUE_PRIMARY | UNIQUE_HAS_WHERE, &flags)) !=
-            STATUS_OK)
+    if (status == STATUS_OK)
+        status = take_flags(reader, UNIQUE_FLAGS, &flags);
+    if (status != STATUS_OK)
         return status;
     out->is_primary = (flags & UNIQUE_PRIMARY) != 0;
+    out->nulls_equal = (flags & UNIQUE_NULLS_EQUAL) != 0;
+    out->deferrable = (flags & UNIQUE_DEFERRABLE) != 0;
     if ((flags & UNIQUE_HAS_WHERE) != 0 &&
         (status = take_text(reader, &out->where_sql)) != STATUS_OK)
         return status;
@@ -317,11 +317,6 @@ static void put_text(struct buffer *out, const char *text)
     buffer_put_sized(out, bytes_of_text(text));
 }
 
-static void put_flags(struct buffer *out, bool bit_0, bool bit_1)
-{
-    buffer_put(out, (bit_0 ? 1U : 0U) | (bit_1 ? 2U : 0U), 1);
-}
-
 static void put_column(struct buffer *out, const struct column *column)
 {
     assert(column->type < FLEET_TYPES);
@@ -346,14 +341,17 @@ static void put_unique(struct buffer *out, const struct definition *definition,
     assert(unique->term_count >= 1);
     assert(unique->term_count <= DEFINITION_COLUMNS_MAX);
     put_text(out, unique->name);
-    put_flags(out, unique->is_primary, unique->where_sql != NULL);
+    buffer_put(out,
+               unique->is_primary | (unique->where_sql != NULL) * 2U |
+                   unique->nulls_equal * 4U | unique->deferrable * 8U,
+               1);
     if (unique->where_sql != NULL)
         put_text(out, unique->where_sql);
     buffer_put_varint(out, unique->term_count);
     for (uint32_t i = 0; i < unique->term_count; i++) {
         assert(unique->is_expression[i] ||
                definition_find_column(definition, unique->terms[i]) >= 0);
-        put_flags(out, unique->is_expression[i], false);
+        buffer_put(out, unique->is_expression[i], 1);
         put_text(out, unique->terms[i]);
         put_text(out, unique->collations[i]);
     }
@@ -365,7 +363,7 @@ static void put_foreign_key(struct buffer *out, const struct definition *definit
     assert(key->column_count >= 1);
     assert(key->column_count <= DEFINITION_COLUMNS_MAX);
     put_text(out, key->name);
-    put_flags(out, key->counts, false);
+    buffer_put(out, key->counts, 1);
     put_text(out, key->parent);
     buffer_put_varint(out, key->column_count);
     for (uint32_t i = 0; i < key->column_count; i++) {
@@ -417,7 +415,8 @@ static void assert_counts(const struct definition *definition)
  *    text    default_sql      only with bit 3
  *  varint  unique_count       0 to 1000; then each:
  *    text    name
- *    1       flags            bit 0 the primary key, bit 1 has WHERE; the others 0
+ *    1       flags            bit 0 the primary key, 1 has WHERE, 2 NULLs are equal,
+ *                             3 deferrable; the others 0
  *    text    where_sql        only with bit 1
  *    varint  term_count       1 to 32767; then each:
  *      1       flags          bit 0 an expression; the others 0
@@ -442,7 +441,7 @@ void definition_encode(struct buffer *out, const struct definition *definition)
     put_text(out, definition->name);
     put_text(out, definition->local_name);
     buffer_put(out, definition->dialect, 1);
-    put_flags(out, definition->without_rowid, definition->strict);
+    buffer_put(out, definition->without_rowid | definition->strict * 2U, 1);
     put_text(out, definition->ddl);
     buffer_put_varint(out, definition->column_count);
     for (uint32_t i = 0; i < definition->column_count; i++)

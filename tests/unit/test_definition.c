@@ -39,6 +39,10 @@ static const uint8_t golden[] = {
 static const uint8_t smallest[] = {1, 1,   1, 't', 1, 't', 2, 0, 0, 1,
                                    1, 'a', 0, 0,   0, 0,   1, 0, 0};
 
+/* Postgres's t (a), a the key, and u: UNIQUE NULLS NOT DISTINCT (a) DEFERRABLE. */
+static const uint8_t deferrable[] = {1, 1, 1, 't', 1, 't', 2,  0, 0, 1, 1,   'a', 0, 0,
+                                     0, 0, 1, 1,   1, 'u', 12, 1, 0, 1, 'a', 0,   0};
+
 static enum status recode(struct bytes in, struct buffer *out, struct error *reason)
 {
     struct definition *definition;
@@ -64,6 +68,7 @@ Test(definition, encodes_to_the_golden_bytes)
 {
     recode_expect_canonical(VIEW(golden), recode);
     recode_expect_canonical(VIEW(smallest), recode);
+    recode_expect_canonical(VIEW(deferrable), recode);
 }
 
 Test(definition, decodes_what_the_golden_bytes_say)
@@ -101,6 +106,20 @@ Test(definition, decodes_what_the_golden_bytes_say)
     definition_close(NULL);
 }
 
+Test(definition, says_how_a_constraint_takes_nulls_and_when_it_is_checked)
+{
+    struct definition *definition = decode(VIEW(deferrable));
+    struct definition *other = decode(VIEW(golden));
+
+    cr_assert_eq(definition->unique_count, 1);
+    cr_expect(definition->uniques[0].nulls_equal);
+    cr_expect(definition->uniques[0].deferrable);
+    cr_expect_not(other->uniques[0].nulls_equal);
+    cr_expect_not(other->uniques[0].deferrable);
+    definition_close(definition);
+    definition_close(other);
+}
+
 Test(definition, refuses_impossible_tables)
 {
     static const struct {
@@ -125,7 +144,7 @@ Test(definition, refuses_impossible_tables)
         {"a key that begins at 2",           24, 2,           "1, 2, 3"                },
         {"a key place twice",                37, 1,           "1, 2, 3"                },
         {"two columns of one name",          42, 'n',         "one name"               },
-        {"an unknown flag of a constraint",  51, 6,           "flags"                  },
+        {"an unknown flag of a constraint",  51, 0x12,        "flags"                  },
         {"no terms",                         54, 0,           "count"                  },
         {"a term that is no column",         57, 'x',         "unique constraint names"},
         {"an unknown flag of a foreign key", 69, 2,           "flags"                  },
