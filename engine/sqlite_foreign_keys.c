@@ -90,7 +90,8 @@ static enum status finish(struct sqlite_database *database, struct arena *arena,
         usable = false;
     }
     if (reading->names != NULL)
-        reading->key.parent = table_names_of(reading->names, reading->key.parent);
+        reading->key.parent =
+            table_names_of(reading->names, reading->key.parent, reading->key.parent);
     if (status == STATUS_OK && usable && reading->key.parent != NULL)
         definition->foreign_keys[definition->foreign_key_count++] = reading->key;
     return status;

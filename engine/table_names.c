@@ -1,5 +1,6 @@
 #include "engine/table_names.h"
 
+#include "engine/postgres_name.h"
 #include "log/log_reader.h"
 
 #include <assert.h>
@@ -107,6 +108,12 @@ static void take(struct table_name *name, struct fleet_table *table)
     name->others = table->others;
 }
 
+/* Whether two of this database's names are one. */
+static bool is_called(const struct table_names *names, const char *a, const char *b)
+{
+    return names->postgres ? strcmp(a, b) == 0 : sqlite3_stricmp(a, b) == 0;
+}
+
 /* What this node has logged it as, the newest of these. */
 static enum status match_own(struct matching *matching, struct table_name *name,
                              struct error *err)
@@ -118,7 +125,7 @@ static enum status match_own(struct matching *matching, struct table_name *name,
         struct fleet_table *table = &matching->fleet[i];
 
         if (table->own != NULL &&
-            sqlite3_stricmp(table->own->local_name, name->table) == 0 &&
+            is_called(matching->names, table->own->local_name, name->table) &&
             (newest == NULL || table->own->number > newest->own->number))
             newest = table;
     }
@@ -128,7 +135,7 @@ static enum status match_own(struct matching *matching, struct table_name *name,
         return error_set(err, STATUS_REFUSED,
                          "rowferry.ini: [table %s] name = %s: the fleet knows this table "
                          "as %s by now, and a table keeps its name",
-                         name->table, rule->name, newest->name);
+                         name->plain, rule->name, newest->name);
     }
     take(name, newest);
     return STATUS_OK;
@@ -144,12 +151,12 @@ static enum status refuse_twice(const struct matching *matching,
         const struct table_name *at = &matching->names->list[i];
 
         if (at != name && at->name != NULL && strcmp(at->name, fleet) == 0)
-            other = at->table;
+            other = at->plain;
     }
     return error_set(err, STATUS_REFUSED,
                      "the tables %s and %s would both be %s to the fleet: write another "
                      "name = for one of them in rowferry.ini",
-                     other, name->table, fleet);
+                     other, name->plain, fleet);
 }
 
 static enum status take_named(struct matching *matching, struct table_name *name,
@@ -177,7 +184,7 @@ static enum status match_rule(struct matching *matching, struct table_name *name
         return STATUS_OK;
     if (strlen(rule->name) > NAME_SIZE_MAX) {
         return error_set(err, STATUS_REFUSED,
-                         "rowferry.ini: [table %s] name = …: over %d bytes", name->table,
+                         "rowferry.ini: [table %s] name = …: over %d bytes", name->plain,
                          NAME_SIZE_MAX);
     }
     return take_named(matching, name, rule->name, err);
@@ -198,7 +205,11 @@ static bool is_like(const struct fleet_table *table, const char *name,
     case LIKE_ELSEWHERE:
         break;
     }
-    return table->others != NULL && sqlite3_stricmp(table->others->local_name, name) == 0;
+    if (table->others == NULL)
+        return false;
+    return table->others->dialect == DIALECT_POSTGRES
+               ? postgres_name_is(table->others->local_name, name)
+               : sqlite3_stricmp(table->others->local_name, name) == 0;
 }
 
 static enum status match_like(struct matching *matching, struct table_name *name,
@@ -211,7 +222,7 @@ static enum status match_like(struct matching *matching, struct table_name *name
     for (size_t i = 0; i < matching->fleet_count && second == NULL; i++) {
         struct fleet_table *table = &matching->fleet[i];
 
-        if (table->taken || !is_like(table, name->table, likeness))
+        if (table->taken || !is_like(table, name->plain, likeness))
             continue;
         if (first == NULL)
             first = table;
@@ -222,7 +233,7 @@ static enum status match_like(struct matching *matching, struct table_name *name
         if (asprintf(&name->why,
                      "could be the fleet's %s or %s: in rowferry.ini, below [table %s], "
                      "write name = %s or name = %s",
-                     first->name, second->name, name->table, first->name,
+                     first->name, second->name, name->plain, first->name,
                      second->name) < 0) {
             name->why = NULL;
             return no_memory(err);
@@ -251,9 +262,23 @@ static enum status match_all(struct matching *matching, struct error *err)
         struct table_name *name = &names->list[i];
 
         if (name->name == NULL && name->why == NULL)
-            status = take_named(matching, name, name->table, err);
+            status = take_named(matching, name, name->plain, err);
     }
     return status;
+}
+
+static char *plain_name(const char *table, bool postgres)
+{
+    struct buffer plain = {0};
+
+    if (!postgres)
+        return strdup(table);
+    postgres_put_plain_name(&plain, table);
+    buffer_put(&plain, 0, 1);
+    if (!plain.failed)
+        return (char *)plain.data;
+    buffer_release(&plain);
+    return NULL;
 }
 
 enum status table_names_match(struct table_names *out, const char *const *tables,
@@ -261,15 +286,22 @@ enum status table_names_match(struct table_names *out, const char *const *tables
                               struct store_txn *txn, struct error *err)
 {
     struct matching matching = {.names = out, .rules = rules};
-    enum status status;
+    enum status status = STATUS_OK;
 
-    *out = (struct table_names){.list = calloc(count + 1, sizeof *out->list)};
+    *out = (struct table_names){.list = calloc(count + 1, sizeof *out->list),
+                                .postgres = rules != NULL && rules->postgres};
     if (out->list == NULL)
         return no_memory(err);
-    out->count = count;
-    for (size_t i = 0; i < count; i++)
-        out->list[i].table = tables[i];
-    status = read_fleet(&matching, txn, err);
+    for (; out->count < count && status == STATUS_OK; out->count++) {
+        struct table_name *name = &out->list[out->count];
+
+        name->table = tables[out->count];
+        name->plain = plain_name(name->table, out->postgres);
+        if (name->plain == NULL)
+            status = no_memory(err);
+    }
+    if (status == STATUS_OK)
+        status = read_fleet(&matching, txn, err);
     if (status == STATUS_OK)
         status = match_all(&matching, err);
     free(matching.fleet);
@@ -280,21 +312,24 @@ enum status table_names_match(struct table_names *out, const char *const *tables
 
 void table_names_release(struct table_names *names)
 {
-    for (size_t i = 0; i < names->count; i++)
+    for (size_t i = 0; i < names->count; i++) {
+        free(names->list[i].plain);
         free(names->list[i].why);
+    }
     free(names->list);
     *names = (struct table_names){0};
 }
 
-const char *table_names_of(const struct table_names *names, const char *table)
+const char *table_names_of(const struct table_names *names, const char *table,
+                           const char *plain)
 {
     for (size_t i = 0; i < names->count; i++)
-        if (sqlite3_stricmp(names->list[i].table, table) == 0)
+        if (is_called(names, names->list[i].table, table))
             return names->list[i].name;
     for (size_t i = 0; i < names->count; i++)
-        if (names->list[i].name != NULL && strcmp(names->list[i].name, table) == 0)
+        if (names->list[i].name != NULL && strcmp(names->list[i].name, plain) == 0)
             return NULL;
-    return table;
+    return plain;
 }
 
 const char *table_names_here(const struct table_rules *rules, const char *name)

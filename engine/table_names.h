@@ -12,6 +12,7 @@
 
 struct table_name {
     const char *table;            /* the database's name of it: the caller's */
+    char *plain;                  /* owned; the same as people write it */
     const char *name;             /* the fleet's; NULL: more than one could be meant */
     char *why;                    /* owned; with name NULL: which, and what to write */
     const struct definition *own; /* this node's newest of the fleet's table, or NULL */
@@ -21,9 +22,11 @@ struct table_name {
 struct table_names {
     struct table_name *list; /* owned; in the order of tables */
     size_t count;
+    bool postgres; /* the database is */
 };
 
-/* tables, rules and the store outlive out. rules, txn: may be NULL. On success the caller
+/* tables: their local names. They, rules and the store outlive out. rules, txn: may be
+ * NULL; rules say whether the database is Postgres. On success the caller
  * releases out. REFUSED: two tables would be one to the fleet, or a rule renames what was
  * logged; says which line to change. */
 MUST_CHECK enum status table_names_match(struct table_names *out,
@@ -33,8 +36,10 @@ MUST_CHECK enum status table_names_match(struct table_names *out,
 void table_names_release(struct table_names *names);
 
 /* What the fleet calls a table of this database that may not be among those that were
- * matched, as parents are. NULL: nothing; the fleet knows another table by its name. */
-const char *table_names_of(const struct table_names *names, const char *table);
+ * matched, as parents are; plain: its name as people write it. NULL: nothing; the fleet
+ * knows another table by its name. */
+const char *table_names_of(const struct table_names *names, const char *table,
+                           const char *plain);
 
 /* What this database would call a table that the fleet calls so, as far as rules say. */
 const char *table_names_here(const struct table_rules *rules, const char *name);

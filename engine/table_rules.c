@@ -1,5 +1,7 @@
 #include "engine/table_rules.h"
 
+#include "engine/postgres_name.h"
+
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +34,17 @@ enum status table_rules_set(char **text, const char *value, struct error *err)
     return STATUS_OK;
 }
 
+static bool means(const struct table_rules *rules, const char *said, const char *table)
+{
+    return rules->postgres ? strcmp(said, table) == 0 || postgres_name_is(table, said)
+                           : sqlite3_stricmp(said, table) == 0;
+}
+
 const struct table_rule *table_rules_find(const struct table_rules *rules,
                                           const char *table)
 {
     for (size_t i = 0; rules != NULL && i < rules->count; i++)
-        if (sqlite3_stricmp(rules->list[i].table, table) == 0)
+        if (means(rules, rules->list[i].table, table))
             return &rules->list[i];
     return NULL;
 }
@@ -103,7 +111,7 @@ enum status table_rules_wants(const struct table_rules *rules, const char *table
 
     *wanted = only == NULL;
     while (!*wanted && name_list_take(&only, &name) && !name.failed)
-        *wanted = sqlite3_stricmp((const char *)name.data, table) == 0;
+        *wanted = means(rules, (const char *)name.data, table);
     status = buffer_check(&name, err);
     buffer_release(&name);
     return status;

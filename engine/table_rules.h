@@ -14,14 +14,17 @@ enum table_direction {
 };
 
 struct table_rule {
-    char *table; /* owned; the database's name of it; found without case, as SQLite's */
+    char *table; /* owned; the database's name of it, as people write it */
     char *name;  /* owned; the fleet's name of it; NULL: not said */
     char *key;   /* owned; a list of columns; NULL: not said */
     enum table_direction direction;
 };
 
-/* All zeroes is: every table, as it is. */
+/* All zeroes is: every table, as it is. Tables are asked for by a definition's
+ * local_name: SQLite's names are the same but for case, Postgres's may be written without
+ * quotes and without `public.`. */
 struct table_rules {
+    bool postgres;           /* the database is Postgres */
     char *only;              /* owned; a list of the database's names; NULL: all tables */
     struct table_rule *list; /* owned */
     size_t count;
@@ -32,7 +35,8 @@ void table_rules_release(struct table_rules *rules);
 /* Replace *text, which is the rules', by a copy. */
 MUST_CHECK enum status table_rules_set(char **text, const char *value, struct error *err);
 
-/* The rule for a table, made if there is none. Valid until the next call. */
+/* The rule for a table, made for this name if there is none. Valid until the next call.
+ */
 MUST_CHECK enum status table_rules_add(struct table_rules *rules, const char *table,
                                        struct table_rule **out, struct error *err);
 
