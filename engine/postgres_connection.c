@@ -33,6 +33,7 @@ static const char settings[] = "SET client_encoding = 'UTF8';"
                                "SET xmloption = 'content';"
                                "SET standard_conforming_strings = on;"
                                "SET search_path = pg_catalog;"
+                               "SET jit = off;"
                                "SET statement_timeout = 0;"
                                "SET idle_in_transaction_session_timeout = 0;";
 
