@@ -49,11 +49,17 @@ void changeset_close(struct changeset *changeset)
 static size_t read_end(struct changeset *changeset, uint8_t *out, size_t wanted)
 {
     size_t left = sizeof end_mark + END_ZEROES - changeset->beyond;
+    size_t marked =
+        changeset->beyond < sizeof end_mark ? sizeof end_mark - changeset->beyond : 0;
 
     if (wanted > left)
         wanted = left;
-    for (size_t i = 0; i < wanted; i++, changeset->beyond++)
-        out[i] = changeset->beyond < sizeof end_mark ? end_mark[changeset->beyond] : 0;
+    if (marked > wanted)
+        marked = wanted;
+    if (marked > 0)
+        memcpy(out, end_mark + changeset->beyond, marked);
+    memset(out + marked, 0, wanted - marked);
+    changeset->beyond += wanted;
     return wanted;
 }
 
