@@ -13,6 +13,8 @@
  * names the first item's index in the entry. */
 #include "log/log_record.h"
 
+#include "log/late_records.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -220,7 +222,7 @@ enum status head_get(struct store_txn *txn, uint64_t origin, struct origin_head 
     uint8_t key[ORIGIN_KEY_SIZE];
     struct bytes record = {NULL, 0}, hash = {NULL, 0};
     enum status status =
-        store_get(txn, DBI_ORIGIN, origin_key(key, origin, 0), &record, err);
+        late_get(txn, DBI_ORIGIN, origin_key(key, origin, 0), &record, err);
 
     *head = (struct origin_head){0};
     *context = (struct bytes){NULL, 0};
@@ -254,8 +256,8 @@ enum status head_put(struct store_txn *txn, uint64_t origin,
     version_vector_put(&record, context);
     status = buffer_check(&record, err);
     if (status == STATUS_OK)
-        status = store_put(txn, DBI_ORIGIN, origin_key(key, origin, 0),
-                           buffer_view(&record), err);
+        status = late_put(txn, DBI_ORIGIN, origin_key(key, origin, 0),
+                          buffer_view(&record), err);
     buffer_release(&record);
     return status;
 }

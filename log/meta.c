@@ -1,4 +1,4 @@
-#include "log/store_private.h"
+#include "log/late_records.h"
 
 #include <assert.h>
 
@@ -8,7 +8,7 @@ enum status meta_get_bytes(struct store_txn *txn, enum meta_key key, struct byte
                            struct error *err)
 {
     uint8_t name = (uint8_t)key;
-    enum status status = store_get(txn, DBI_META, (struct bytes){&name, 1}, value, err);
+    enum status status = late_get(txn, DBI_META, (struct bytes){&name, 1}, value, err);
 
     if (status != STATUS_NOT_FOUND)
         return status;
@@ -21,7 +21,7 @@ enum status meta_put_bytes(struct store_txn *txn, enum meta_key key, struct byte
 {
     uint8_t name = (uint8_t)key;
 
-    return store_put(txn, DBI_META, (struct bytes){&name, 1}, value, err);
+    return late_put(txn, DBI_META, (struct bytes){&name, 1}, value, err);
 }
 
 enum status meta_get(struct store_txn *txn, enum meta_key key, uint64_t *value,

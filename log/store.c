@@ -1,3 +1,4 @@
+#include "log/late_records.h"
 #include "log/piece_marks.h"
 #include "log/store_private.h"
 
@@ -279,6 +280,7 @@ static void release(struct store_txn *txn)
             mdb_cursor_close(txn->cursors[i]);
     free(txn->checked);
     piece_marks_release(txn->marks);
+    late_records_close(txn->late);
     free(txn);
 }
 
@@ -286,8 +288,14 @@ enum status store_commit(struct store_txn *txn, struct error *err)
 {
     struct store *store = txn->store;
     bool write = txn->write;
-    int rc = mdb_txn_commit(txn->txn); /* frees it, whatever it returns */
+    enum status status = late_records_put(txn, err);
+    int rc;
 
+    if (status != STATUS_OK) {
+        store_abort(txn);
+        return status;
+    }
+    rc = mdb_txn_commit(txn->txn); /* frees it, whatever it returns */
     release(txn);
     store->open_txns--;
     if (write)

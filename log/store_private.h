@@ -41,6 +41,7 @@ enum {
 
 struct definition_cache;
 struct piece_marks;
+struct late_records;
 
 struct store {
     MDB_env *env;
@@ -73,6 +74,7 @@ struct store_txn {
     bool write;
     uint64_t *checked;              /* owned: CHECKED_MAX, or NULL */
     struct piece_marks *marks;      /* owned, or NULL */
+    struct late_records *late;      /* owned, or NULL */
     MDB_cursor *cursors[DBI_COUNT]; /* for single records; NULL: not yet */
 };
 
