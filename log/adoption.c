@@ -54,9 +54,18 @@ static enum status adoption_get(struct store_txn *txn, struct adoption *out,
 
 /* ---- what every entry does on its way in */
 
+void admit_memory_release(struct admit_memory *memory)
+{
+    merge_release(&memory->merge);
+    notes_release(&memory->notes);
+    buffer_release(&memory->noted);
+    buffer_release(&memory->record);
+    version_vector_release(&memory->vector);
+}
+
 static enum status put_place(struct store_txn *txn, const struct admission *admission,
                              uint64_t seq, struct bytes notes, uint64_t now_us,
-                             struct error *err)
+                             struct buffer *record, struct error *err)
 {
     uint8_t key[ORIGIN_KEY_SIZE], value[8];
     struct log_entry entry = {
@@ -69,15 +78,14 @@ static enum status put_place(struct store_txn *txn, const struct admission *admi
         .body = admission->body,
         .notes = notes,
     };
-    struct buffer record = {0};
     enum status status;
 
     memcpy(entry.hash, admission->hash, HASH_SIZE);
-    log_record_encode(&record, &entry);
-    status = buffer_check(&record, err);
+    buffer_clear(record);
+    log_record_encode(record, &entry);
+    status = buffer_check(record, err);
     if (status == STATUS_OK)
-        status = store_put(txn, DBI_LOG, seq_key(key, seq), buffer_view(&record), err);
-    buffer_release(&record);
+        status = store_put(txn, DBI_LOG, seq_key(key, seq), buffer_view(record), err);
     bytes_put(value, seq, sizeof value);
     if (status == STATUS_OK) {
         status = store_put(
@@ -94,30 +102,29 @@ static enum status put_place(struct store_txn *txn, const struct admission *admi
 /* The entry is whole: let the log's end, the vector and its origin's head pass it. */
 static enum status pass(struct store_txn *txn, uint64_t seq,
                         const struct entry_header *header, const uint8_t hash[HASH_SIZE],
-                        const struct version_vector *context, struct error *err)
+                        const struct version_vector *context, struct admit_memory *memory,
+                        struct error *err)
 {
     struct origin_head head = {.seq = header->origin_seq};
-    struct version_vector vector;
-    struct buffer bytes = {0};
+    struct version_vector *vector = &memory->vector;
+    struct buffer *bytes = &memory->record;
     enum status status;
 
     memcpy(head.hash, hash, HASH_SIZE);
-    version_vector_init(&vector);
     status = head_put(txn, header->origin, &head, context, err);
     if (status == STATUS_OK)
-        status = meta_get_vector(txn, META_VECTOR, &vector, err);
+        status = meta_get_vector(txn, META_VECTOR, vector, err);
     if (status == STATUS_OK)
-        status = version_vector_set(&vector, header->origin, header->origin_seq, err);
+        status = version_vector_set(vector, header->origin, header->origin_seq, err);
     if (status == STATUS_OK) {
-        version_vector_put(&bytes, &vector);
-        status = buffer_check(&bytes, err);
+        buffer_clear(bytes);
+        version_vector_put(bytes, vector);
+        status = buffer_check(bytes, err);
     }
     if (status == STATUS_OK)
-        status = meta_put_bytes(txn, META_VECTOR, buffer_view(&bytes), err);
+        status = meta_put_bytes(txn, META_VECTOR, buffer_view(bytes), err);
     if (status == STATUS_OK)
         status = meta_put(txn, META_LAST_SEQ, seq, err);
-    buffer_release(&bytes);
-    version_vector_release(&vector);
     return status;
 }
 
@@ -177,41 +184,51 @@ static enum status next_seq(struct store_txn *txn, uint64_t *seq, struct error *
     return status;
 }
 
-enum status admit_whole(struct store_txn *txn, const struct admission *admission,
-                        uint64_t *seq, uint64_t *conflicts, struct error *err)
+static void begin_merge(struct merge *merge, struct store_txn *txn,
+                        const struct admission *admission)
 {
-    struct merge merge = {
+    *merge = (struct merge){
         .txn = txn,
         .header = &admission->header,
         .context = admission->context,
         .local = admission->local,
         .now_us = store_now_us(store_of(txn)),
+        .scratch = merge->scratch,
+        .memory = merge->memory,
+        .co = merge->co,
+        .held = merge->held,
     };
-    struct notes notes = {0};
-    struct buffer noted = {0};
-    enum status status = next_seq(txn, &merge.seq, err);
+}
+
+enum status admit_whole(struct store_txn *txn, const struct admission *admission,
+                        struct admit_memory *memory, uint64_t *seq, uint64_t *conflicts,
+                        struct error *err)
+{
+    struct merge *merge = &memory->merge;
+    enum status status;
 
     assert(admission->run == 0);
+    begin_merge(merge, txn, admission);
+    notes_clear(&memory->notes);
+    buffer_clear(&memory->noted);
+    status = next_seq(txn, &merge->seq, err);
     if (status == STATUS_OK)
-        status = merge_start(&merge, err);
+        status = merge_start(merge, err);
     if (status == STATUS_OK)
-        status = merge_items(&merge, admission->body, admission->header.item_count,
-                             &notes, err);
+        status = merge_items(merge, admission->body, admission->header.item_count,
+                             &memory->notes, err);
     if (status == STATUS_OK) {
-        notes_encode(&noted, &notes);
-        status = buffer_check(&noted, err);
+        notes_encode(&memory->noted, &memory->notes);
+        status = buffer_check(&memory->noted, err);
     }
     if (status == STATUS_OK)
-        status =
-            put_place(txn, admission, merge.seq, buffer_view(&noted), merge.now_us, err);
+        status = put_place(txn, admission, merge->seq, buffer_view(&memory->noted),
+                           merge->now_us, &memory->record, err);
     if (status == STATUS_OK)
-        status = pass(txn, merge.seq, &admission->header, admission->hash,
-                      admission->context, err);
-    *seq = merge.seq;
-    *conflicts += merge.conflicts;
-    buffer_release(&noted);
-    notes_release(&notes);
-    merge_release(&merge);
+        status = pass(txn, merge->seq, &admission->header, admission->hash,
+                      admission->context, memory, err);
+    *seq = merge->seq;
+    *conflicts += merge->conflicts;
     return status;
 }
 
@@ -219,13 +236,15 @@ enum status admit_parts(struct store_txn *txn, const struct admission *admission
                         uint64_t *seq, struct error *err)
 {
     struct adoption adoption = {.now_us = store_now_us(store_of(txn))};
+    struct buffer record = {0};
     enum status status = next_seq(txn, &adoption.seq, err);
 
     assert(admission->run != 0);
     adoption.context = *admission->context;
     if (status == STATUS_OK)
         status = put_place(txn, admission, adoption.seq, (struct bytes){NULL, 0},
-                           adoption.now_us, err);
+                           adoption.now_us, &record, err);
+    buffer_release(&record);
     if (status == STATUS_OK)
         status = adoption_put(txn, &adoption, err);
     *seq = adoption.seq;
@@ -236,19 +255,16 @@ enum status admit_parts(struct store_txn *txn, const struct admission *admission
 
 /* Copies of what a step reads: its writes would pull LMDB's views from under it. */
 struct step {
-    struct merge merge;
+    struct admit_memory memory;
     struct log_entry entry;
-    struct notes notes;
-    struct buffer header_bytes, items, noted;
+    struct buffer header_bytes, items;
 };
 
 static void step_release(struct step *step)
 {
     buffer_release(&step->header_bytes);
     buffer_release(&step->items);
-    buffer_release(&step->noted);
-    notes_release(&step->notes);
-    merge_release(&step->merge);
+    admit_memory_release(&step->memory);
 }
 
 static enum status step_read(struct step *step, struct store_txn *txn,
@@ -273,7 +289,7 @@ static enum status step_read(struct step *step, struct store_txn *txn,
     if (status == STATUS_OK)
         status = entry_header_decode(buffer_view(&step->header_bytes),
                                      &step->entry.header, err);
-    step->merge = (struct merge){
+    step->memory.merge = (struct merge){
         .txn = txn,
         .seq = adoption->seq,
         .header = &step->entry.header,
@@ -291,13 +307,13 @@ static enum status put_notes(struct step *step, uint32_t first, struct error *er
     struct buffer bytes = {0};
     enum status status;
 
-    notes_encode(&bytes, &step->notes);
-    part_encode(&step->noted, step->notes.count, buffer_view(&bytes));
-    status = buffer_check(&step->noted, err);
+    notes_encode(&bytes, &step->memory.notes);
+    part_encode(&step->memory.noted, step->memory.notes.count, buffer_view(&bytes));
+    status = buffer_check(&step->memory.noted, err);
     if (status == STATUS_OK) {
-        status = store_put(step->merge.txn, DBI_PART,
+        status = store_put(step->memory.merge.txn, DBI_PART,
                            part_key(key, step->entry.run, first, PART_NOTES),
-                           buffer_view(&step->noted), err);
+                           buffer_view(&step->memory.noted), err);
     }
     buffer_release(&bytes);
     return status;
@@ -313,22 +329,22 @@ static enum status take_step(struct store_txn *txn, struct adoption *adoption,
     enum status status = step_read(&step, txn, adoption, &next, err);
 
     if (status == STATUS_OK)
-        status = merge_start(&step.merge, err);
+        status = merge_start(&step.memory.merge, err);
     if (status == STATUS_OK)
-        status = merge_items(&step.merge, buffer_view(&step.items), next - first,
-                             &step.notes, err);
-    if (status == STATUS_OK && step.notes.count > 0)
+        status = merge_items(&step.memory.merge, buffer_view(&step.items), next - first,
+                             &step.memory.notes, err);
+    if (status == STATUS_OK && step.memory.notes.count > 0)
         status = put_notes(&step, first, err);
     last = next == step.entry.header.item_count;
     adoption->next_index = next;
     if (status == STATUS_OK && last)
         status = pass(txn, adoption->seq, &step.entry.header, step.entry.hash,
-                      &adoption->context, err);
+                      &adoption->context, &step.memory, err);
     if (status == STATUS_OK)
         status = last ? meta_put_bytes(txn, META_ADOPTION, (struct bytes){NULL, 0}, err)
                       : adoption_put(txn, adoption, err);
     if (status == STATUS_OK)
-        *conflicts += step.merge.conflicts;
+        *conflicts += step.memory.merge.conflicts;
     step_release(&step);
     return status;
 }

@@ -20,10 +20,21 @@ struct admission {
     size_t update_count;
 };
 
+/* What admitting takes of memory, kept from one entry to the next. All zeroes at first.
+ */
+struct admit_memory {
+    struct merge merge;
+    struct notes notes;
+    struct buffer noted, record;
+    struct version_vector vector;
+};
+void admit_memory_release(struct admit_memory *memory);
+
 /* Merge a small entry inside txn: afterwards it is visible there. conflicts is added to.
  */
 MUST_CHECK enum status admit_whole(struct store_txn *txn,
-                                   const struct admission *admission, uint64_t *seq,
+                                   const struct admission *admission,
+                                   struct admit_memory *memory, uint64_t *seq,
                                    uint64_t *conflicts, struct error *err);
 
 /* Fix the place of an entry in parts inside txn; adoption_settle() merges it. */

@@ -272,6 +272,12 @@ void appender_close(struct appender *appender)
     store_abort(appender->write);
     buffer_release(&appender->items);
     buffer_release(&appender->encoded);
+    buffer_release(&appender->header);
+    version_vector_release(&appender->contexts.before);
+    version_vector_release(&appender->contexts.now);
+    version_vector_release(&appender->contexts.delta);
+    buffer_release(&appender->contexts.delta_bytes);
+    admit_memory_release(&appender->memory);
     free(appender);
 }
 

@@ -21,7 +21,8 @@ static enum status admit_to_group(struct appender *appender, struct admission *a
     enum status status;
 
     admission->body = buffer_view(&appender->items);
-    status = admit_whole(appender->write, admission, seq, &conflicts, err);
+    status =
+        admit_whole(appender->write, admission, &appender->memory, seq, &conflicts, err);
     if (status != STATUS_OK)
         return status;
     count_entry(&appender->in_group, &admission->header, conflicts);
@@ -85,8 +86,10 @@ static enum status local_context(struct appender *appender,
     uint64_t node = appender->store->identity.node;
     enum status status;
 
-    if (entry->flags & ENTRY_BASE)
+    if (entry->flags & ENTRY_BASE) {
+        context->count = 0;
         return STATUS_OK;
+    }
     status = meta_get_vector(appender->write,
                              entry->whole_context ? META_VECTOR : META_APPLIED_VECTOR,
                              context, err);
@@ -136,19 +139,6 @@ static void finish_hash(struct appender *appender, const struct origin_head *hea
     entry_hash(hash, head->hash, header, body);
 }
 
-struct contexts {
-    struct version_vector before, now, delta;
-    struct buffer delta_bytes;
-};
-
-static void contexts_release(struct contexts *contexts)
-{
-    version_vector_release(&contexts->before);
-    version_vector_release(&contexts->now);
-    version_vector_release(&contexts->delta);
-    buffer_release(&contexts->delta_bytes);
-}
-
 /* A base entry's context is empty although the origin may know more by then: what it says
  * is only about its own changes, so the cumulative context goes on from before. */
 static enum status local_delta(struct appender *appender, const struct local_entry *entry,
@@ -169,6 +159,7 @@ static enum status local_delta(struct appender *appender, const struct local_ent
                                       err);
     if (status != STATUS_OK)
         return status;
+    buffer_clear(&contexts->delta_bytes);
     version_vector_put(&contexts->delta_bytes, &contexts->delta);
     return buffer_check(&contexts->delta_bytes, err);
 }
@@ -176,12 +167,11 @@ static enum status local_delta(struct appender *appender, const struct local_ent
 enum status appender_end_local(struct appender *appender, const struct local_entry *entry,
                                uint64_t *seq, struct error *err)
 {
-    struct contexts contexts = {0};
-    struct buffer header_bytes = {0};
+    struct contexts *contexts = &appender->contexts;
     struct origin_head head;
     struct admission admission = {
         .local = true,
-        .context = &contexts.now,
+        .context = &contexts->now,
         .updates = entry->updates,
         .update_count = entry->update_count,
     };
@@ -192,21 +182,20 @@ enum status appender_end_local(struct appender *appender, const struct local_ent
     if (status == STATUS_OK)
         status = log_head(appender->write, appender->store->identity.node, &head, err);
     if (status == STATUS_OK)
-        status = local_delta(appender, entry, &contexts, err);
+        status = local_delta(appender, entry, contexts, err);
     if (status == STATUS_OK)
         status = local_header(appender, entry, &head, &admission.header, err);
     if (status == STATUS_OK) {
-        admission.header.context = buffer_view(&contexts.delta_bytes);
-        entry_header_encode(&header_bytes, &admission.header);
-        status = buffer_check(&header_bytes, err);
+        admission.header.context = buffer_view(&contexts->delta_bytes);
+        buffer_clear(&appender->header);
+        entry_header_encode(&appender->header, &admission.header);
+        status = buffer_check(&appender->header, err);
     }
     if (status == STATUS_OK) {
-        admission.header_bytes = buffer_view(&header_bytes);
+        admission.header_bytes = buffer_view(&appender->header);
         finish_hash(appender, &head, admission.header_bytes, admission.hash);
         status = admit(appender, &admission, seq, err);
     }
-    buffer_release(&header_bytes);
-    contexts_release(&contexts);
     return status;
 }
 

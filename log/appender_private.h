@@ -9,6 +9,11 @@
 /* A read view is given up after so many uses, so that it pins no old pages for long. */
 enum { READ_USES_MAX = 4096 };
 
+struct contexts {
+    struct version_vector before, now, delta;
+    struct buffer delta_bytes;
+};
+
 struct appender {
     crypto_generichash_state hash; /* of the items so far */
     struct store *store;
@@ -21,6 +26,10 @@ struct appender {
     uint64_t run;        /* 0: no part written yet */
     struct buffer items; /* of the whole entry, or since its last part */
     struct buffer encoded;
+    /* What ending an entry takes. */
+    struct admit_memory memory;
+    struct contexts contexts;
+    struct buffer header;
     struct append_counts counts;   /* of what is durable */
     struct append_counts in_group; /* of what the open group adds to it */
     uint32_t part_count;

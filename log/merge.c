@@ -28,21 +28,20 @@ void merge_release(struct merge *merge)
     buffer_release(&merge->scratch);
     buffer_release(&merge->memory);
     buffer_release(&merge->co);
+    version_vector_release(&merge->held);
 }
 
 enum status merge_start(struct merge *merge, struct error *err)
 {
-    struct version_vector held;
-    enum status status;
+    struct version_vector *held = &merge->held;
+    enum status status = meta_get_vector(merge->txn, META_VECTOR, held, err);
 
-    version_vector_init(&held);
     merge->window = merge->seq;
-    status = meta_get_vector(merge->txn, META_VECTOR, &held, err);
-    for (size_t i = 0; status == STATUS_OK && i < held.count; i++) {
-        uint64_t origin = held.slots[i].origin, seq = 0;
+    for (size_t i = 0; status == STATUS_OK && i < held->count; i++) {
+        uint64_t origin = held->slots[i].origin, seq = 0;
         uint64_t seen = version_vector_get(merge->context, origin);
 
-        if (origin == merge->header->origin || seen >= held.slots[i].seq)
+        if (origin == merge->header->origin || seen >= held->slots[i].seq)
             continue;
         status = log_find(merge->txn, origin, seen + 1, &seq, err);
         if (status ==
@@ -53,7 +52,6 @@ enum status merge_start(struct merge *merge, struct error *err)
             merge->window = seq;
         }
     }
-    version_vector_release(&held);
     return status;
 }
 

@@ -31,6 +31,7 @@ struct merge {
     uint32_t notes_first; /* index of the first change that notes is about */
     uint64_t conflicts;   /* counted up */
     struct buffer scratch, memory, co;
+    struct version_vector held; /* of the log */
 };
 
 void merge_release(struct merge *merge);
