@@ -34,7 +34,6 @@ enum status appender_begin_group(struct appender *appender, struct error *err)
     if (appender->write != NULL)
         return STATUS_OK;
     appender->group_bytes = 0;
-    appender->group_changes = 0;
     return store_begin(appender->store, TXN_WRITE, &appender->write, err);
 }
 

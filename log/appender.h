@@ -12,7 +12,7 @@
 #include "log/rows.h"
 
 enum {
-    RUN_BYTES = 1 << 20, /* a part of a run, a step of a merge, a group of entries */
+    RUN_BYTES = 1 << 20, /* a part of a run, a step of a merge */
     STEP_CHANGES = 5000, /* changes in one step at most */
 };
 

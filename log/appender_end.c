@@ -27,8 +27,8 @@ static enum status admit_to_group(struct appender *appender, struct admission *a
         return status;
     count_entry(&appender->in_group, &admission->header, conflicts);
     appender->group_bytes += appender->body_size;
-    appender->group_changes += admission->header.item_count;
-    if (appender->group_bytes < RUN_BYTES && appender->group_changes < STEP_CHANGES)
+    if (appender->group_bytes < GROUP_BYTES &&
+        store_row_writes(appender->write) < GROUP_ROW_WRITES)
         return STATUS_OK;
     return appender_commit_group(appender, err);
 }

@@ -9,6 +9,11 @@
 /* A read view is given up after so many uses, so that it pins no old pages for long. */
 enum { READ_USES_MAX = 4096 };
 
+/* A group is committed when it has so much. What it dirties is anonymous memory until
+ * then: of rows at random, a page for each write. The more of them, the more share one.
+ */
+enum { GROUP_BYTES = 4 << 20, GROUP_ROW_WRITES = 10000 };
+
 struct contexts {
     struct version_vector before, now, delta;
     struct buffer delta_bytes;
@@ -20,7 +25,6 @@ struct appender {
     struct store_txn *write; /* the open group of entries; NULL: none */
     struct store_txn *read;
     uint64_t group_bytes;
-    uint64_t group_changes;
     /* The entry being made. */
     uint64_t body_size;
     uint64_t run;        /* 0: no part written yet */

@@ -353,6 +353,17 @@ enum status store_get(struct store_txn *txn, enum store_dbi dbi, struct bytes ke
     return STATUS_OK;
 }
 
+static bool is_by_row(enum store_dbi dbi)
+{
+    return dbi == DBI_ROW || dbi == DBI_HELD || dbi == DBI_PARKED ||
+           dbi == DBI_QUARANTINE;
+}
+
+uint64_t store_row_writes(const struct store_txn *txn)
+{
+    return txn->row_writes;
+}
+
 enum status store_put(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
                       struct bytes value, struct error *err)
 {
@@ -362,6 +373,7 @@ enum status store_put(struct store_txn *txn, enum store_dbi dbi, struct bytes ke
     int rc = cursor_of(txn, dbi, &cursor);
 
     assert(txn->write);
+    txn->row_writes += is_by_row(dbi);
     if (rc == 0)
         rc = mdb_cursor_put(cursor, &k, &v, 0);
     return rc == 0 ? STATUS_OK : from_lmdb(txn->store, err, rc, dbi_names[dbi]);
@@ -377,6 +389,7 @@ enum status store_delete(struct store_txn *txn, enum store_dbi dbi, struct bytes
     assert(txn->write);
     if (rc == 0)
         rc = mdb_cursor_get(cursor, &k, NULL, MDB_SET);
+    txn->row_writes += rc == 0 && is_by_row(dbi);
     if (rc == 0)
         rc = mdb_cursor_del(cursor, 0);
     return rc == 0 || rc == MDB_NOTFOUND ? STATUS_OK

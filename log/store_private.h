@@ -72,6 +72,7 @@ struct store_txn {
     struct store *store;
     MDB_txn *txn;
     bool write;
+    uint64_t row_writes;            /* see store_row_writes() */
     uint64_t *checked;              /* owned: CHECKED_MAX, or NULL */
     struct piece_marks *marks;      /* owned, or NULL */
     struct late_records *late;      /* owned, or NULL */
@@ -98,6 +99,9 @@ MUST_CHECK enum status store_put(struct store_txn *txn, enum store_dbi dbi,
 /* Removing what is not there is no error. */
 MUST_CHECK enum status store_delete(struct store_txn *txn, enum store_dbi dbi,
                                     struct bytes key, struct error *err);
+/* How many records that are found by a row's key (row, held, parked, quarantine) the
+ * transaction has written or removed: it dirties about as many pages at most. */
+uint64_t store_row_writes(const struct store_txn *txn);
 MUST_CHECK enum status store_count(struct store_txn *txn, enum store_dbi dbi,
                                    uint64_t *count, struct error *err);
 
