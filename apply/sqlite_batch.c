@@ -342,16 +342,16 @@ static bool wants(void *data, const struct table *table, bool live)
     return live == pass->live && (own != NULL && own->fires) == pass->fires;
 }
 
-static enum status run_pass(struct sqlite_batch *batch, bool live, bool fires,
-                            struct error *err)
+static enum status run_pass(struct sqlite_batch *batch, struct plan_cursor *cursor,
+                            bool live, bool fires, struct error *err)
 {
     struct pass pass = {batch->schema, live, fires};
-    struct plan_cursor *cursor = NULL;
     struct planned planned;
-    enum status status = plan_open(&cursor, batch->txn, batch->range, err);
+    enum status status = STATUS_OK;
 
-    if (status == STATUS_OK)
-        plan_filter(cursor, wants, &pass);
+    plan_filter(cursor, wants, &pass);
+    /* What triggers note, they note in the order in which it happened. */
+    plan_restart(cursor, fires);
     sqlite_schema_fire(batch->schema, fires);
     while (status == STATUS_OK) {
         struct batch_row row;
@@ -373,21 +373,23 @@ static enum status run_pass(struct sqlite_batch *batch, bool live, bool fires,
         status = sqlite_batch_write(batch, &row, err);
         progress_add(batch->progress, 1);
     }
-    plan_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum status sqlite_batch_write_plan(struct sqlite_batch *batch, struct error *err)
 {
-    enum status status = STATUS_OK;
+    struct plan_cursor *cursor = NULL;
+    enum status status;
 
     if (batch->range.from == batch->range.to)
         return STATUS_OK;
+    status = plan_open(&cursor, batch->txn, batch->range, err);
     for (int live = 0; live <= 1 && status == STATUS_OK; live++) {
-        status = run_pass(batch, live != 0, false, err);
+        status = run_pass(batch, cursor, live != 0, false, err);
         if (status == STATUS_OK && batch->schema->any_fires)
-            status = run_pass(batch, live != 0, true, err);
+            status = run_pass(batch, cursor, live != 0, true, err);
     }
+    plan_close(cursor);
     return status;
 }
 

@@ -1,5 +1,7 @@
 #include "log/plan.h"
 
+#include "log/plan_rows.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -15,6 +17,11 @@ struct plan_cursor {
     struct table table; /* the last one asked for */
     uint64_t table_origin;
     uint32_t table_number;
+    struct plan_rows rows; /* of the stretch at hand */
+    size_t next;           /* of them */
+    bool in_log_order;
+    bool has_rows; /* a stretch is at hand */
+    bool whole;    /* and is all of the range */
 };
 
 /* ---- tables that take nothing */
@@ -175,6 +182,7 @@ enum status plan_open(struct plan_cursor **out, struct store_txn *txn,
     cursor->txn = txn;
     cursor->range = range;
     cursor->seq = range.from;
+    plan_rows_init(&cursor->rows, PLAN_ROWS_MAX);
     status = change_cursor_open(&cursor->changes, txn, err);
     if (status != STATUS_OK) {
         plan_close(cursor);
@@ -206,8 +214,29 @@ void plan_close(struct plan_cursor *cursor)
 {
     if (cursor == NULL)
         return;
+    plan_rows_release(&cursor->rows);
     change_cursor_close(cursor->changes);
     free(cursor);
+}
+
+void plan_stretch(struct plan_cursor *cursor, size_t rows)
+{
+    assert(!cursor->has_rows);
+    plan_rows_init(&cursor->rows, rows);
+}
+
+void plan_restart(struct plan_cursor *cursor, bool in_log_order)
+{
+    if (cursor->has_rows && cursor->whole && in_log_order != cursor->in_log_order)
+        plan_rows_arrange(&cursor->rows, in_log_order);
+    cursor->in_log_order = in_log_order;
+    cursor->next = 0;
+    if (cursor->whole)
+        return;
+    cursor->seq = cursor->range.from;
+    cursor->first = 0;
+    cursor->in_entry = false;
+    cursor->has_rows = false;
 }
 
 /* Go to the next entry that may plan something. NOT_FOUND: there is none. */
@@ -270,44 +299,140 @@ static enum status find_table(struct plan_cursor *cursor, const struct log_chang
     return status;
 }
 
-static enum status not_indexed(const struct log_change *change, struct error *err)
+static enum status not_indexed(uint64_t seq, struct error *err)
 {
     return error_set(err, STATUS_CORRUPT,
                      "entry %llu: a row that it wrote is not in the row index",
-                     (unsigned long long)change->seq);
+                     (unsigned long long)seq);
 }
 
-/* Whether the change is to be written; then *out is it. */
-static enum status plan_change(struct plan_cursor *cursor,
-                               const struct log_change *change, bool *planned,
-                               struct planned *out, struct error *err)
+/* The next foreign change that won, of a table that takes; cursor->table is its own. */
+static enum status next_won(struct plan_cursor *cursor, struct log_change *change,
+                            struct error *err)
+{
+    for (;;) {
+        enum status status = next_change(cursor, change, err);
+
+        if (status != STATUS_OK)
+            return status;
+        if (!change->won)
+            continue;
+        status = find_table(cursor, change, err);
+        if (status != STATUS_OK || !plan_out_has(cursor->range.out, cursor->table.id))
+            return status;
+    }
+}
+
+/* ---- the plan */
+
+/* Gather the rows of the next stretch. NOT_FOUND: there is none. */
+static enum status next_stretch(struct plan_cursor *cursor, struct error *err)
+{
+    bool is_first = !cursor->has_rows;
+    enum status status = STATUS_OK;
+
+    if (cursor->whole)
+        return STATUS_NOT_FOUND;
+    plan_rows_clear(&cursor->rows);
+    cursor->next = 0;
+    while (status == STATUS_OK && !plan_rows_are_full(&cursor->rows)) {
+        struct log_change change;
+
+        status = next_won(cursor, &change, err);
+        if (status == STATUS_OK)
+            status = plan_rows_add(&cursor->rows, &cursor->table, &change, err);
+    }
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    cursor->has_rows = true;
+    cursor->whole = is_first && status == STATUS_NOT_FOUND;
+    plan_rows_arrange(&cursor->rows, cursor->in_log_order);
+    return cursor->rows.count > 0 ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+/* A row of which a later entry than the batch's is the winner: turn that into what the
+ * item's change made of it. *last: that is the row's largest version up to the batch's
+ * end. */
+static enum status passed_row(struct plan_cursor *cursor, const struct plan_item *item,
+                              const struct version *held, struct row *row, bool *last,
+                              struct error *err)
+{
+    struct log_change change;
+    struct row winner = *row;
+    bool is_winner;
+    enum status status = log_change_at(cursor->txn, item->place, &change, err);
+
+    *last = false;
+    if (status != STATUS_OK)
+        return status;
+    row_of_change(&change, false, row);
+    if (version_compare(&row->version, held) <= 0)
+        return STATUS_OK;
+    /* It is the batch's last. A local change that won after it would be what is held, or
+     * something newer: whoever won over that has saved it. Only what is held of no
+     * version, being refused or never there, does not tell. */
+    *last = cursor->whole && !version_is_nothing(held);
+    if (*last)
+        return STATUS_OK;
+    status = at_position(cursor->txn, cursor->range.to, &winner, &is_winner, err);
+    *last = status == STATUS_OK && winner.winner.seq == item->place.seq &&
+            winner.winner.index == item->place.index;
+    return status;
+}
+
+/* Whether the row is to be written; then *out is it. */
+static enum status plan_item(struct plan_cursor *cursor, const struct plan_item *item,
+                             bool *planned, struct planned *out, struct error *err)
 {
     struct row row;
-    enum status status =
-        rows_get(cursor->txn, cursor->table.id, change->change.key, &row, err);
+    bool last = true;
+    enum status status = rows_get(cursor->txn, item->table.id, item->key, &row, err);
 
     *planned = false;
     if (status == STATUS_NOT_FOUND)
-        return not_indexed(change, err);
+        return not_indexed(item->place.seq, err);
     if (status == STATUS_OK)
-        status = holding_of(cursor->txn, cursor->table.id, &row, out, err);
+        status = holding_of(cursor->txn, item->table.id, &row, out, err);
     if (status != STATUS_OK)
         return status;
-    if (version_compare(&change->version, &out->holding.version) <= 0)
+    out->is_winner =
+        row.winner.seq == item->place.seq && row.winner.index == item->place.index;
+    if (!out->is_winner && (row.local || row.winner.seq <= cursor->range.to))
         return STATUS_OK;
-    status = at_position(cursor->txn, cursor->range.to, &row, &out->is_winner, err);
-    if (status != STATUS_OK)
+    if (!out->is_winner)
+        status = passed_row(cursor, item, &out->holding.version, &row, &last, err);
+    if (status != STATUS_OK || !last ||
+        version_compare(&row.version, &out->holding.version) <= 0)
         return status;
-    if (row.winner.seq != change->seq || row.winner.index != change->index)
-        return STATUS_OK;
     *planned = true;
     planned_of_row(out, &row);
-    out->table = cursor->table;
-    out->key = change->change.key;
+    out->table = item->table;
+    out->key = item->key;
     return STATUS_OK;
 }
 
-/* The same for the fold. */
+enum status plan_next(struct plan_cursor *cursor, struct planned *out, struct error *err)
+{
+    bool planned = false;
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && !planned) {
+        const struct plan_item *item;
+
+        if (!cursor->has_rows || cursor->next == cursor->rows.count) {
+            status = next_stretch(cursor, err);
+            continue;
+        }
+        item = &cursor->rows.items[cursor->next++];
+        if (cursor->wants == NULL ||
+            cursor->wants(cursor->wants_data, &item->table, item->live))
+            status = plan_item(cursor, item, &planned, out, err);
+    }
+    return status;
+}
+
+/* ---- what the fold asks */
+
 static enum status find_shown(struct plan_cursor *cursor, const struct log_change *change,
                               bool *shown, struct planned *out, struct error *err)
 {
@@ -319,7 +444,7 @@ static enum status find_shown(struct plan_cursor *cursor, const struct log_chang
 
     *shown = false;
     if (status == STATUS_NOT_FOUND)
-        return not_indexed(change, err);
+        return not_indexed(change->seq, err);
     if (status != STATUS_OK)
         return status;
     *out = (struct planned){
@@ -339,58 +464,20 @@ static enum status find_shown(struct plan_cursor *cursor, const struct log_chang
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* The next foreign change that won and is wanted; cursor->table is its own. */
-static enum status next_wanted(struct plan_cursor *cursor, struct log_change *change,
-                               struct error *err)
-{
-    for (;;) {
-        enum status status = next_change(cursor, change, err);
-        bool live;
-
-        if (status != STATUS_OK)
-            return status;
-        if (!change->won)
-            continue;
-        status = find_table(cursor, change, err);
-        if (status != STATUS_OK)
-            return status;
-        if (plan_out_has(cursor->range.out, cursor->table.id))
-            continue;
-        live = change->change.op != CHANGE_DELETE;
-        if (cursor->wants == NULL ||
-            cursor->wants(cursor->wants_data, &cursor->table, live))
-            return STATUS_OK;
-    }
-}
-
-typedef enum status (*choose_change)(struct plan_cursor *cursor,
-                                     const struct log_change *change, bool *chosen,
-                                     struct planned *out, struct error *err);
-
-static enum status next_chosen(struct plan_cursor *cursor, choose_change choose,
-                               struct planned *out, struct error *err)
-{
-    for (;;) {
-        struct log_change change;
-        bool chosen;
-        enum status status = next_wanted(cursor, &change, err);
-
-        if (status == STATUS_OK)
-            status = choose(cursor, &change, &chosen, out, err);
-        if (status != STATUS_OK || chosen)
-            return status;
-    }
-}
-
-enum status plan_next(struct plan_cursor *cursor, struct planned *out, struct error *err)
-{
-    return next_chosen(cursor, plan_change, out, err);
-}
-
 enum status plan_next_shown(struct plan_cursor *cursor, struct planned *out,
                             struct error *err)
 {
-    return next_chosen(cursor, find_shown, out, err);
+    bool shown = false;
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && !shown) {
+        struct log_change change;
+
+        status = next_won(cursor, &change, err);
+        if (status == STATUS_OK)
+            status = find_shown(cursor, &change, &shown, out, err);
+    }
+    return status;
 }
 
 enum status plan_row_of(struct store_txn *txn, struct place place, struct bytes key,
@@ -404,33 +491,4 @@ enum status plan_row_of(struct store_txn *txn, struct place place, struct bytes 
     row_of_change(&change, change.local, out);
     out->key = key;
     return STATUS_OK;
-}
-
-enum status plan_extent(struct store_txn *txn, uint64_t from, uint64_t changes_max,
-                        struct plan_extent *out, struct error *err)
-{
-    uint64_t last;
-    enum status status = meta_get(txn, META_LAST_SEQ, &last, err);
-
-    *out = (struct plan_extent){.to = from};
-    while (status == STATUS_OK && out->to < last) {
-        struct log_entry entry;
-        uint64_t more;
-
-        status = log_get(txn, out->to + 1, &entry, err);
-        if (status == STATUS_NOT_FOUND)
-            return error_set(err, STATUS_CORRUPT, "entry %llu is missing",
-                             (unsigned long long)out->to + 1);
-        if (status != STATUS_OK)
-            break;
-        more = entry.local ? 0 : entry.header.item_count;
-        if (out->to > from && more > 0 && out->changes + more > changes_max)
-            break;
-        out->changes += more;
-        out->to++;
-        out->local = out->local || (entry.local && entry.header.kind == ENTRY_CHANGES);
-        if (entry.header.stamp_us > out->max_stamp_us)
-            out->max_stamp_us = entry.header.stamp_us;
-    }
-    return status;
 }

@@ -1,7 +1,8 @@
 /* What a batch of entries means for the database: of its changes, those that won at
  * append and whose version is larger than that of what the database holds; of one row the
- * largest; own local entries never (DESIGN section 7). Keeps no set of keys: each change
- * is asked of the row index and the row's history. */
+ * largest; own local entries never (DESIGN section 7). Keeps no set of keys but those of
+ * a stretch of bounded length: each row is asked of the row index and the row's history.
+ */
 #ifndef LOG_PLAN_H
 #define LOG_PLAN_H
 
@@ -36,7 +37,7 @@ struct planned {
 
 struct plan_cursor;
 
-/* Whether a walk wants the changes of this table and kind: asked before anything is
+/* Whether plan_next wants the changes of this table and kind: asked before anything is
  * looked up. */
 typedef bool (*plan_wants_cb)(void *data, const struct table *table, bool live);
 
@@ -46,7 +47,16 @@ MUST_CHECK enum status plan_open(struct plan_cursor **out, struct store_txn *txn
                                  struct plan_range range, struct error *err);
 void plan_filter(struct plan_cursor *cursor, plan_wants_cb wants, void *data);
 
-/* Go on after a place that a walk over the same range gave. */
+/* Begin again, with the same filter. in_log_order: plan_next gives the rows by their
+ * first changes in the batch (of a very large one: in each stretch of it); else those
+ * that were there before by key, then inserted ones in log order. That is how it begins.
+ */
+void plan_restart(struct plan_cursor *cursor, bool in_log_order);
+
+/* Stretches of so many rows instead of PLAN_ROWS_MAX: for tests. Before the first row. */
+void plan_stretch(struct plan_cursor *cursor, size_t rows);
+
+/* For plan_next_shown: go on after a place that a walk over the same range gave. */
 MUST_CHECK enum status plan_seek_after(struct plan_cursor *cursor, struct place place,
                                        struct error *err);
 
@@ -60,7 +70,8 @@ MUST_CHECK enum status plan_next_shown(struct plan_cursor *cursor, struct planne
 MUST_CHECK enum status plan_row_of(struct store_txn *txn, struct place place,
                                    struct bytes key, struct row *out, struct error *err);
 
-/* The next row, in log order. NOT_FOUND at the end. Views live until the next call. */
+/* The next row. NOT_FOUND at the end. Views live until the next call. One walk takes
+ * plan_next, or plan_next_shown, not both. */
 MUST_CHECK enum status plan_next(struct plan_cursor *cursor, struct planned *out,
                                  struct error *err);
 void plan_close(struct plan_cursor *cursor);
