@@ -359,6 +359,7 @@ static enum status run_pass(struct sqlite_batch *batch, struct plan_cursor *curs
         status = plan_next(cursor, &planned, err);
         if (status != STATUS_OK)
             break;
+        planned_rows_add(&batch->planned, &planned);
         row = (struct batch_row){
             .table_id = planned.table.id,
             .table = sqlite_schema_find(batch->schema, planned.table.id),
@@ -383,13 +384,17 @@ enum status sqlite_batch_write_plan(struct sqlite_batch *batch, struct error *er
 
     if (batch->range.from == batch->range.to)
         return STATUS_OK;
-    status = plan_open(&cursor, batch->txn, batch->range, err);
+    status = planned_rows_begin(&batch->planned, batch->txn, err);
+    if (status == STATUS_OK)
+        status = plan_open(&cursor, batch->txn, batch->range, err);
     for (int live = 0; live <= 1 && status == STATUS_OK; live++) {
         status = run_pass(batch, cursor, live != 0, false, err);
         if (status == STATUS_OK && batch->schema->any_fires)
             status = run_pass(batch, cursor, live != 0, true, err);
     }
     plan_close(cursor);
+    if (status == STATUS_OK)
+        planned_rows_end(&batch->planned);
     return status;
 }
 

@@ -42,12 +42,13 @@ struct sqlite_batch {
     bool repair; /* the store's holdings say nothing: every row shows its winner */
     bool ended;  /* a trigger has rolled everything back: try again, without that row */
     bool mend;   /* local writes to tables that only take are undone first */
-    bool wants_mend;   /* that is what it ended for */
-    bool parks;        /* some row becomes parked, or parked otherwise */
-    bool displaced;    /* a row has lost a place in the group at hand: parked ones may be
-                          free of which the store says that others block them */
-    bool *changed;     /* owned: groups of which rows came, changed or went */
-    struct buffer out; /* range.out's */
+    bool wants_mend; /* that is what it ended for */
+    bool parks;      /* some row becomes parked, or parked otherwise */
+    bool displaced;  /* a row has lost a place in the group at hand: parked ones may be
+                        free of which the store says that others block them */
+    bool *changed;   /* owned: groups of which rows came, changed or went */
+    struct planned_rows planned; /* what write_plan went by; owned */
+    struct buffer out;           /* range.out's */
     struct buffer image, key, keys;
 };
 

@@ -1,15 +1,13 @@
-/* A batch, from its first lock to its last note (DESIGN section 7):
+/* A batch, from its first lock to its last note (DESIGN section 7). A failure before
+ * COMMIT rolls back and drops the intent. A crash leaves an intent or none;
+ * rowferry_state says which side of COMMIT it was, and settle finishes either.
  *
- *   settle            database and store at one position; BEGIN IMMEDIATE
- *   capture           local writes not yet logged are logged now: from here on the store
- * knows each row that the database holds plan, resolve     rows written, constraints
- * decided (apply/sqlite_batch.h, _parking.h) rowferry_state    the new position, the
- * counter raised intent            what the store must learn, on the store's disk COMMIT
- *   fold              the intent becomes what the store knows
- *
- * A failure before COMMIT rolls back and drops the intent. A crash anywhere leaves an
- * intent, or none, and rowferry_state says which side of COMMIT it was: settle finishes
- * either. */
+ *   settle          database and store at one position; BEGIN IMMEDIATE
+ *   capture         what the database holds and the store does not know is logged
+ *   plan, resolve   rows written, constraints decided (sqlite_batch.h, sqlite_parking.h)
+ *   rowferry_state  the new position, the counter raised
+ *   intent          what the store must learn, on the store's disk; then COMMIT
+ *   fold            the intent becomes what the store knows */
 #include "apply/sqlite_target.h"
 
 #include "apply/sqlite_counters.h"
@@ -128,6 +126,7 @@ void sqlite_target_release(struct sqlite_target *target, struct sqlite_batch *ba
     sqlite_rollback(target->database);
     if (target->schema.loaded)
         sqlite_schema_fire(&target->schema, false);
+    planned_rows_release(&batch->planned);
     buffer_release(&batch->out);
     buffer_release(&batch->image);
     buffer_release(&batch->key);
@@ -190,7 +189,9 @@ enum status sqlite_target_finish(struct sqlite_target *target, struct sqlite_bat
     status = sqlite_own_write_after(target->database, own, intent->counter, updates,
                                     &count, err);
     updates[count++] = (struct meta_update){META_SCHEMA_VERSION, target->rules};
-    return status == STATUS_OK ? intent_fold(target->store, updates, count, err) : status;
+    if (status != STATUS_OK)
+        return status;
+    return intent_fold(target->store, &batch->planned, updates, count, err);
 }
 
 /* Nothing came of it: only the store may have to learn by which rules. */

@@ -117,7 +117,7 @@ static enum status end_intent(struct store *store, const struct sqlite_state *st
     struct meta_update seen = {META_SEEN, intent->counter};
 
     if (state->applied == intent->to && state->counter == intent->counter)
-        return intent_fold(store, &seen, 1, err);
+        return intent_fold(store, NULL, &seen, 1, err);
     return intent_drop(store, err);
 }
 

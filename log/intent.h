@@ -8,6 +8,7 @@
 #define LOG_INTENT_H
 
 #include "log/appender.h"
+#include "log/planned_rows.h"
 
 enum intent_item_kind {
     INTENT_PARKED = 1, /* a live row that the database will not show; also evictions:
@@ -73,10 +74,13 @@ MUST_CHECK enum status intent_item_find(struct store_txn *txn, uint32_t table,
 
 /* The database has committed: carry plan and intent into held, parked, quarantine, clock,
  * META_OUT, applied position and vector, in steps. May be called again after a crash at
- * any point. updates: meta values set in the last step. NOT_FOUND: there is no whole
- * intent. */
-MUST_CHECK enum status intent_fold(struct store *store, const struct meta_update *updates,
-                                   size_t update_count, struct error *err);
+ * any point. planned: what was written of the plan, by who wrote it; NULL: not known any
+ * more. updates: meta values set in the last step. NOT_FOUND: there is no whole intent.
+ */
+MUST_CHECK enum status intent_fold(struct store *store,
+                                   const struct planned_rows *planned,
+                                   const struct meta_update *updates, size_t update_count,
+                                   struct error *err);
 
 /* The database has not committed: remove the intent, also one that was not ended. */
 MUST_CHECK enum status intent_drop(struct store *store, struct error *err);

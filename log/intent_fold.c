@@ -26,7 +26,9 @@ struct fold {
     struct buffer
         resume;     /* FOLD_ITEMS: the last item's LMDB key; FOLD_HELD: the last key */
     uint32_t table; /* FOLD_HELD: where it stands; 0 before the first */
-    struct place place; /* FOLD_PLAN: the last change */
+    struct place place;                 /* FOLD_PLAN: the last change */
+    const struct planned_rows *planned; /* NULL: not known, or not any more */
+    struct bytes unread;                /* of its rows */
 };
 
 static bool is_full(const struct fold *fold)
@@ -126,8 +128,30 @@ static void add_row(struct fold *fold, uint32_t table, struct bytes key,
     count_row(fold, before);
 }
 
-/* Copy a run of the plan's rows that have no item into todo. */
-static enum status read_plan(struct fold *fold, bool *ended, struct error *err)
+/* Copy a run of the rows that are known to be planned and have no item into todo. */
+static enum status read_planned(struct fold *fold, bool *ended, struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct bytes key;
+    struct place place;
+    uint32_t table;
+
+    *ended = false;
+    while (status == STATUS_OK && !is_full(fold) && !*ended) {
+        bool excepted;
+
+        *ended = !planned_rows_take(&fold->unread, &table, &key, &place);
+        if (*ended)
+            break;
+        status = has_item(fold, table, key, &excepted, err);
+        if (status == STATUS_OK && !excepted)
+            add_row(fold, table, key, place);
+    }
+    return status;
+}
+
+/* The same by the log. */
+static enum status walk_plan(struct fold *fold, bool *ended, struct error *err)
 {
     struct plan_range range = {fold->intent.from, fold->intent.to, fold->intent.out};
     struct plan_cursor *cursor = NULL;
@@ -152,6 +176,20 @@ static enum status read_plan(struct fold *fold, bool *ended, struct error *err)
     plan_close(cursor);
     *ended = status == STATUS_NOT_FOUND;
     return *ended ? STATUS_OK : status;
+}
+
+/* An entry that has come since may have won over what was a winner: then the log is
+ * walked from the beginning, and finds what is folded already no more. */
+static enum status read_plan(struct fold *fold, bool *ended, struct error *err)
+{
+    bool hold;
+    enum status status = planned_rows_hold(fold->planned, fold->txn, &hold, err);
+
+    if (status != STATUS_OK)
+        return status;
+    if (!hold)
+        fold->planned = NULL;
+    return hold ? read_planned(fold, ended, err) : walk_plan(fold, ended, err);
 }
 
 /* Copy a run of one table's held rows that have no item into todo. */
@@ -385,13 +423,16 @@ static enum status fill_transaction(struct fold *fold, const struct meta_update 
     return status;
 }
 
-enum status intent_fold(struct store *store, const struct meta_update *updates,
-                        size_t update_count, struct error *err)
+enum status intent_fold(struct store *store, const struct planned_rows *planned,
+                        const struct meta_update *updates, size_t update_count,
+                        struct error *err)
 {
-    struct fold fold = {.phase = FOLD_ITEMS};
+    struct fold fold = {.phase = FOLD_ITEMS, .planned = planned};
     struct progress_step progress;
     enum status status = look(&fold, store, err);
 
+    if (planned != NULL)
+        fold.unread = buffer_view(&planned->rows);
     progress_begin(&progress, store->progress,
                    &(struct progress_state){.step = "confirm", .unit = PROGRESS_ROWS});
     while (status == STATUS_OK && fold.phase != FOLD_DONE) {

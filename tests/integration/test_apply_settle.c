@@ -23,10 +23,12 @@ static bool folding;
 
 enum status __real_sqlite_commit(struct sqlite_database *database, struct error *error);
 enum status __wrap_sqlite_commit(struct sqlite_database *database, struct error *error);
-enum status __real_intent_fold(struct store *store, const struct meta_update *updates,
-                               size_t count, struct error *error);
-enum status __wrap_intent_fold(struct store *store, const struct meta_update *updates,
-                               size_t count, struct error *error);
+enum status __real_intent_fold(struct store *store, const struct planned_rows *planned,
+                               const struct meta_update *updates, size_t count,
+                               struct error *error);
+enum status __wrap_intent_fold(struct store *store, const struct planned_rows *planned,
+                               const struct meta_update *updates, size_t count,
+                               struct error *error);
 enum status __real_store_commit(struct store_txn *txn, struct error *error);
 enum status __wrap_store_commit(struct store_txn *txn, struct error *error);
 enum status __real_intent_writer_end(struct intent_writer *writer,
@@ -57,15 +59,16 @@ enum status __wrap_sqlite_commit(struct sqlite_database *database, struct error 
     return seam == BEFORE_COMMIT || seam == AFTER_COMMIT ? fail(error) : status;
 }
 
-enum status __wrap_intent_fold(struct store *store, const struct meta_update *updates,
-                               size_t count, struct error *error)
+enum status __wrap_intent_fold(struct store *store, const struct planned_rows *planned,
+                               const struct meta_update *updates, size_t count,
+                               struct error *error)
 {
     enum status status;
 
     if (seam == BEFORE_FOLD)
         return fail(error);
     folding = true;
-    status = __real_intent_fold(store, updates, count, error);
+    status = __real_intent_fold(store, planned, updates, count, error);
     folding = false;
     return status;
 }

@@ -247,7 +247,7 @@ Test(intent_fold, counts_only_when_it_is_whole)
     OK(intent_writer_add(writer, &items[1].item, &err));
     intent_writer_close(writer);
     cr_expect_not(has("intent"));
-    cr_expect_eq(intent_fold(two->store, NULL, 0, &err), STATUS_NOT_FOUND);
+    cr_expect_eq(intent_fold(two->store, NULL, NULL, 0, &err), STATUS_NOT_FOUND);
     write_intent(&(struct intent){.counter = 8}, NULL);
     cr_expect(has("intent"));
     cr_expect_eq(meta(META_SEEN), 7);
@@ -268,7 +268,7 @@ Test(intent_fold, carries_the_plan_into_what_is_held_and_the_position)
     intent.max_stamp_us = one->now_us + 5;
     write_intent(&intent, NULL);
     cr_expect_str_eq(log_holding(two, 1), "nothing");
-    OK(intent_fold(two->store, &update, 1, &err));
+    OK(intent_fold(two->store, NULL, &update, 1, &err));
     cr_expect_str_eq(log_holding(two, 1), "a=x b=");
     cr_expect_not(has("held"));
     cr_expect_not(has("intent"));
@@ -286,12 +286,12 @@ Test(intent_fold, keeps_what_was_written_where_a_later_entry_waits)
     put(1, "later");
     log_carry(one, two, 0);
     write_intent(&intent, NULL);
-    OK(intent_fold(two->store, NULL, 0, &err));
+    OK(intent_fold(two->store, NULL, NULL, 0, &err));
     cr_expect_str_eq(log_holding(two, 1), "a=x b=");
     cr_expect_str_eq(log_winner(two, 1), "a=later b=");
     intent = range_of(from + 1, from + 2);
     write_intent(&intent, NULL);
-    OK(intent_fold(two->store, NULL, 0, &err));
+    OK(intent_fold(two->store, NULL, NULL, 0, &err));
     cr_expect_not(has("held"));
 }
 
@@ -310,7 +310,7 @@ static void fold_item(struct intent_item *item)
     item->key = buffer_view(&key);
     for (int i = 0; i < 2; i++) {
         write_intent(&intent, item);
-        OK(intent_fold(two->store, NULL, 0, &err));
+        OK(intent_fold(two->store, NULL, NULL, 0, &err));
     }
     buffer_release(&key);
 }
@@ -379,7 +379,7 @@ Test(intent_fold, a_local_row_stays_parked)
     OK(parked_put(txn, 1, &parked, &err));
     OK(store_commit(txn, &err));
     write_intent(&intent, NULL);
-    OK(intent_fold(two->store, NULL, 0, &err));
+    OK(intent_fold(two->store, NULL, NULL, 0, &err));
     cr_expect(has("parked"));
     buffer_release(&key);
 }
@@ -426,7 +426,7 @@ Test(intent_fold, a_repair_lets_every_row_without_an_item_be_its_winner)
     intent.to = log_last(two);
     intent.from = intent.to;
     write_intent(&intent, NULL);
-    OK(intent_fold(two->store, NULL, 0, &err));
+    OK(intent_fold(two->store, NULL, NULL, 0, &err));
     cr_expect_str_eq(log_holding(two, 1), "a=x b=");
     cr_expect_str_eq(log_holding(two, 2), "a=y b=");
     cr_expect_eq(meta(META_APPLIED), log_last(two));
@@ -447,7 +447,7 @@ Test(intent_fold, leaves_tables_that_take_nothing_and_remembers_them)
         intent.repair = repair != 0;
         intent.out = (struct bytes){table, sizeof table};
         write_intent(&intent, NULL);
-        OK(intent_fold(two->store, NULL, 0, &err));
+        OK(intent_fold(two->store, NULL, NULL, 0, &err));
         cr_expect_str_eq(log_holding(two, 1), "nothing");
         cr_expect_eq(meta(META_APPLIED), from + 1);
         OK(store_begin(two->store, TXN_READ, &txn, &err));
@@ -457,7 +457,7 @@ Test(intent_fold, leaves_tables_that_take_nothing_and_remembers_them)
     }
     intent = range_of(from, from + 1);
     write_intent(&intent, NULL);
-    OK(intent_fold(two->store, NULL, 0, &err));
+    OK(intent_fold(two->store, NULL, NULL, 0, &err));
     OK(store_begin(two->store, TXN_READ, &txn, &err));
     OK(meta_get_bytes(txn, META_OUT, &known, &err));
     cr_expect_eq(known.size, 0);
@@ -488,7 +488,7 @@ Test(intent_fold, goes_in_steps_over_many_rows_and_items)
     }
     OK(intent_writer_end(writer, &intent, &err));
     intent_writer_close(writer);
-    OK(intent_fold(two->store, NULL, 0, &err));
+    OK(intent_fold(two->store, NULL, NULL, 0, &err));
     OK(store_begin(two->store, TXN_READ, &txn, &err));
     OK(parked_count(txn, &count, &err));
     store_abort(txn);
