@@ -31,6 +31,8 @@ struct fold {
     struct bytes unread;                /* of its rows */
 };
 
+static const struct bytes no_record = {NULL, 0};
+
 static bool is_full(const struct fold *fold)
 {
     return fold->rows >= STEP_CHANGES || fold->bytes >= RUN_BYTES;
@@ -115,9 +117,10 @@ static enum status has_item(struct fold *fold, uint32_t table, struct bytes key,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* place: of the change that the row shows now; seq 0: the winner's. */
+/* place: of the change that the row shows now; seq 0: the winner's, or what the held
+ * record says. */
 static void add_row(struct fold *fold, uint32_t table, struct bytes key,
-                    struct place place)
+                    struct place place, struct bytes held)
 {
     size_t before = fold->todo.size;
 
@@ -125,27 +128,28 @@ static void add_row(struct fold *fold, uint32_t table, struct bytes key,
     buffer_put(&fold->todo, place.index, 4);
     buffer_put(&fold->todo, table, 4);
     buffer_put_sized(&fold->todo, key);
+    buffer_put_sized(&fold->todo, held);
     count_row(fold, before);
 }
 
 /* Copy a run of the rows that are known to be planned and have no item into todo. */
 static enum status read_planned(struct fold *fold, bool *ended, struct error *err)
 {
+    const struct place none = {0, 0};
     enum status status = STATUS_OK;
-    struct bytes key;
-    struct place place;
+    struct bytes key, held;
     uint32_t table;
 
     *ended = false;
     while (status == STATUS_OK && !is_full(fold) && !*ended) {
         bool excepted;
 
-        *ended = !planned_rows_take(&fold->unread, &table, &key, &place);
+        *ended = !planned_rows_take(&fold->unread, &table, &key, &held);
         if (*ended)
             break;
         status = has_item(fold, table, key, &excepted, err);
         if (status == STATUS_OK && !excepted)
-            add_row(fold, table, key, place);
+            add_row(fold, table, key, none, held);
     }
     return status;
 }
@@ -171,7 +175,7 @@ static enum status walk_plan(struct fold *fold, bool *ended, struct error *err)
         status = has_item(fold, planned.table.id, planned.key, &excepted, err);
         if (status == STATUS_OK && !excepted)
             add_row(fold, planned.table.id, planned.key,
-                    planned.is_winner ? winner : planned.place);
+                    planned.is_winner ? winner : planned.place, no_record);
     }
     plan_close(cursor);
     *ended = status == STATUS_NOT_FOUND;
@@ -211,7 +215,7 @@ static enum status read_held_table(struct fold *fold, bool *ended, struct error 
         buffer_put_bytes(&fold->resume, row.key);
         status = has_item(fold, fold->table, row.key, &excepted, err);
         if (status == STATUS_OK && !excepted)
-            add_row(fold, fold->table, row.key, (struct place){0, 0});
+            add_row(fold, fold->table, row.key, (struct place){0, 0}, no_record);
     }
     row_cursor_close(cursor);
     *ended = status == STATUS_NOT_FOUND;
@@ -240,20 +244,29 @@ static enum status read_held(struct fold *fold, bool *ended, struct error *err)
     return status;
 }
 
+static enum status change_row(const struct intent_fold_txn *context, uint32_t table,
+                              struct bytes key, struct place place, struct bytes held,
+                              struct error *err)
+{
+    if (place.seq != 0)
+        return intent_row_placed(context, table, key, place, err);
+    return held.size > 0 ? held_put_record(context->txn, table, key, held, err)
+                         : held_delete(context->txn, table, key, err);
+}
+
 static enum status change_rows(struct fold *fold, struct error *err)
 {
-    struct bytes todo = buffer_view(&fold->todo), key;
+    struct bytes todo = buffer_view(&fold->todo), key, held;
     struct intent_fold_txn context = row_context(fold);
     enum status status = STATUS_OK;
     uint64_t seq, index, table;
 
     while (status == STATUS_OK && bytes_take(&todo, 8, &seq) &&
            bytes_take(&todo, 4, &index) && bytes_take(&todo, 4, &table) &&
-           bytes_take_sized(&todo, &key)) {
+           bytes_take_sized(&todo, &key) && bytes_take_sized(&todo, &held)) {
         struct place place = {seq, (uint32_t)index};
 
-        status = seq == 0 ? held_delete(fold->txn, (uint32_t)table, key, err)
-                          : intent_row_placed(&context, (uint32_t)table, key, place, err);
+        status = change_row(&context, (uint32_t)table, key, place, held, err);
         if (status == STATUS_OK && (fold->exceptions || fold->intent.repair))
             status = intent_row_freed(&context, (uint32_t)table, key, err);
     }

@@ -165,8 +165,10 @@ static enum status take(struct change_cursor *cursor, struct log_change *out,
                         struct error *err)
 {
     const struct entry_header *header = &cursor->entry.header;
+    struct bytes items = cursor->items;
     enum status status = change_take(&cursor->items, &out->change, err);
 
+    out->bytes = (struct bytes){items.data, items.size - cursor->items.size};
     out->seq = cursor->entry.seq;
     out->index = cursor->index;
     out->local = cursor->entry.local;

@@ -36,6 +36,7 @@ struct log_change {
     bool won;
     bool local;            /* as its entry */
     struct place previous; /* the row's change before this one in this log */
+    struct bytes bytes;    /* its own, an item of the body */
 };
 
 /* Walk an entry's changes from index first on, bounded memory. Reused across entries. */

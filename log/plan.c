@@ -141,6 +141,7 @@ static void planned_of_row(struct planned *out, const struct row *row)
 {
     out->place = row->winner;
     out->definition_origin = row->definition_origin;
+    out->definition = row->definition;
     out->version = row->version;
     out->born = row->born;
     out->live = row->live;
@@ -350,33 +351,32 @@ static enum status next_stretch(struct plan_cursor *cursor, struct error *err)
     return cursor->rows.count > 0 ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
-/* A row of which a later entry than the batch's is the winner: turn that into what the
- * item's change made of it. *last: that is the row's largest version up to the batch's
- * end. */
-static enum status passed_row(struct plan_cursor *cursor, const struct plan_item *item,
-                              const struct version *held, struct row *row, bool *last,
-                              struct error *err)
+/* Whether the database is to get what the item's change made of a row that was written
+ * again. */
+static enum status plan_passed(struct plan_cursor *cursor, const struct plan_item *item,
+                               const struct log_change *change, bool *planned,
+                               struct planned *out, struct error *err)
 {
-    struct log_change change;
-    struct row winner = *row;
+    struct row row;
     bool is_winner;
-    enum status status = log_change_at(cursor->txn, item->place, &change, err);
+    enum status status = rows_get(cursor->txn, item->table.id, item->key, &row, err);
 
-    *last = false;
-    if (status != STATUS_OK)
+    if (status == STATUS_NOT_FOUND)
+        return not_indexed(item->place.seq, err);
+    if (status == STATUS_OK)
+        status = holding_of(cursor->txn, item->table.id, &row, out, err);
+    if (status != STATUS_OK || row.local || row.winner.seq <= cursor->range.to ||
+        version_compare(&change->version, &out->holding.version) <= 0)
         return status;
-    row_of_change(&change, false, row);
-    if (version_compare(&row->version, held) <= 0)
-        return STATUS_OK;
     /* It is the batch's last. A local change that won after it would be what is held, or
      * something newer: whoever won over that has saved it. Only what is held of no
      * version, being refused or never there, does not tell. */
-    *last = cursor->whole && !version_is_nothing(held);
-    if (*last)
+    *planned = cursor->whole && !version_is_nothing(&out->holding.version);
+    if (*planned)
         return STATUS_OK;
-    status = at_position(cursor->txn, cursor->range.to, &winner, &is_winner, err);
-    *last = status == STATUS_OK && winner.winner.seq == item->place.seq &&
-            winner.winner.index == item->place.index;
+    status = at_position(cursor->txn, cursor->range.to, &row, &is_winner, err);
+    *planned = status == STATUS_OK && row.winner.seq == item->place.seq &&
+               row.winner.index == item->place.index;
     return status;
 }
 
@@ -384,27 +384,29 @@ static enum status passed_row(struct plan_cursor *cursor, const struct plan_item
 static enum status plan_item(struct plan_cursor *cursor, const struct plan_item *item,
                              bool *planned, struct planned *out, struct error *err)
 {
+    struct log_change change;
     struct row row;
-    bool last = true;
-    enum status status = rows_get(cursor->txn, item->table.id, item->key, &row, err);
+    enum status status = plan_rows_change(&cursor->rows, item, &change, err);
 
     *planned = false;
+    if (status == STATUS_OK)
+        status = rows_is_winner(cursor->txn, item->table.id, item->key, item->place.seq,
+                                &change.version, &out->is_winner, err);
     if (status == STATUS_NOT_FOUND)
         return not_indexed(item->place.seq, err);
-    if (status == STATUS_OK)
-        status = holding_of(cursor->txn, item->table.id, &row, out, err);
-    if (status != STATUS_OK)
+    if (status == STATUS_OK && !out->is_winner) {
+        status = plan_passed(cursor, item, &change, planned, out, err);
+    } else if (status == STATUS_OK) {
+        status = held_get(cursor->txn, item->table.id, item->key, &out->holding, err);
+        if (status == STATUS_NOT_FOUND) /* the database has the winner */
+            return STATUS_OK;
+        out->holding_from_held = true;
+        *planned = status == STATUS_OK &&
+                   version_compare(&change.version, &out->holding.version) > 0;
+    }
+    if (status != STATUS_OK || !*planned)
         return status;
-    out->is_winner =
-        row.winner.seq == item->place.seq && row.winner.index == item->place.index;
-    if (!out->is_winner && (row.local || row.winner.seq <= cursor->range.to))
-        return STATUS_OK;
-    if (!out->is_winner)
-        status = passed_row(cursor, item, &out->holding.version, &row, &last, err);
-    if (status != STATUS_OK || !last ||
-        version_compare(&row.version, &out->holding.version) <= 0)
-        return status;
-    *planned = true;
+    row_of_change(&change, false, &row);
     planned_of_row(out, &row);
     out->table = item->table;
     out->key = item->key;

@@ -26,6 +26,7 @@ struct planned {
     struct place place;
     struct bytes key;
     uint64_t definition_origin;
+    uint32_t definition; /* the origin's number of it */
     struct version version;
     struct version born; /* nothing for a delete */
     bool live;           /* else delete the row */

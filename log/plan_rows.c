@@ -16,6 +16,7 @@ void plan_rows_init(struct plan_rows *rows, size_t most)
 void plan_rows_clear(struct plan_rows *rows)
 {
     rows->count = 0;
+    rows->entry_count = 0;
     rows->added = 0;
     rows->ascending = true;
 }
@@ -23,12 +24,13 @@ void plan_rows_clear(struct plan_rows *rows)
 void plan_rows_release(struct plan_rows *rows)
 {
     free(rows->items);
+    free(rows->entries);
     *rows = (struct plan_rows){0};
 }
 
 bool plan_rows_are_full(const struct plan_rows *rows)
 {
-    return rows->count == rows->most;
+    return rows->count == rows->most || rows->added == UINT32_MAX;
 }
 
 /* ---- order */
@@ -96,6 +98,29 @@ static enum status grow(struct plan_rows *rows, struct error *err)
     return STATUS_OK;
 }
 
+/* Note the entry that the change stands in. */
+static enum status note_entry(struct plan_rows *rows, const struct log_change *change,
+                              struct error *err)
+{
+    const struct version *version = &change->version;
+
+    if (rows->entry_count > 0 && rows->entries[rows->entry_count - 1].seq == change->seq)
+        return STATUS_OK;
+    if (rows->entry_count == rows->entry_capacity) {
+        size_t capacity =
+            rows->entry_capacity == 0 ? CAPACITY_FIRST : rows->entry_capacity * 2;
+        struct plan_entry *entries = realloc(rows->entries, capacity * sizeof *entries);
+
+        if (entries == NULL)
+            return error_set(err, STATUS_NO_MEMORY, "plan: out of memory");
+        rows->entries = entries;
+        rows->entry_capacity = capacity;
+    }
+    rows->entries[rows->entry_count++] = (struct plan_entry){
+        change->seq, version->stamp_us, version->origin, version->origin_seq};
+    return STATUS_OK;
+}
+
 /* Let the later of two items of one row be the row's. */
 static void merge_items(struct plan_item *into, const struct plan_item *later)
 {
@@ -114,15 +139,19 @@ enum status plan_rows_add(struct plan_rows *rows, const struct table *table,
         .table = *table,
         .place = {change->seq, change->index},
         .key = change->change.key,
+        .bytes = change->bytes,
         .prefix = prefix_of(change->change.key),
         .order = rows->added,
         .live = change->change.op != CHANGE_DELETE,
         .has_insert = change->change.op == CHANGE_INSERT,
     };
     int order = -1;
-    enum status status = STATUS_OK;
+    enum status status = note_entry(rows, change, err);
 
     assert(!plan_rows_are_full(rows));
+    if (status != STATUS_OK)
+        return status;
+    item.entry = (uint32_t)rows->entry_count - 1;
     rows->added++;
     if (rows->count > 0 && rows->ascending)
         order = compare_keys(&rows->items[rows->count - 1], &item);
@@ -136,6 +165,23 @@ enum status plan_rows_add(struct plan_rows *rows, const struct table *table,
     if (status == STATUS_OK)
         rows->items[rows->count++] = item;
     return status;
+}
+
+enum status plan_rows_change(const struct plan_rows *rows, const struct plan_item *item,
+                             struct log_change *out, struct error *err)
+{
+    const struct plan_entry *entry = &rows->entries[item->entry];
+    struct bytes bytes = item->bytes;
+
+    assert(entry->seq == item->place.seq);
+    *out = (struct log_change){
+        .seq = item->place.seq,
+        .index = item->place.index,
+        .version = {entry->stamp_us, entry->origin, entry->origin_seq, item->place.index},
+        .won = true,
+        .bytes = bytes,
+    };
+    return change_take(&bytes, &out->change, err);
 }
 
 static void keep_last(struct plan_rows *rows)

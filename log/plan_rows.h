@@ -12,15 +12,25 @@ enum { PLAN_ROWS_MAX = 1 << 17 };
 struct plan_item {
     struct table table;
     struct place place;
-    struct bytes key; /* a view of the log */
-    uint64_t prefix;  /* of the key, to compare by */
-    uint32_t order;   /* of the row's first change among those that were added */
-    bool live;        /* the change was no delete */
-    bool has_insert;  /* some change of the row's was an insert */
+    struct bytes key;   /* a view of the log */
+    uint64_t prefix;    /* of the key, to compare by */
+    struct bytes bytes; /* the change's own */
+    uint32_t entry;     /* where it stands: place.seq's among the entries */
+    uint32_t order;     /* of the row's first change among those that were added */
+    bool live;          /* the change was no delete */
+    bool has_insert;    /* some change of the row's was an insert */
+};
+
+/* What all changes of an entry have in common. */
+struct plan_entry {
+    uint64_t seq, stamp_us, origin, origin_seq;
 };
 
 struct plan_rows {
-    struct plan_item *items; /* owned */
+    struct plan_item *items;    /* owned */
+    struct plan_entry *entries; /* owned */
+    size_t entry_count;
+    size_t entry_capacity;
     size_t count;
     size_t capacity;
     size_t most; /* that there may be */
@@ -43,5 +53,10 @@ MUST_CHECK enum status plan_rows_add(struct plan_rows *rows, const struct table 
  * database are written one after the other, and then what is inserted in log order, so
  * that rowids grow as they did where the rows come from. */
 void plan_rows_arrange(struct plan_rows *rows, bool in_log_order);
+
+/* The change that the item is about, as the log has it. Views are the log's. */
+MUST_CHECK enum status plan_rows_change(const struct plan_rows *rows,
+                                        const struct plan_item *item,
+                                        struct log_change *out, struct error *err);
 
 #endif

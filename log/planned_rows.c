@@ -1,10 +1,12 @@
-/* Each: seq varint, 0 for the winner's; index varint, unless it is; table varint; key
- * sized. */
+/* Each: table varint, key sized, held record sized. */
 #include "log/planned_rows.h"
+
+#include "log/row_record.h"
 
 void planned_rows_release(struct planned_rows *rows)
 {
     buffer_release(&rows->rows);
+    buffer_release(&rows->record);
     *rows = (struct planned_rows){0};
 }
 
@@ -17,19 +19,34 @@ enum status planned_rows_begin(struct planned_rows *rows, struct store_txn *txn,
     return meta_get(txn, META_LAST_SEQ, &rows->last_seq, err);
 }
 
+static void put_record(struct buffer *record, const struct planned *planned)
+{
+    const struct row row = {
+        .version = planned->version,
+        .born = planned->born,
+        .winner = planned->place,
+        .live = planned->live,
+        .definition_origin = planned->definition_origin,
+        .definition = planned->definition,
+        .image = planned->image,
+        .key = planned->key,
+    };
+
+    row_record_encode(record, &row);
+}
+
 void planned_rows_add(struct planned_rows *rows, const struct planned *planned)
 {
     if (rows->overflow)
         return;
-    if (planned->is_winner) {
-        buffer_put_varint(&rows->rows, 0);
-    } else {
-        buffer_put_varint(&rows->rows, planned->place.seq);
-        buffer_put_varint(&rows->rows, planned->place.index);
-    }
+    buffer_clear(&rows->record);
+    if (!planned->is_winner)
+        put_record(&rows->record, planned);
     buffer_put_varint(&rows->rows, planned->table.id);
     buffer_put_sized(&rows->rows, planned->key);
-    rows->overflow = rows->rows.failed || rows->rows.size > PLANNED_ROWS_BYTES;
+    buffer_put_sized(&rows->rows, buffer_view(&rows->record));
+    rows->overflow =
+        rows->rows.failed || rows->record.failed || rows->rows.size > PLANNED_ROWS_BYTES;
     if (rows->overflow)
         buffer_release(&rows->rows);
 }
@@ -52,15 +69,13 @@ enum status planned_rows_hold(const struct planned_rows *rows, struct store_txn 
 }
 
 bool planned_rows_take(struct bytes *rest, uint32_t *table, struct bytes *key,
-                       struct place *place)
+                       struct bytes *held)
 {
-    uint64_t seq, index = 0, number;
+    uint64_t number;
 
-    if (!bytes_take_varint(rest, &seq) ||
-        (seq != 0 && !bytes_take_varint(rest, &index)) ||
-        !bytes_take_varint(rest, &number) || !bytes_take_sized(rest, key))
+    if (!bytes_take_varint(rest, &number) || !bytes_take_sized(rest, key) ||
+        !bytes_take_sized(rest, held))
         return false;
-    *place = (struct place){seq, (uint32_t)index};
     *table = (uint32_t)number;
     return true;
 }

@@ -7,11 +7,11 @@
 
 #include "log/plan.h"
 
-enum { PLANNED_ROWS_BYTES = 8 << 20 };
+enum { PLANNED_ROWS_BYTES = 16 << 20 };
 
 struct planned_rows {
-    struct buffer rows; /* owned */
-    uint64_t last_seq;  /* of the log, as the plan saw it */
+    struct buffer rows, record; /* owned */
+    uint64_t last_seq;          /* of the log, as the plan saw it */
     bool overflow;
     bool whole; /* begun and ended, and all of the batch's are there */
 };
@@ -29,9 +29,9 @@ MUST_CHECK enum status planned_rows_hold(const struct planned_rows *rows,
                                          struct store_txn *txn, bool *hold,
                                          struct error *err);
 
-/* The next of them; *rest begins as all of rows->rows. False at the end. place.seq 0: the
- * row's winner. */
+/* The next of them; *rest begins as all of rows->rows. False at the end. held: the record
+ * of what the database holds then; empty: that is the winner. */
 bool planned_rows_take(struct bytes *rest, uint32_t *table, struct bytes *key,
-                       struct place *place);
+                       struct bytes *held);
 
 #endif

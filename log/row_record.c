@@ -109,13 +109,12 @@ static bool take_optional(struct bytes *in, uint64_t flags, struct row *out)
     return !(flags & FLAG_LONG_KEY) || bytes_take_sized(in, &out->key);
 }
 
-enum status row_record_winner(struct bytes record, uint64_t *seq, bool *local,
-                              struct error *err)
+enum status row_record_winner(struct bytes record, struct version *version, uint64_t *seq,
+                              bool *local, struct error *err)
 {
-    struct version version;
     uint64_t flags;
 
-    if (!bytes_take(&record, 1, &flags) || !version_take(&record, &version) ||
+    if (!bytes_take(&record, 1, &flags) || !version_take(&record, version) ||
         !bytes_take_varint(&record, seq))
         return error_set(err, STATUS_CORRUPT, "a row's record does not decode");
     *local = flags & FLAG_LOCAL;

@@ -19,10 +19,15 @@ void row_record_encode(struct buffer *out, const struct row *row);
 MUST_CHECK enum status row_record_decode(struct bytes lmdb_key, struct bytes record,
                                          struct row *out, struct error *err);
 
-/* The winner's seq and whether it is local, without a look at the rest or the checksum.
- */
-MUST_CHECK enum status row_record_winner(struct bytes record, uint64_t *seq, bool *local,
-                                         struct error *err);
+/* The winner's version, its seq and whether it is local, without a look at the rest or
+ * the checksum. */
+MUST_CHECK enum status row_record_winner(struct bytes record, struct version *version,
+                                         uint64_t *seq, bool *local, struct error *err);
+
+/* Put a held image that is encoded already. */
+MUST_CHECK enum status held_put_record(struct store_txn *txn, uint32_t table,
+                                       struct bytes key, struct bytes record,
+                                       struct error *err);
 
 /* Put a row into the index. Only merge does this. */
 MUST_CHECK enum status rows_put(struct store_txn *txn, uint32_t table,

@@ -33,11 +33,32 @@ enum status rows_winner(struct store_txn *txn, uint32_t table, struct bytes key,
                         uint64_t *seq, bool *local, struct error *err)
 {
     uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+    struct version version;
     struct bytes record;
     enum status status =
         store_get(txn, DBI_ROW, row_lmdb_key(lmdb_key, table, key), &record, err);
 
-    return status == STATUS_OK ? row_record_winner(record, seq, local, err) : status;
+    return status == STATUS_OK ? row_record_winner(record, &version, seq, local, err)
+                               : status;
+}
+
+enum status rows_is_winner(struct store_txn *txn, uint32_t table, struct bytes key,
+                           uint64_t seq, const struct version *version, bool *is,
+                           struct error *err)
+{
+    uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+    struct version winner;
+    struct bytes record;
+    uint64_t at;
+    bool local;
+    enum status status =
+        store_get(txn, DBI_ROW, row_lmdb_key(lmdb_key, table, key), &record, err);
+
+    if (status == STATUS_OK)
+        status = row_record_winner(record, &winner, &at, &local, err);
+    *is = status == STATUS_OK && at == seq && !local &&
+          version_compare(&winner, version) == 0;
+    return status;
 }
 
 enum status held_get(struct store_txn *txn, uint32_t table, struct bytes key,
@@ -95,6 +116,14 @@ enum status held_put(struct store_txn *txn, uint32_t table, const struct row *ro
     status = put_row(txn, DBI_HELD, table, &held, &scratch, err);
     buffer_release(&scratch);
     return status;
+}
+
+enum status held_put_record(struct store_txn *txn, uint32_t table, struct bytes key,
+                            struct bytes record, struct error *err)
+{
+    uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+
+    return store_put(txn, DBI_HELD, row_lmdb_key(lmdb_key, table, key), record, err);
 }
 
 enum status held_delete(struct store_txn *txn, uint32_t table, struct bytes key,

@@ -38,7 +38,7 @@ struct row {
 /* Take the next absorbed version from *co (start with row->co); false at the end. */
 bool row_co_take(struct bytes *co, struct version *out);
 
-/* NOT_FOUND is a plain answer (err untouched) from all four. */
+/* NOT_FOUND is a plain answer (err untouched) from these four. */
 MUST_CHECK enum status rows_get(struct store_txn *txn, uint32_t table, struct bytes key,
                                 struct row *out, struct error *err);
 MUST_CHECK enum status held_get(struct store_txn *txn, uint32_t table, struct bytes key,
@@ -49,6 +49,14 @@ MUST_CHECK enum status held_get(struct store_txn *txn, uint32_t table, struct by
 MUST_CHECK enum status rows_winner(struct store_txn *txn, uint32_t table,
                                    struct bytes key, uint64_t *seq, bool *local,
                                    struct error *err);
+
+/* Whether the winner is a foreign change at this seq, of this version. The rest of the
+ * record is not looked at, nor its checksum: what agrees in all of this is no accident.
+ */
+MUST_CHECK enum status rows_is_winner(struct store_txn *txn, uint32_t table,
+                                      struct bytes key, uint64_t seq,
+                                      const struct version *version, bool *is,
+                                      struct error *err);
 
 /* What the database holds at the capture position: the held image, else the winner, else
  * nothing (out->live false, version nothing). Never NOT_FOUND. *from_held tells which. */
