@@ -74,8 +74,7 @@ enum status log_record_decode(struct store_txn *txn, uint64_t seq, struct bytes 
     uint64_t form, flags;
     struct bytes hash;
     enum status status = txn == NULL ? record_check(&record, "its record", err)
-                                     : record_check_once(txn, log_record_name(seq),
-                                                         &record, "its record", err);
+                                     : record_check_entry(txn, seq, &record, err);
 
     if (status != STATUS_OK)
         return status;
