@@ -376,13 +376,15 @@ Test(plan, gives_each_row_once_however_long_its_stretches_are)
     uint64_t before = write_here_and_there();
 
     put(one, 5, "later");
+    put(one, 9, "later");
     log_carry(one, two, 0);
     for (stretch = 1; stretch < 6; stretch++) {
         const char *text = plan_text(two, before, before + 5);
 
-        cr_expect_eq(strlen(text), strlen("3=y over 5=y over passing 9=x 7=x"),
+        cr_expect_eq(strlen(text), strlen("3=y over 5=y over passing 9=x passing 7=x"),
                      "stretches of %zu: %s", stretch, text);
         cr_expect(strstr(text, "5=y over passing") != NULL, "%s", text);
+        cr_expect(strstr(text, "9=x passing") != NULL, "%s", text);
     }
 }
 
