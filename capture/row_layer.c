@@ -279,6 +279,22 @@ enum status row_layer_put(struct row_layer *layer, struct layer_run *run, bool *
     return compare_with(layer, run, txn, &holding, err);
 }
 
+enum status row_layer_fill(struct row_layer *layer, struct layer_run *run,
+                           struct bytes key, struct error *err)
+{
+    const struct definition *definition = NULL;
+    struct store_txn *txn;
+    struct row holding;
+    enum status status = row_layer_holding(layer, run, key, &txn, &holding, err);
+
+    if (status == STATUS_OK && !holding.live)
+        return STATUS_NOT_FOUND;
+    if (status == STATUS_OK)
+        status = row_layer_held_definition(layer, txn, &holding, &definition, err);
+    return status == STATUS_OK ? fill_row(layer, key, holding.image, definition, err)
+                               : status;
+}
+
 enum status row_layer_delete(struct row_layer *layer, struct layer_run *run,
                              struct error *err)
 {

@@ -53,6 +53,12 @@ struct value *row_layer_values(struct row_layer *layer);
 MUST_CHECK enum status row_layer_put(struct row_layer *layer, struct layer_run *run,
                                      bool *held, struct error *err);
 
+/* Give absent values what the row of another key has, of the store and the entry so far:
+ * for a row that moved to a new key. Views live until the next change is added.
+ * NOT_FOUND, a plain answer: there is no such row, or it says nothing of a column. */
+MUST_CHECK enum status row_layer_fill(struct row_layer *layer, struct layer_run *run,
+                                      struct bytes key, struct error *err);
+
 /* Add a delete of the row whose key is in the values, if the store says that it is there.
  */
 MUST_CHECK enum status row_layer_delete(struct row_layer *layer, struct layer_run *run,

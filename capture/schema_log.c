@@ -42,6 +42,20 @@ enum status schema_log_put(struct catalog *catalog, bool *reshaped,
     return status;
 }
 
+enum status schema_log_add(struct definition *definition, struct appender *appender,
+                           struct error *err)
+{
+    struct store_txn *txn;
+    uint32_t highest = 0;
+    enum status status = appender_txn(appender, &txn, err);
+
+    if (status == STATUS_OK)
+        status = tables_highest(txn, store_identity(store_of(txn))->node, &highest, err);
+    definition->number = highest + 1;
+    return status == STATUS_OK ? appender_add_definition(appender, definition, err)
+                               : status;
+}
+
 enum status schema_log_find(struct store_txn *txn, const struct definition *definition,
                             struct table *out, struct error *err)
 {

@@ -14,6 +14,10 @@
 MUST_CHECK enum status schema_log_put(struct catalog *catalog, bool *reshaped,
                                       struct appender *appender, struct error *err);
 
+/* Number one definition with the next number, and add it to the appender's entry. */
+MUST_CHECK enum status schema_log_add(struct definition *definition,
+                                      struct appender *appender, struct error *err);
+
 /* A numbered definition as it is logged, after the entry has ended. Lives as long as the
  * store. */
 MUST_CHECK enum status schema_log_find(struct store_txn *txn,

@@ -130,6 +130,8 @@ enum meta_key {
     META_FOREIGN_KEYS = 21, /* whether they count here unless rowferry.ini says: 1, or 2:
                                they do not; 0: nobody has decided */
     META_LAST_QUARANTINED = 22, /* number of the newest quarantined row */
+    META_LSN = 23,              /* Postgres: all that committed below it is in the log */
+    META_SYSTEM = 24,           /* Postgres: the server's system identifier */
 };
 
 MUST_CHECK enum status meta_get(struct store_txn *txn, enum meta_key key, uint64_t *value,

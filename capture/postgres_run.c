@@ -1,0 +1,81 @@
+/* What one capture of Postgres needs, and the tables as they are now. */
+#include "capture/postgres_source_private.h"
+
+#include "capture/schema_log.h"
+#include "engine/postgres_catalog.h"
+
+#include <stdlib.h>
+
+enum status postgres_run_open(struct postgres_source *self, struct error *err)
+{
+    struct store_txn *txn;
+    enum status status =
+        appender_open(&self->run.appender, self->store, APPENDER_CAPTURE, err);
+
+    self->waiting = false;
+    if (status == STATUS_OK)
+        status = appender_txn(self->run.appender, &txn, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_APPLIED, &self->run.applied, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_LSN, &self->kept, err);
+    if (status == STATUS_OK && self->pending == NULL)
+        status = pending_open(&self->pending, store_identity(self->store)->node, err);
+    return status == STATUS_OK ? postgres_run_forget(self, err) : status;
+}
+
+void postgres_run_close(struct postgres_source *self, struct capture_counts *counts)
+{
+    struct append_counts logged;
+
+    if (self->run.appender == NULL)
+        return;
+    logged = appender_counts(self->run.appender);
+    counts->entries += logged.entries;
+    counts->changes += logged.changes;
+    appender_close(self->run.appender);
+    self->run.appender = NULL;
+}
+
+enum status postgres_run_forget(struct postgres_source *self, struct error *err)
+{
+    self->run.pending = NULL;
+    return pending_clear(self->pending, err);
+}
+
+/* Those that send nothing are logged, too: they say what this node takes. */
+static enum status log_catalog(struct postgres_source *self, struct error *err)
+{
+    struct local_entry entry = {.kind = ENTRY_TABLES};
+    bool *reshaped = calloc(self->catalog.count + 1, sizeof *reshaped);
+    uint64_t seq;
+    enum status status;
+
+    if (reshaped == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "catalog: out of memory");
+    status = schema_log_put(&self->catalog, reshaped, self->run.appender, err);
+    free(reshaped);
+    if (status != STATUS_OK || appender_item_count(self->run.appender) == 0)
+        return status;
+    status = appender_end_local(self->run.appender, &entry, &seq, err);
+    return status == STATUS_OK ? appender_commit(self->run.appender, err) : status;
+}
+
+enum status postgres_source_schema(struct postgres_source *self, struct error *err)
+{
+    struct store_txn *txn;
+    enum status status = postgres_execute(
+        self->postgres, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+
+    if (status == STATUS_OK)
+        status = appender_txn(self->run.appender, &txn, err);
+    catalog_release(&self->catalog);
+    self->catalog = (struct catalog){0};
+    if (status == STATUS_OK)
+        status = postgres_catalog_read(self->postgres, self->options.rules, txn,
+                                       &self->catalog, err);
+    postgres_rollback(self->postgres);
+    if (self->relations != NULL)
+        postgres_relations_set_catalog(self->relations, &self->catalog);
+    return status == STATUS_OK ? log_catalog(self, err) : status;
+}

@@ -1,0 +1,273 @@
+/* Happy path: the server's messages are laid one after another, each COMMIT ends an
+ * entry; when nothing more has come the group is made durable, and confirmed to the slot.
+ */
+#include "capture/postgres_source.h"
+
+#include "capture/postgres_source_private.h"
+#include "engine/postgres_slot.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WAIT_MS = 1000,        /* for a message, before the server is asked how far it is */
+    IDLE_BYTES = 16 << 20, /* of WAL that is none of ours, before that is confirmed */
+};
+
+struct postgres_source *postgres_source_of(struct source *source)
+{
+    return (struct postgres_source *)source; /* its first member */
+}
+
+/* ---- where the slot stands */
+
+/* Numbers of the store. */
+static enum status read_meta(struct postgres_source *self, uint64_t *system,
+                             struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(self->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_LSN, &self->lsn, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_SYSTEM, system, err);
+    store_abort(txn);
+    return status;
+}
+
+static enum status refuse(const char *what, const char *slot, struct error *err)
+{
+    return error_set(
+        err, STATUS_REFUSED,
+        "the replication slot %s %s: `rowferry resync` compares database and "
+        "log, and begins anew",
+        slot, what);
+}
+
+/* The server is the one that was captured from, and nobody has read the slot but us. */
+static enum status check_server(struct postgres_source *self, struct error *err)
+{
+    const char *name = self->options.slot;
+    struct postgres_slot slot;
+    uint64_t system = 0;
+    int64_t found = 0;
+    enum status status = postgres_number(
+        self->postgres, "SELECT system_identifier FROM pg_control_system()", &found, err);
+
+    if (status == STATUS_OK)
+        status = read_meta(self, &system, err);
+    if (status == STATUS_OK && system != (uint64_t)found) {
+        return error_set(err, STATUS_REFUSED,
+                         "not the server that was captured: this one is a copy, or was "
+                         "made anew; `rowferry resync` compares database and log, and "
+                         "begins anew");
+    }
+    if (status == STATUS_OK)
+        status = postgres_slot_read(self->postgres, name, &slot, err);
+    if (status == STATUS_NOT_FOUND)
+        return refuse("is gone, and with it what was written since", name, err);
+    if (status != STATUS_OK)
+        return status;
+    if (slot.wal_status == POSTGRES_WAL_LOST) {
+        return refuse("was given up by the server (max_slot_wal_keep_size), and with it "
+                      "what was written since",
+                      name, err);
+    }
+    if (slot.confirmed_lsn > self->lsn)
+        return refuse("was read by somebody else, or this store is a copy from before",
+                      name, err);
+    return STATUS_OK;
+}
+
+static void close_stream(struct postgres_source *self)
+{
+    postgres_stream_close(self->stream);
+    self->stream = NULL;
+}
+
+/* What was told before is told again as far as it was not confirmed. */
+static enum status open_stream(struct postgres_source *self, struct error *err)
+{
+    enum status status = check_server(self, err);
+
+    if (status == STATUS_OK) {
+        postgres_relations_close(self->relations);
+        status = postgres_relations_open(&self->relations, self->postgres,
+                                         store_identity(self->store)->node,
+                                         self->options.rules, err);
+    }
+    if (status == STATUS_OK)
+        status = postgres_source_schema(self, err);
+    if (status != STATUS_OK)
+        return status;
+    return postgres_stream_open(&self->stream, postgres_url(self->postgres),
+                                self->options.slot, self->options.publication, self->lsn,
+                                err);
+}
+
+/* ---- capture */
+
+/* The end of the WAL as it is now. At the beginning of a page it is given as what follows
+ * the page's header, where nothing that was sent may ever end. */
+static enum status find_end(struct postgres_source *self, uint64_t *lsn,
+                            struct error *err)
+{
+    int64_t end = 0;
+    enum status status = postgres_number(
+        self->postgres,
+        "SELECT CASE WHEN lsn % current_setting('wal_block_size')::int IN (24, 40)"
+        " THEN lsn - lsn % current_setting('wal_block_size')::int ELSE lsn END"
+        " FROM (SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn) AS now",
+        &end, err);
+
+    *lsn = (uint64_t)end;
+    return status;
+}
+
+/* Make what was laid durable, and tell the slot. */
+static enum status end_group(struct postgres_source *self, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    if (self->waiting)
+        status = appender_commit(self->run.appender, err);
+    if (status == STATUS_OK && self->waiting) {
+        self->waiting = false;
+        self->kept = self->lsn;
+        postgres_stream_confirm(self->stream, self->kept);
+    }
+    return status;
+}
+
+/* Nothing of ours up to lsn: that is kept and confirmed, too, but not for every
+ * keepalive.
+ */
+static enum status keep_idle(struct postgres_source *self, uint64_t lsn, bool at_once,
+                             struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = end_group(self, err);
+
+    if (status != STATUS_OK || lsn <= self->kept ||
+        (!at_once && lsn - self->kept < IDLE_BYTES))
+        return status;
+    status = appender_txn(self->run.appender, &txn, err);
+    if (status == STATUS_OK)
+        status = meta_put(txn, META_LSN, lsn, err);
+    if (status == STATUS_OK)
+        status = appender_commit(self->run.appender, err);
+    if (status != STATUS_OK)
+        return status;
+    self->lsn = self->kept = lsn;
+    postgres_stream_confirm(self->stream, lsn);
+    return status;
+}
+
+/* Lay what comes until everything below end was told. */
+static enum status follow(struct postgres_source *self, uint64_t end, struct error *err)
+{
+    struct postgres_stream_item item;
+    enum status status;
+
+    for (;;) {
+        status = postgres_stream_next(self->stream, 0, &item, err);
+        if (status == STATUS_OK && item.event == POSTGRES_STREAM_NOTHING) {
+            if (!self->told.open)
+                status = end_group(self, err);
+            if (status == STATUS_OK)
+                status = postgres_stream_next(self->stream, WAIT_MS, &item, err);
+            if (status == STATUS_OK && item.event == POSTGRES_STREAM_NOTHING)
+                postgres_stream_ask(self->stream);
+        }
+        if (status == STATUS_OK && item.event == POSTGRES_STREAM_MESSAGE)
+            status = postgres_source_lay(self, &item.message, err);
+        if (status != STATUS_OK || self->again)
+            return status;
+        if (item.event != POSTGRES_STREAM_CAUGHT_UP)
+            continue;
+        status = keep_idle(self, item.lsn, item.answer_wanted, err);
+        if (status != STATUS_OK || item.lsn >= end)
+            return status;
+    }
+}
+
+static enum status capture_stream(struct postgres_source *self, struct error *err)
+{
+    uint64_t end = 0;
+    enum status status = STATUS_OK;
+
+    do {
+        self->again = false;
+        self->told.open = false;
+        if (self->stream == NULL)
+            status = open_stream(self, err);
+        if (status == STATUS_OK && end == 0)
+            status = find_end(self, &end, err);
+        if (status == STATUS_OK)
+            postgres_stream_ask(self->stream);
+        if (status == STATUS_OK)
+            status = follow(self, end, err);
+        if (status != STATUS_OK || self->again)
+            close_stream(self);
+    } while (status == STATUS_OK && self->again);
+    return status;
+}
+
+static enum status capture(struct source *source, struct capture_counts *counts,
+                           struct error *err)
+{
+    struct postgres_source *self = postgres_source_of(source);
+    struct store_txn *txn;
+    enum status status = postgres_run_open(self, err);
+
+    self->waiting = false;
+    if (status == STATUS_OK)
+        status = appender_txn(self->run.appender, &txn, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_LSN, &self->kept, err);
+    if (status == STATUS_OK)
+        status = capture_stream(self, err);
+    postgres_run_close(self, counts);
+    return status == STATUS_OK ? status
+                               : error_wrap(err, status, postgres_url(self->postgres));
+}
+
+/* ---- life */
+
+static void close_source(struct source *source)
+{
+    struct postgres_source *self = postgres_source_of(source);
+
+    close_stream(self);
+    postgres_relations_close(self->relations);
+    catalog_release(&self->catalog);
+    layer_run_release(&self->run);
+    pending_close(self->pending);
+    buffer_release(&self->told.note);
+    buffer_release(&self->old_key);
+    buffer_release(&self->new_key);
+    buffer_release(&self->moved);
+    free(self);
+}
+
+enum status postgres_source_open(struct source **out, struct postgres *postgres,
+                                 struct store *store,
+                                 const struct postgres_source_options *options,
+                                 struct error *err)
+{
+    static const struct source_ops ops = {
+        .capture = capture, .base = postgres_source_base, .close = close_source};
+    struct postgres_source *self = calloc(1, sizeof *self);
+
+    *out = NULL;
+    if (self == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "Postgres source: out of memory");
+    self->source.ops = &ops;
+    self->postgres = postgres;
+    self->store = store;
+    self->options = *options;
+    *out = &self->source;
+    return STATUS_OK;
+}

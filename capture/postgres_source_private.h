@@ -1,0 +1,60 @@
+/* What postgres_source.c, postgres_stream_lay.c and postgres_snapshot.c share. */
+#ifndef CAPTURE_POSTGRES_SOURCE_PRIVATE_H
+#define CAPTURE_POSTGRES_SOURCE_PRIVATE_H
+
+#include "capture/postgres_relations.h"
+#include "capture/postgres_source.h"
+#include "capture/postgres_stream.h"
+
+/* The transaction that is being told. */
+struct told_transaction {
+    bool open;
+    bool skipped; /* it is in the log already */
+    uint64_t commit_lsn;
+    struct buffer note;
+};
+
+struct postgres_source {
+    struct source source;
+    struct postgres *postgres;
+    struct store *store;
+    struct postgres_source_options options;
+    struct catalog catalog; /* as last read */
+    struct postgres_relations *relations;
+    struct postgres_stream *stream; /* NULL: to be opened */
+    struct layer_run run;
+    struct pending *pending; /* kept between captures */
+    struct told_transaction told;
+    uint64_t lsn;  /* META_LSN, as it is in the store or the open group */
+    uint64_t kept; /* as it is in the store, durable */
+    bool waiting;  /* entries have ended that are not durable yet */
+    bool again;    /* the transaction is to be told again from its beginning */
+    struct buffer old_key, new_key, moved;
+};
+
+struct postgres_source *postgres_source_of(struct source *source);
+
+/* The run of one capture; closed also after a failed opening. */
+MUST_CHECK enum status postgres_run_open(struct postgres_source *self, struct error *err);
+void postgres_run_close(struct postgres_source *self, struct capture_counts *counts);
+
+/* Forget the rows of the transaction that was told, or of one that is told again. */
+MUST_CHECK enum status postgres_run_forget(struct postgres_source *self,
+                                           struct error *err);
+
+/* Read the catalog, and log what of it is new or another than was logged; durable on
+ * return. No transaction is being told. */
+enum status postgres_source_schema(struct postgres_source *self, struct error *err);
+
+/* The first snapshot (source.h): makes publication and slot, which are not there yet, and
+ * copies every row as it was when the slot began. When it fails it drops both. */
+MUST_CHECK enum status postgres_source_base(struct source *source,
+                                            struct capture_counts *counts,
+                                            struct error *err);
+
+/* Add what one message says to the entry that is being made, or end it. */
+enum status postgres_source_lay(struct postgres_source *self,
+                                const struct pgoutput_message *message,
+                                struct error *err);
+
+#endif
