@@ -1,6 +1,7 @@
 /* rowferry init: make a node, its store, and a fleet or a place in one. */
 #include "cli/commands.h"
 #include "cli/first_sync.h"
+#include "cli/init_findings.h"
 #include "cli/json.h"
 #include "cli/print.h"
 #include "cli/progress_line.h"
@@ -24,6 +25,7 @@ enum {
     SETTINGS,
     PREFER,
     FROM,
+    PRINT_SQL,
 };
 
 static const char *const direction_words[] = {
@@ -206,6 +208,7 @@ static void print_json(const struct init_report *report,
     json_put(object, "silent_triggers", silent);
     json_put_number(object, "rows", report->rows);
     json_put(object, "skipped", skipped);
+    json_put(object, "findings", init_findings_json(&report->findings));
     if (report->joins || report->again)
         json_put(object, "foreign_keys", json_null());
     else
@@ -358,6 +361,7 @@ static void print_text(const struct init_report *report,
     print_silent(report);
     print_own_numbers(report);
     print_numbers(report);
+    init_findings_print(&report->findings);
     first_sync_announce(report, options);
 }
 
@@ -371,7 +375,7 @@ static enum status run_init(const struct invocation *invocation, struct error *e
         .tables = values[TABLES],
         .join = values[JOIN],
         .create_tables = values[CREATE_TABLES] != NULL,
-        .check = values[CHECK] != NULL,
+        .check = values[CHECK] != NULL || values[PRINT_SQL] != NULL,
         .take_over = values[TAKE_OVER] != NULL,
         .progress = progress_line_watcher(invocation->line),
         .ids = values[IDS],
@@ -389,6 +393,11 @@ static enum status run_init(const struct invocation *invocation, struct error *e
     progress_line_erase(invocation->line);
     if (status != STATUS_OK)
         return status;
+    if (values[PRINT_SQL] != NULL) {
+        init_findings_print_sql(&report.findings);
+        init_report_release(&report);
+        return STATUS_OK;
+    }
     if (!invocation->json)
         print_text(&report, &options);
     if (options.from != NULL && !options.check)
@@ -396,6 +405,8 @@ static enum status run_init(const struct invocation *invocation, struct error *e
     if (invocation->json)
         print_json(&report, &options,
                    options.from != NULL && !options.check ? &visit : NULL);
+    if (status == STATUS_OK)
+        status = init_findings_status(&report.findings, err);
     init_report_release(&report);
     return status;
 }
@@ -403,8 +414,9 @@ static enum status run_init(const struct invocation *invocation, struct error *e
 const struct command command_init = {
     .name = "init",
     .operands = "DATABASE",
-    .summary = "Make a node of DATABASE (sqlite:PATH): its store, and a new fleet",
+    .summary = "Make a node of DATABASE (a URL): its store, and a new fleet",
     .about =
+        "DATABASE is sqlite:PATH or postgresql://USER@HOST/NAME.\n"
         "With --join the node becomes a member of the fleet that FILE is a token of;\n"
         "its rows come with the first sync, which --from does at once. Rows that differ\n"
         "from the fleet's are refused then, until --prefer says which are right; for a\n"
@@ -420,7 +432,8 @@ const struct command command_init = {
                     false},
                    {"settings", "FILE", "begin with these lines of rowferry.ini", false},
                    {"prefer", "WHICH", "where rows differ: fleet or local", false},
-                   {"from", "TARGET", "with --join: sync with it at once", false}},
+                   {"from", "TARGET", "with --join: sync with it at once", false},
+                   {"print-sql", NULL, "only print what its DBA would run", false}},
     .operands_min = 1,
     .operands_max = 1,
     .run = run_init,

@@ -1,4 +1,5 @@
 /* Making a table from a definition that came with the log. */
+#include "engine/schema.h"
 #include "engine/sqlite_catalog.h"
 
 #include <assert.h>
@@ -81,16 +82,23 @@ enum status sqlite_create_table(struct sqlite_database *database,
                                 const struct definition *definition, struct error *err)
 {
     sqlite3 *handle = sqlite_database_handle(database);
-    const char *sql = definition->ddl;
-    enum status status = STATUS_OK;
+    struct schema_text text = {0};
+    const char *sql;
+    enum status status = schema_put(&text, definition, DIALECT_SQLITE, err);
 
-    if (definition->dialect != DIALECT_SQLITE)
-        return error_set(err, STATUS_REFUSED, "table %s: its statements are not SQLite's",
-                         definition->name);
+    buffer_put(&text.tables, 0, 1);
+    if (status == STATUS_OK)
+        status = buffer_check(&text.tables, err);
+    if (status != STATUS_OK) {
+        schema_text_release(&text);
+        return status;
+    }
+    sql = (const char *)text.tables.data;
     (void)sqlite3_set_authorizer(handle, allow_create, NULL);
     while (status == STATUS_OK && *sql != '\0')
         status = run_first(database, &sql, err);
     (void)sqlite3_set_authorizer(handle, NULL, NULL);
+    schema_text_release(&text);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         return status;
     return error_wrap(err, status, definition->name);

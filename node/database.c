@@ -13,9 +13,7 @@ enum status database_open(struct database **out, const struct database_url *url,
     case DATABASE_POSTGRES:
         break;
     }
-    return error_set(err, STATUS_USAGE,
-                     "%s: Postgres: not in this version yet; give sqlite:PATH",
-                     url->text);
+    return database_postgres_open(out, url->text, mode, err);
 }
 
 void database_close(struct database *database)

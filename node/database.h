@@ -9,6 +9,7 @@
 #include "apply/target.h"
 #include "capture/source.h"
 #include "engine/catalog.h"
+#include "engine/findings.h"
 #include "engine/sqlite_database.h"
 #include "node/config.h"
 #include "node/database_url.h"
@@ -60,6 +61,11 @@ struct database_ops {
                                char **why, struct error *err);
     enum status (*find_silent)(struct database *database, const struct catalog *catalog,
                                enum trigger_mode mode, bool *silent, struct error *err);
+    /* What it lacks for this node to be founded on it, and what its owner should know; in
+     * the read transaction that is open. NULL: nothing ever. */
+    enum status (*check)(struct database *database, uint64_t node,
+                         const struct catalog *catalog, const struct table_rules *rules,
+                         struct findings *out, struct error *err);
     enum status (*has_table)(struct database *database, const char *table, bool views,
                              bool *has, struct error *err);
 
@@ -103,5 +109,7 @@ bool database_is_missing(const struct database_url *url);
 /* Open for database_open(): of a kind each. */
 MUST_CHECK enum status database_sqlite_open(struct database **out, const char *path,
                                             enum database_mode mode, struct error *err);
+MUST_CHECK enum status database_postgres_open(struct database **out, const char *url,
+                                              enum database_mode mode, struct error *err);
 
 #endif

@@ -51,6 +51,7 @@ void init_report_release(struct init_report *report)
     free(report->broken);
     report->broken = NULL;
     catalog_release(&report->catalog);
+    findings_release(&report->findings);
 }
 
 /* ---- what is given */
@@ -77,6 +78,14 @@ static enum status read_settings(struct making *making, struct error *err)
     const struct init_options *options = making->options;
     enum status status = STATUS_OK;
 
+    making->config.rules.postgres = making->url.kind == DATABASE_POSTGRES;
+    if (options->join != NULL && making->url.kind == DATABASE_POSTGRES) {
+        return error_set(
+            err, STATUS_USAGE,
+            "%s: Postgres can found a fleet; this version can't join one with "
+            "it yet",
+            making->url.text);
+    }
     if (options->settings != NULL)
         status = config_read_file(&making->config, options->settings, err);
     if (status == STATUS_OK && options->ids != NULL &&
@@ -173,12 +182,33 @@ static enum status fill_rules(struct making *making, struct error *err)
     return status;
 }
 
+/* Refusals are the report's in a check, else the first of them ends init. */
+static enum status find_lacking(struct making *making, struct error *err)
+{
+    struct findings *findings = &making->report->findings;
+    struct database *database = making->database;
+    enum status status;
+
+    if (database->ops->check == NULL)
+        return STATUS_OK;
+    status =
+        database->ops->check(database, making->identity.node, &making->report->catalog,
+                             &making->config.rules, findings, err);
+    if (status != STATUS_OK || making->options->check || !findings_refuse(findings))
+        return status;
+    return error_set(err, STATUS_UNAVAILABLE,
+                     "%s: %s; `rowferry init --check` says all that is lacking, "
+                     "--print-sql what to run",
+                     database->name, findings->list[0].text);
+}
+
 static enum status look_at_tables(struct making *making, struct error *err)
 {
     struct init_report *report = making->report;
     struct table_rules rules = making->config.rules; /* a view */
     struct database *database = making->database;
     uint64_t count;
+    bool readable;
     enum status status;
 
     if (database == NULL)
@@ -189,6 +219,8 @@ static enum status look_at_tables(struct making *making, struct error *err)
     if (status != STATUS_OK)
         return status;
     status = database->ops->read_catalog(database, &rules, NULL, &report->catalog, err);
+    if (status == STATUS_OK)
+        status = find_lacking(making, err);
     if (status == STATUS_OK && !making->options->create_tables)
         status = node_say_rules(database, &rules, making->options->notice,
                                 making->options->notice_data, err);
@@ -197,7 +229,9 @@ static enum status look_at_tables(struct making *making, struct error *err)
             database->ops->find_broken(database, &report->catalog, &report->broken, err);
     if (status == STATUS_OK)
         status = fill_rules(making, err);
-    for (size_t i = 0; status == STATUS_OK && i < report->catalog.count; i++) {
+    readable = !findings_refuse(&report->findings);
+    for (size_t i = 0; status == STATUS_OK && readable && i < report->catalog.count;
+         i++) {
         count = 0;
         if (report->rules[i].direction == TABLE_IN)
             continue; /* they stay here */

@@ -99,6 +99,7 @@ static enum status open_database(struct node *node, bool read_only, struct error
     else if (plan.pending && plan.create_tables)
         mode = DATABASE_CREATE;
     status = database_url_read(&url, node->url, err);
+    node->config.rules.postgres = url.kind == DATABASE_POSTGRES;
     if (status == STATUS_OK && mode != DATABASE_CREATE)
         status = check_there(node, &url, err);
     if (status == STATUS_OK)

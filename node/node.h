@@ -9,6 +9,7 @@
 #include "apply/target.h"
 #include "capture/source.h"
 #include "engine/catalog.h"
+#include "engine/findings.h"
 #include "node/diff.h"
 #include "ship/transport.h"
 
@@ -35,7 +36,7 @@ struct init_options {
     bool create_tables; /* with join: make the founder's tables, and a missing file */
     enum join_prefer prefer; /* remembered until the first sync */
     const char *from; /* checked: what the caller syncs with at once; NULL: nothing */
-    bool check;       /* say what would be, change nothing */
+    bool check;       /* say what would be, change nothing; refusals are findings */
     bool take_over;   /* the database's rowferry_state may name another store */
     const struct wall_clock *clock;  /* NULL: the system's */
     const struct progress *progress; /* who watches; NULL: nobody */
@@ -65,6 +66,7 @@ struct init_report {
     struct init_rule *rules; /* for catalog's definitions */
     bool *silent; /* catalog's definitions whose triggers stay silent when rows arrive */
     char *broken; /* owned: why foreign keys do not count; NULL: nothing is broken */
+    struct findings findings; /* what a server lacks, or brings along */
 };
 void init_report_release(struct init_report *report);
 

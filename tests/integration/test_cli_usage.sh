@@ -39,8 +39,10 @@ says err "sqlite:a.db"
 run 2 init dir/a.db
 says err "sqlite:dir/a.db"
 run 2 init mysql://host/a
-run 2 init postgresql://host/a
-says err "not in this version yet"
+run 3 init "postgresql:///a?host=$PWD/nowhere"
+says err "nowhere"
+run 2 init postgresql://host/a?no_such_option=1
+says err "no_such_option"
 run 2 init postgres://u:secret@host/a
 says err "PGPASSWORD"
 run 2 init sqlite:

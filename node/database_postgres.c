@@ -1,0 +1,340 @@
+/* A node's database where it is one of Postgres: a connection for questions; the stream
+ * of changes has its own. The slot's name says whose database it is. */
+#include "node/database.h"
+
+#include "capture/postgres_source.h"
+#include "engine/postgres_catalog.h"
+#include "engine/postgres_check.h"
+#include "engine/postgres_publication.h"
+#include "engine/postgres_slot.h"
+#include "log/log_reader.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct postgres_house {
+    struct database database;
+    struct postgres *postgres;
+    char slot[POSTGRES_NAME_SIZE]; /* and publication: rowferry_<node id> */
+    uint64_t before;               /* whose it was when it was claimed; 0: nobody's */
+};
+
+static struct postgres_house *house_of(struct database *database)
+{
+    return (struct postgres_house *)database; /* its first member */
+}
+
+static void close_house(struct database *database)
+{
+    struct postgres_house *house = house_of(database);
+
+    postgres_close(house->postgres);
+    free(house);
+}
+
+/* ---- whose it is */
+
+static void name_slot(char out[POSTGRES_NAME_SIZE], uint64_t node)
+{
+    (void)snprintf(out, POSTGRES_NAME_SIZE, "rowferry_%016" PRIx64, node);
+}
+
+static enum status owner(struct database *database, uint64_t *node, struct error *err)
+{
+    PGresult *found = NULL;
+    enum status status = postgres_query(
+        house_of(database)->postgres,
+        "SELECT substr(slot_name, 10) FROM pg_replication_slots WHERE database ="
+        " current_database() AND slot_name ~ '^rowferry_[0-9a-f]{16}$' ORDER BY 1",
+        0, NULL, &found, err);
+
+    *node = 0;
+    if (status == STATUS_OK && PQntuples(found) > 0)
+        *node = strtoull(PQgetvalue(found, 0, 0), NULL, 16);
+    PQclear(found);
+    return status;
+}
+
+/* Neither is there: that is fine. */
+static enum status drop(struct postgres_house *house, uint64_t node, struct error *err)
+{
+    char name[POSTGRES_NAME_SIZE];
+    enum status status;
+
+    name_slot(name, node);
+    status = postgres_slot_drop(house->postgres, name, err);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        status = postgres_publication_drop(house->postgres, name, err);
+    return status;
+}
+
+/* The slot, made with the first copy, says it; that of a store that is given up would
+ * keep WAL for ever. */
+static enum status claim(struct database *database, struct store *store,
+                         struct error *err)
+{
+    struct postgres_house *house = house_of(database);
+    uint64_t id = store_identity(store)->node;
+
+    return house->before == 0 || house->before == id ? STATUS_OK
+                                                     : drop(house, house->before, err);
+}
+
+static enum status unclaim(struct database *database, struct error *err)
+{
+    struct postgres_house *house = house_of(database);
+    enum status status = STATUS_OK;
+
+    if (house->slot[0] != '\0') {
+        status = postgres_slot_drop(house->postgres, house->slot, err);
+        if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+            status = postgres_publication_drop(house->postgres, house->slot, err);
+    }
+    return status;
+}
+
+/* ---- what it holds */
+
+static enum status begin_read(struct database *database, struct error *err)
+{
+    return postgres_execute(house_of(database)->postgres,
+                            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+}
+
+static void rollback(struct database *database)
+{
+    postgres_rollback(house_of(database)->postgres);
+}
+
+static enum status read_catalog(struct database *database,
+                                const struct table_rules *rules, struct store_txn *txn,
+                                struct catalog *out, struct error *err)
+{
+    return postgres_catalog_read(house_of(database)->postgres, rules, txn, out, err);
+}
+
+/* Postgres itself runs the foreign keys' actions of a table that is not replicated. */
+static enum status read_outsiders(struct database *database,
+                                  const struct catalog *catalog, struct outsiders *out,
+                                  struct error *err)
+{
+    (void)database, (void)catalog, (void)err;
+    *out = (struct outsiders){0};
+    return STATUS_OK;
+}
+
+static enum status find_broken(struct database *database, const struct catalog *catalog,
+                               char **why, struct error *err)
+{
+    (void)database;
+    return postgres_foreign_keys_broken(catalog, why, err);
+}
+
+static enum status find_silent(struct database *database, const struct catalog *catalog,
+                               enum trigger_mode mode, bool *silent, struct error *err)
+{
+    (void)database, (void)mode, (void)err;
+    memset(silent, 0, catalog->count * sizeof *silent);
+    return STATUS_OK;
+}
+
+static enum status check(struct database *database, uint64_t node,
+                         const struct catalog *catalog, const struct table_rules *rules,
+                         struct findings *out, struct error *err)
+{
+    char name[POSTGRES_NAME_SIZE];
+    struct postgres_needs needs = {.slot = name, .publication = name};
+
+    name_slot(name, node);
+    return postgres_check(house_of(database)->postgres, catalog, rules, &needs, out, err);
+}
+
+static enum status has_table(struct database *database, const char *table, bool views,
+                             bool *has, struct error *err)
+{
+    return postgres_has_table(house_of(database)->postgres, table, views, has, err);
+}
+
+static enum status count_rows(struct database *database,
+                              const struct definition *definition, uint64_t *count,
+                              struct error *err)
+{
+    int64_t rows = 0;
+    enum status status = postgres_count_rows(house_of(database)->postgres,
+                                             definition->local_name, false, &rows, err);
+
+    *count = (uint64_t)rows;
+    return status;
+}
+
+static enum status refuse(const struct database *database, const char *what,
+                          struct error *err)
+{
+    return error_set(err, STATUS_REFUSED, "%s: %s", database->name, what);
+}
+
+static enum status create_table(struct database *database,
+                                const struct definition *definition, struct error *err)
+{
+    (void)definition;
+    return refuse(database, "tables are not made in Postgres yet", err);
+}
+
+/* It grows with whatever is written on the server. */
+static enum status version(struct database *database, int64_t *out, struct error *err)
+{
+    return postgres_number(house_of(database)->postgres,
+                           "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn", out,
+                           err);
+}
+
+/* ---- source and target */
+
+static enum status open_source(struct database *database, const struct database_use *use,
+                               struct source **out, struct error *err)
+{
+    struct postgres_house *house = house_of(database);
+    struct postgres_source_options options = {
+        .slot = house->slot,
+        .publication = house->slot,
+        .rules = &use->config->rules,
+        .rows = use->rows,
+    };
+
+    name_slot(house->slot, store_identity(use->store)->node);
+    return postgres_source_open(out, house->postgres, use->store, &options, err);
+}
+
+/* Writing into Postgres is yet to be built: what others wrote waits in the log. */
+struct waiting_target {
+    struct target target;
+    const struct database *database;
+    struct store *store;
+};
+
+static enum status settle(struct target *target, struct error *err)
+{
+    (void)target, (void)err;
+    return STATUS_OK;
+}
+
+/* How many changes others made that the database has not. */
+static enum status count_waiting(struct store_txn *txn, uint64_t *waiting,
+                                 struct error *err)
+{
+    struct log_entry entry;
+    uint64_t seq = 0, last = 0;
+    enum status status = meta_get(txn, META_APPLIED, &seq, err);
+
+    *waiting = 0;
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_LAST_SEQ, &last, err);
+    while (status == STATUS_OK && seq++ < last) {
+        status = log_get(txn, seq, &entry, err);
+        if (status == STATUS_OK && !entry.local && entry.header.kind == ENTRY_CHANGES)
+            *waiting += entry.header.item_count;
+    }
+    return status;
+}
+
+static enum status refuse_batch(struct target *target, struct apply_counts *counts,
+                                struct error *err)
+{
+    struct waiting_target *self = (struct waiting_target *)target;
+    struct store_txn *txn = NULL;
+    uint64_t waiting = 0;
+    enum status status = store_begin(self->store, TXN_READ, &txn, err);
+
+    (void)counts;
+    if (status == STATUS_OK)
+        status = count_waiting(txn, &waiting, err);
+    store_abort(txn);
+    if (status != STATUS_OK || waiting == 0)
+        return status == STATUS_OK ? STATUS_NOT_FOUND : status;
+    return error_set(err, STATUS_REFUSED,
+                     "%s: this version does not write into Postgres yet: %" PRIu64
+                     " changes of others wait in the log",
+                     self->database->name, waiting);
+}
+
+static enum status retry(struct target *target, struct apply_counts *counts,
+                         struct error *err)
+{
+    (void)target, (void)counts, (void)err;
+    return STATUS_NOT_FOUND;
+}
+
+static void close_target(struct target *target)
+{
+    free(target);
+}
+
+static enum status open_target(struct database *database, const struct database_use *use,
+                               struct source *source, struct target **out,
+                               struct error *err)
+{
+    static const struct target_ops ops = {
+        .settle = settle,
+        .apply_batch = refuse_batch,
+        .retry = retry,
+        .close = close_target,
+    };
+    struct waiting_target *waiting = calloc(1, sizeof *waiting);
+
+    (void)source;
+    *out = NULL;
+    if (waiting == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "open target: out of memory");
+    waiting->target.ops = &ops;
+    waiting->database = database;
+    waiting->store = use->store;
+    *out = &waiting->target;
+    return STATUS_OK;
+}
+
+static const struct database_ops postgres_ops = {
+    .close = close_house,
+    .owner = owner,
+    .claim = claim,
+    .unclaim = unclaim,
+    .begin_read = begin_read,
+    .rollback = rollback,
+    .read_catalog = read_catalog,
+    .read_outsiders = read_outsiders,
+    .find_broken = find_broken,
+    .find_silent = find_silent,
+    .check = check,
+    .has_table = has_table,
+    .count_rows = count_rows,
+    .create_table = create_table,
+    .version = version,
+    .open_source = open_source,
+    .open_target = open_target,
+};
+
+enum status database_postgres_open(struct database **out, const char *url,
+                                   enum database_mode mode, struct error *err)
+{
+    struct postgres_house *house = calloc(1, sizeof *house);
+    struct error ignored;
+    enum status status;
+
+    *out = NULL;
+    if (house == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "open database: out of memory");
+    house->database.ops = &postgres_ops;
+    house->database.kind = DATABASE_POSTGRES;
+    status = postgres_open(&house->postgres, url,
+                           mode == DATABASE_READ ? POSTGRES_READ : POSTGRES_WRITE, err);
+    if (status != STATUS_OK) {
+        free(house);
+        return status;
+    }
+    house->database.name = postgres_url(house->postgres);
+    if (owner(&house->database, &house->before, &ignored) != STATUS_OK)
+        house->before = 0;
+    *out = &house->database;
+    return STATUS_OK;
+}

@@ -1,0 +1,191 @@
+"""Accidents of capture from Postgres: killed anywhere, cut off, its server crashed, the slot
+lost or read by others. Every committed transaction is one entry, in the order of commits, and
+what was lost to the slot is never skipped over in silence."""
+
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from postgres import Cluster, Failure as ServerFailure  # noqa: E402
+from postgres_node import PostgresNode  # noqa: E402
+from rowferry import (BINARY, LONG, TOOLS, expect, expect_equal, fault_environment,  # noqa: E402
+                      main)
+
+CLUSTER = None
+SEED = int(os.environ.get("ROWFERRY_SEED") or random.SystemRandom().randrange(1 << 32))
+KILLS = 200 if LONG else 12
+
+
+def make_shop(folder):
+    shop = PostgresNode(folder, folder.name.replace("-", "_"), CLUSTER)
+    shop.script("""
+        CREATE TABLE item (id integer PRIMARY KEY, n integer, body text);
+        INSERT INTO item SELECT i, 0, repeat('x', i % 50) FROM generate_series(1, 50) i;""")
+    shop.init()
+    return shop
+
+
+class Writer:
+    """One session that numbers its transactions, and knows which rows each wrote."""
+
+    def __init__(self, shop, generator):
+        self.shop, self.generator, self.done = shop, generator, []
+        self.connection = shop.connect()
+
+    def write(self, count):
+        for _ in range(count):
+            n = len(self.done) + 1
+            ids = sorted(self.generator.sample(range(1, 60), self.generator.randint(1, 5)))
+            values = ", ".join(f"({i}, {n}, 'body')" for i in ids)
+            self.connection.run(f"BEGIN; INSERT INTO item VALUES {values} ON CONFLICT (id)"
+                                f" DO UPDATE SET n = {n}; COMMIT")
+            self.done.append(ids)
+
+    def expect_logged(self, what):
+        entries = [entry for entry in self.shop.log()
+                   if entry["kind"] == "changes" and entry["origin_seq"] > 3]
+        found = [sorted(change["key"]["id"] for change in entry["changes"])
+                 for entry in entries]
+        expect_equal(found, self.done, f"{what}: rows of each entry")
+        expect_equal([{change["row"]["n"] for change in entry["changes"]} for entry in entries],
+                     [{n + 1} for n in range(len(self.done))], f"{what}: what they set")
+        self.shop.run("verify")
+
+
+def killed_anywhere(folder):
+    """At each of a number of writing calls, picked by the seed."""
+    generator = random.Random(SEED)
+    shop = make_shop(folder)
+    writer = Writer(shop, generator)
+    killed = 0
+    for _ in range(KILLS):
+        writer.write(generator.randint(1, 8))
+        run = shop.run("capture", code=None,
+                       environment=fault_environment(kill=generator.randint(1, 40)))
+        killed += run.code == -9
+        expect(run.code in (0, -9), str(run))
+    expect(killed > 0, "none was killed")
+    shop.run("capture")
+    writer.expect_logged(f"after {killed} kills")
+
+
+def cut_off(folder):
+    """The server ends the connection, or crashes, while capture reads."""
+    generator = random.Random(SEED)
+    shop = make_shop(folder)
+    writer = Writer(shop, generator)
+    writer.write(300)
+    with CLUSTER.connect() as admin:
+        for _ in range(5):
+            capture = subprocess.Popen([BINARY, "--store", shop.store, "capture"],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE)
+            while capture.poll() is None and admin.run(
+                    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+                    " WHERE active_pid IS NOT NULL AND active_pid > 0") == []:
+                pass
+            errors = capture.communicate()[1].decode()
+            expect(capture.returncode in (0, 3) and errors.count("\n") <= 1,
+                   f"exit {capture.returncode}: {errors}")
+            writer.write(20)
+    capture = subprocess.Popen([BINARY, "--store", shop.store, "capture"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE)
+    CLUSTER.stop("immediate")
+    errors = capture.communicate()[1].decode()
+    expect(capture.returncode in (0, 3) and errors.count("\n") <= 1,
+           f"exit {capture.returncode}: {errors}")
+    shop.refuse(3, "capture", "capture")
+    CLUSTER.start()
+    writer.connection = shop.connect()
+    writer.write(20)
+    shop.run("capture")
+    writer.expect_logged("after the server's crash")
+
+
+def slot_of(shop):
+    with shop.connect() as connection:
+        return connection.value("SELECT slot_name FROM pg_replication_slots WHERE database ="
+                                " current_database()")
+
+
+def read_by_others(folder):
+    """A slot that was moved on stands for transactions that nobody will tell."""
+    shop = make_shop(folder)
+    shop.write("UPDATE item SET n = 1 WHERE id = 1")
+    with shop.connect() as connection:
+        connection.run(f"SELECT pg_replication_slot_advance('{slot_of(shop)}',"
+                       " pg_current_wal_insert_lsn())")
+    before = shop.last_seq()
+    shop.refuse(1, "read by somebody else", "capture")
+    shop.refuse(1, "resync", "capture")
+    expect_equal(shop.last_seq(), before, "entries")
+
+
+def slot_is_gone(folder):
+    shop = make_shop(folder)
+    with shop.connect() as connection:
+        connection.run(f"SELECT pg_drop_replication_slot('{slot_of(shop)}')")
+    shop.refuse(1, "is gone", "capture")
+
+
+def in_use(folder):
+    """Another node of the same database: refused before anything is made."""
+    shop = make_shop(folder)
+    slots = "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"
+    before = shop.rows(slots)
+    other = PostgresNode(folder / "other", shop.name, CLUSTER, make=False)
+    (folder / "other").mkdir()
+    other.refuse(1, "belongs to the store of node", "init", shop.url, "--name", "other")
+    expect_equal(shop.rows(slots), before, "slots")
+    expect(not other.store.exists(), "no store was made")
+    other.run("init", shop.url, "--name", "other", "--take-over")
+    expect(shop.rows(slots) != before and len(shop.rows(slots)) == 1, "one slot, the new one's")
+    shop.refuse(1, "node", "capture")
+
+
+def init_that_fails(folder):
+    """Neither slot nor publication is left."""
+    shop = PostgresNode(folder, folder.name.replace("-", "_"), CLUSTER)
+    shop.script("CREATE TABLE item (id integer PRIMARY KEY); INSERT INTO item VALUES (1);"
+                "CREATE ROLE reader LOGIN REPLICATION; GRANT CREATE ON DATABASE "
+                f'"{shop.name}" TO reader')
+    url = CLUSTER.url_of(shop.name, "reader")
+    shop.refuse(3, "--print-sql", "init", url, "--name", "shop")
+    expect_equal(shop.rows("SELECT count(*) FROM pg_publication"), [("0",)], "publications")
+    expect_equal(shop.rows("SELECT count(*) FROM pg_replication_slots WHERE database ="
+                           " current_database()"), [("0",)], "slots")
+    expect(not shop.store.exists(), "no store was made")
+
+
+def init_that_is_killed(folder):
+    """The same again takes over what was left."""
+    generator = random.Random(SEED)
+    shop = PostgresNode(folder, folder.name.replace("-", "_"), CLUSTER)
+    shop.script("CREATE TABLE item (id integer PRIMARY KEY, n integer);"
+                "INSERT INTO item SELECT i, i FROM generate_series(1, 1000) i")
+    at = 1
+    while not shop.store.exists():
+        run = shop.run("init", shop.url, "--name", "shop", code=None,
+                       environment=fault_environment(kill=at))
+        expect(run.code in (0, -9), f"killed at {at}: {run}")
+        at += 1 if LONG else generator.randint(1, 5)
+    expect(at > 20, f"only {at} points")
+    expect_equal(shop.rows("SELECT count(*) FROM pg_replication_slots WHERE database ="
+                           " current_database()"), [("1",)], "slots")
+    shop.write("UPDATE item SET n = 0 WHERE id = 1")
+    shop.run("capture")
+    rows = [change for entry in shop.log() if entry["kind"] == "changes"
+            for change in entry["changes"]]
+    expect_equal(len(rows), 1001, "rows in the log")
+
+
+if __name__ == "__main__":
+    print(f"seed {SEED}", flush=True)
+    with Cluster() as CLUSTER:
+        main([killed_anywhere, cut_off, read_by_others, slot_is_gone, in_use, init_that_fails,
+              init_that_is_killed])

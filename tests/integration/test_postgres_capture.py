@@ -1,0 +1,232 @@
+"""Postgres as a source: what is committed there, in whatever way, stands in a SQLite peer."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from postgres import Cluster  # noqa: E402
+from postgres_node import PostgresNode, shown  # noqa: E402
+from rowferry import Node, expect, expect_equal, main  # noqa: E402
+
+CLUSTER = None  # of all tests: a database each
+
+KINDS = [("small", "smallint", "-32768"), ("whole", "integer", "2147483647"),
+         ("large", "bigint", "-9223372036854775808"),
+         ("exact", "numeric", "12345678901234567890.123400"),
+         ("money_like", "numeric(10,2)", "1.50"), ("single", "real", "0.1"),
+         ("real", "double precision", "5e-324"), ("truth", "boolean", "t"),
+         ("words", "text", "a'b\\c\n\t\u00e4\U0001f600"),
+         ("short", "character varying(9)", "x"), ("padded", "character(4)", "ab"),
+         ("bytes", "bytea", "\\x00ff5c27"), ("day", "date", "0044-03-15 BC"),
+         ("moment", "timestamp", "2024-02-29 23:59:59.999999"),
+         ("moment_tz", "timestamptz", "2024-02-29 23:59:59.5+05:30"),
+         ("hour", "time", "24:00:00"), ("hour_tz", "timetz", "01:02:03+04"),
+         ("span", "interval", "1 year 2 mons -3 days 04:05:06.7"),
+         ("token", "uuid", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"),
+         ("document", "json", '{"b" : 1,  "a":[1,2]}'),
+         ("binary_document", "jsonb", '{"b" : 1,  "a":[1,2]}'),
+         ("list", "integer[]", "{{1,NULL},{3,4}}"),
+         ("texts", "text[]", '{"a\\"b",NULL,"NULL","",x}'),
+         ("range", "int4range", "[1,5)"), ("address", "inet", "::1/64"),
+         ("network", "cidr", "10.0.0.0/8"), ("card", "macaddr", "08:00:2b:01:02:03"),
+         ("coins", "money", "$12.50"), ("tree", "xml", "<a>b</a>"),
+         ("lexemes", "tsvector", "'a':1 'b':2"), ("bits", "bit varying", "1011"),
+         ("mood", "mood", "happy"), ("pair", "pair", "(1,\"a,b\")"),
+         ("positive", "positive", "7"), ("point", "point", "(1,2)")]
+
+TYPES = """
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TYPE pair AS (n integer, t text);
+CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+"""
+
+
+def quoted(text):
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+
+
+def make_pair(folder, schema, *words):
+    """shop on Postgres founds the fleet, stall on SQLite joins with its tables."""
+    (folder / "shared").mkdir()
+    shop = PostgresNode(folder, folder.name.replace("-", "_"), CLUSTER)
+    shop.script(schema)
+    shop.init(*words)
+    shop.run("token", folder / "token")
+    stall = Node(folder, "stall")
+    stall.init("--join", folder / "token", "--create-tables")
+    carry(folder, shop, stall)
+    return shop, stall
+
+
+def carry(folder, shop, stall):
+    shop.sync(folder / "shared")
+    stall.sync(folder / "shared")
+
+
+def expect_same(folder, shop, stall, table, columns, kinds, key, what):
+    carry(folder, shop, stall)
+    expect_equal(shown(stall, table, columns, kinds, key),
+                 shown(shop, table, columns, kinds, key), what)
+    stall.check()
+    shop.check()
+
+
+def every_type(folder):
+    columns = ["id"] + [name for name, _, _ in KINDS]
+    kinds = ["integer"] + [kind for _, kind, _ in KINDS]
+    schema = TYPES + "CREATE TABLE thing (id integer PRIMARY KEY" + "".join(
+        f", {name} {kind}" for name, kind, _ in KINDS) + ");"
+    values = ", ".join(quoted(text) for _, _, text in KINDS)
+
+    def insert(key):
+        return f"INSERT INTO thing VALUES ({key}, {values})"
+
+    shop, stall = make_pair(folder, schema + insert(1) +
+                            "; INSERT INTO thing (id) VALUES (2);")
+
+    def same(what):
+        expect_same(folder, shop, stall, "thing", columns, kinds, ["id"], what)
+
+    same("the first copy")
+    shop.write(insert(3))
+    same("an insert")
+    shop.write([f"UPDATE thing SET {name} = NULL WHERE id = 3" for name, _, _ in KINDS])
+    same("NULL in each column, one after the other")
+    shop.write([f"UPDATE thing SET {name} = {quoted(text)} WHERE id = 2"
+                for name, _, text in KINDS])
+    same("a value in each column")
+    entries = shop.last_seq()
+    shop.write("UPDATE thing SET whole = whole")
+    carry(folder, shop, stall)
+    expect_equal(shop.last_seq(), entries, "entries after an update that changes nothing")
+
+
+def shapes_of_transactions(folder):
+    shop, stall = make_pair(folder, """
+        CREATE TABLE item (id bigint PRIMARY KEY, name text, n integer);
+        CREATE TABLE part (item bigint REFERENCES item ON DELETE CASCADE, place integer,
+                           data text, PRIMARY KEY (item, place));
+        INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 100) i;
+        INSERT INTO part SELECT i, p, repeat('x', i) FROM generate_series(1, 100) i,
+                                                       generate_series(1, 2) p;""")
+
+    def same(what):
+        expect_same(folder, shop, stall, "item", ["id", "name", "n"],
+                    ["bigint", "text", "integer"], ["id"], what)
+        expect_same(folder, shop, stall, "part", ["item", "place", "data"],
+                    ["bigint", "integer", "text"], ["item", "place"], what)
+
+    same("the first copy")
+    for what, statements in {
+            "several rows": ["UPDATE item SET n = n + 1 WHERE id < 50"],
+            "a row several times": ["INSERT INTO item VALUES (200, 'a', 1)",
+                                    "UPDATE item SET n = 2 WHERE id = 200",
+                                    "UPDATE item SET name = 'b' WHERE id = 200",
+                                    "DELETE FROM item WHERE id = 200",
+                                    "INSERT INTO item VALUES (200, 'c', 3)"],
+            "come and gone": ["INSERT INTO item VALUES (300, 'a', 1)",
+                              "DELETE FROM item WHERE id = 300"],
+            "a cascade": ["DELETE FROM item WHERE id BETWEEN 10 AND 20"],
+            "a key that changes": ["UPDATE item SET id = 400 WHERE id = 200"],
+            "keys that move on": ["DELETE FROM part WHERE item > 90",
+                                  "UPDATE part SET place = place + 1 WHERE place = 2",
+                                  "UPDATE part SET place = place + 1 WHERE place = 1"],
+            "savepoints": ["SAVEPOINT a", "UPDATE item SET n = -1 WHERE id = 1",
+                           "ROLLBACK TO a", "UPDATE item SET n = -2 WHERE id = 2",
+                           "SAVEPOINT b", "DELETE FROM item WHERE id = 3",
+                           "RELEASE b"],
+            "a truncate": ["TRUNCATE item CASCADE",
+                           "INSERT INTO item VALUES (1, 'new', 1)"],
+            "after it": ["INSERT INTO part VALUES (1, 1, 'new')"]}.items():
+        shop.write(statements)
+        same(what)
+    with shop.connect() as connection:
+        connection.run("BEGIN")
+        connection.run("INSERT INTO item VALUES (500, 'undone', 1)")
+        connection.run("ROLLBACK")
+        connection.run("BEGIN")
+        connection.run("INSERT INTO item VALUES (501, 'prepared', 1)")
+        connection.run("PREPARE TRANSACTION 'one'")
+        same("a prepared transaction is none yet")
+        connection.run("INSERT INTO item VALUES (502, 'between', 1)")
+        connection.run("COMMIT PREPARED 'one'")
+        same("and is one now")
+    expect(stall.rows("SELECT count(*) FROM item WHERE id >= 500") == [(2,)], "both are there")
+
+
+def values_out_of_line(folder):
+    """Unchanged TOAST is not sent with an update: it comes from what the store knows."""
+    shop, stall = make_pair(folder, """
+        CREATE TABLE page (id integer PRIMARY KEY, n integer, body text, more text);
+        ALTER TABLE page ALTER body SET STORAGE EXTERNAL, ALTER more SET STORAGE EXTERNAL;
+        CREATE TABLE long_key (id text PRIMARY KEY, n integer);
+        ALTER TABLE long_key ALTER id SET STORAGE EXTERNAL;
+        INSERT INTO page VALUES (1, 1, repeat('long ', 5000), NULL);""")
+
+    def same(what):
+        expect_same(folder, shop, stall, "page", ["id", "n", "body", "more"],
+                    ["integer", "integer", "text", "text"], ["id"], what)
+        expect_same(folder, shop, stall, "long_key", ["id", "n"], ["text", "integer"], ["id"],
+                    what)
+
+    same("the first copy")
+    shop.write("UPDATE page SET n = 2")
+    same("an update beside it")
+    shop.write(["INSERT INTO page VALUES (2, 1, repeat('b', 9000), repeat('c', 9000))",
+                "UPDATE page SET n = 3 WHERE id = 2", "UPDATE page SET n = 4 WHERE id = 2"])
+    same("in the transaction that made it")
+    shop.write("UPDATE page SET id = 3 WHERE id = 2")
+    same("under a new key")
+    shop.write(["UPDATE page SET id = 4 WHERE id = 3", "UPDATE page SET n = 9 WHERE id = 4",
+                "UPDATE page SET more = 'short' WHERE id = 4"])
+    same("under another, and changed again")
+    shop.write("ALTER TABLE page REPLICA IDENTITY FULL")
+    shop.write(["UPDATE page SET n = 5", "UPDATE page SET id = 7 WHERE id = 1"])
+    same("with the whole row before it")
+    shop.write("INSERT INTO long_key VALUES (repeat('k', 1500) || '1', 1)")
+    shop.write("UPDATE long_key SET n = 2")
+    same("a long key")
+
+
+def names_and_schemas(folder):
+    shop, stall = make_pair(folder, """
+        CREATE SCHEMA "other.one";
+        CREATE TABLE "other.one"."select" ("Id" integer PRIMARY KEY, "a ""b" text, "from" text);
+        CREATE SCHEMA sales;
+        CREATE TABLE sales.item (id integer PRIMARY KEY, v text);
+        CREATE TABLE item (id integer PRIMARY KEY, v text);
+        INSERT INTO sales.item VALUES (1, 'sales');
+        INSERT INTO item VALUES (1, 'public');""")
+    shop.write(["INSERT INTO sales.item VALUES (2, 'x')", "UPDATE item SET v = 'changed'"])
+    carry(folder, shop, stall)
+    expect_equal(stall.rows('SELECT * FROM "sales.item" ORDER BY id'),
+                 [(1, b"sales"), (2, b"x")], "sales.item")
+    expect_equal(stall.rows("SELECT * FROM item"), [(1, b"changed")], "public.item")
+
+
+def partitions(folder):
+    shop, stall = make_pair(folder, """
+        CREATE TABLE event (day date, id integer, v text, PRIMARY KEY (day, id))
+            PARTITION BY RANGE (day);
+        CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2024-02-01');
+        CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM ('2024-02-01') TO ('2024-03-01');
+        INSERT INTO event VALUES ('2024-01-05', 1, 'a'), ('2024-02-05', 1, 'b');""")
+
+    def same(what):
+        expect_same(folder, shop, stall, "event", ["day", "id", "v"], ["date", "integer", "text"],
+                    ["day", "id"], what)
+
+    same("the first copy")
+    shop.write(["INSERT INTO event VALUES ('2024-02-06', 2, 'c')",
+                "INSERT INTO event_1 VALUES ('2024-01-06', 2, 'd')",
+                "UPDATE event SET day = '2024-02-20' WHERE id = 1 AND day = '2024-01-05'"])
+    same("by root and by leaf, and from one to the other")
+    shop.write(["TRUNCATE event", "INSERT INTO event VALUES ('2024-01-01', 1, 'new')"])
+    same("the root is truncated")
+
+
+if __name__ == "__main__":
+    with Cluster() as CLUSTER:
+        main([every_type, shapes_of_transactions, values_out_of_line, names_and_schemas,
+              partitions])
