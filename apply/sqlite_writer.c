@@ -1,5 +1,7 @@
 #include "apply/sqlite_writer_private.h"
 
+#include "engine/sqlite_query.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,38 @@ static enum status ask_encoding(struct sqlite_writer *writer, struct error *err)
     if (status == STATUS_OK)
         writer->utf16 = strcmp(name, "UTF-8") != 0;
     return status;
+}
+
+/* A primary key beside a key that was chosen is one constraint among others. */
+static enum status ask_primary(struct sqlite_writer *writer, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    uint32_t count = 0;
+    enum status status = sqlite_query(
+        writer->database, "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0",
+        writer->definition->local_name, &statement, err);
+
+    while (status == STATUS_OK) {
+        const char *name;
+        int32_t column;
+
+        status = sqlite_next_row(writer->database, statement, err);
+        if (status != STATUS_OK)
+            break;
+        name = (const char *)sqlite3_column_text(statement, 0);
+        if (name == NULL) {
+            status = sqlite_failed(writer->database, writer->definition->local_name, err);
+            break;
+        }
+        column = definition_find_column(writer->definition, name);
+        if (column < 0 || writer->definition->columns[column].key_position == 0)
+            writer->primary_is_unique = true;
+        count++;
+    }
+    (void)sqlite3_finalize(statement);
+    if (count > 0 && count != writer->definition->key_count)
+        writer->primary_is_unique = true;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static bool says_conflict(const char *ddl)
@@ -72,9 +106,11 @@ enum status sqlite_writer_open(struct sqlite_writer **out,
         writer->columns[place++] = column;
     }
     for (uint32_t i = 0; i < definition->unique_count; i++)
-        writer->key_is_unique |= definition->uniques[i].is_primary;
+        writer->primary_is_unique |= definition->uniques[i].is_primary;
     writer->or_abort = says_conflict(definition->ddl);
     status = ask_encoding(writer, err);
+    if (status == STATUS_OK)
+        status = ask_primary(writer, err);
     if (status != STATUS_OK) {
         sqlite_writer_close(writer);
         return status;

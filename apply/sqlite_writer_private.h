@@ -42,7 +42,9 @@ struct sqlite_writer {
     bool guarded;
     bool utf16;
     bool or_abort; /* a constraint says ON CONFLICT: the plain statement would obey it */
-    bool key_is_unique; /* two keys may be one to the engine */
+    /* The primary key is among the definition's unique constraints: two keys may be one
+     * to the engine, or another key was chosen. */
+    bool primary_is_unique;
     sqlite3_stmt *remove, *find, *read, *savepoint, *release, *undo;
     struct buffer sql;
 };

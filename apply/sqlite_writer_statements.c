@@ -26,9 +26,9 @@ static enum status classify(struct sqlite_writer *writer, int rc, const char *wh
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID:
         /* Under triggers it may be a row of theirs. */
-        if (!writer->key_is_unique && !writer->guarded)
+        if (!writer->primary_is_unique && !writer->guarded)
             return error_set(err, STATUS_IO, "%s: %s", what, sqlite3_errmsg(handle));
-        *result = writer->key_is_unique ? WRITE_UNIQUE : WRITE_REFUSED;
+        *result = writer->primary_is_unique ? WRITE_UNIQUE : WRITE_REFUSED;
         break;
     default:
         /* SQLITE_ERROR: what a CHECK, a generated column or a trigger calls and can't. */

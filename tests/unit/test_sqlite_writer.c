@@ -92,6 +92,33 @@ Test(sqlite_writer, a_row_that_is_refused_is_no_failure)
     sqlite_rollback(database);
 }
 
+/* The primary key of t is the key; that of n is not: there another column was told. */
+Test(sqlite_writer, a_primary_key_beside_the_chosen_key_is_a_unique_constraint)
+{
+    struct table_rule rule = {.table = (char[]){"n"}, .key = (char[]){"v"}};
+    struct table_rules rules = {.list = &rule, .count = 1};
+    enum write_result result;
+
+    OK(sqlite_execute(database,
+                      "CREATE TABLE n (id TEXT PRIMARY KEY, u UNIQUE, v TEXT NOT NULL "
+                      "UNIQUE)",
+                      &err));
+    sqlite_writer_close(writer);
+    sqlite_catalog_release(&catalog);
+    OK(sqlite_begin_write(database, &err));
+    OK(sqlite_catalog_read(database, &rules, NULL, &catalog, &err));
+    OK(sqlite_writer_open(&writer, database, catalog.definitions[0], false, &err));
+    OK(insert(1, 1, "x", &result));
+    OK(insert(1, 2, "y", &result));
+    cr_expect_eq(result, WRITE_UNIQUE);
+    cr_expect_str_eq(err.text, "UNIQUE constraint failed: n.id");
+    sqlite_writer_close(writer);
+    OK(sqlite_writer_open(&writer, database, catalog.definitions[1], false, &err));
+    OK(insert(1, 1, "x", &result));
+    cr_expect_eq(insert(1, 2, "y", &result), STATUS_IO, "the key itself: not ours");
+    sqlite_rollback(database);
+}
+
 Test(sqlite_writer, a_trigger_may_refuse_a_row_or_end_the_transaction)
 {
     enum write_result result;
