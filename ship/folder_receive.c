@@ -261,6 +261,59 @@ static void report_range(struct receiver *receiver, const struct folder_segment 
     }
 }
 
+/* Whether there is something for us in it that did not enter. */
+static bool is_left(const struct receiver *receiver, const struct folder_segment *segment)
+{
+    if (segment->is_done || (!segment->is_present && !segment->is_listed))
+        return false;
+    return !segment->is_known ||
+           !segment_ranges_known(&segment->ranges, &receiver->vector);
+}
+
+static bool any_left(const struct receiver *receiver)
+{
+    for (size_t i = 0; i < receiver->survey.segment_count; i++)
+        if (is_left(receiver, &receiver->survey.segments[i]))
+            return true;
+    return false;
+}
+
+/* Let a segment stand as it did at the first look. True: more of it is here. */
+static bool carry_over(struct folder_survey *first, struct folder_segment *segment)
+{
+    struct folder_segment *before =
+        folder_survey_find(first, segment->node, segment->number);
+
+    segment->is_late = before == NULL;
+    if (before == NULL)
+        return segment->is_present;
+    segment->is_done = before->is_done;
+    segment->waits = before->waits;
+    before->waits = NULL;
+    return segment->is_present && (!before->is_present || segment->size != before->size);
+}
+
+/* Others publish while the folder is being read, so that what is left over may stand on
+ * what had come just before it, yet was not seen. A second look sees all of that; and
+ * what came since the first one is no trouble yet. */
+static enum status look_again(struct receiver *receiver, struct error *err)
+{
+    struct folder_survey first = receiver->survey;
+    struct visit_counts ignored = {0};
+    struct folder_report silent = {.counts = &ignored};
+    bool more = false;
+    enum status status;
+
+    receiver->survey = (struct folder_survey){0};
+    status = folder_survey_make(&receiver->survey, receiver->folder, &silent, err);
+    for (size_t i = 0; i < receiver->survey.segment_count && status == STATUS_OK; i++)
+        more = carry_over(&first, &receiver->survey.segments[i]) || more;
+    if (status == STATUS_OK && more)
+        status = take_segments(receiver, err);
+    folder_survey_release(&first);
+    return status;
+}
+
 static void report_left(struct receiver *receiver)
 {
     struct folder_survey *survey = &receiver->survey;
@@ -270,9 +323,7 @@ static void report_left(struct receiver *receiver)
         const struct folder_segment *segment = &survey->segments[i];
         char name[FOLDER_NAME_SIZE];
 
-        if (segment->is_done ||
-            (segment->is_known &&
-             segment_ranges_known(&segment->ranges, &receiver->vector)))
+        if (segment->is_late || !is_left(receiver, segment))
             continue;
         folder_segment_name(segment->node, segment->number, name);
         if (!segment->is_present ||
@@ -282,8 +333,7 @@ static void report_left(struct receiver *receiver)
                             " bytes are here): the next visit takes it",
                             name, segment->is_present ? segment->size : 0,
                             segment->listed_size);
-            if (segment->is_listed)
-                folder_report_unready(&receiver->report, line.text);
+            folder_report_unready(&receiver->report, line.text);
         } else if (segment->waits != NULL) {
             folder_report_unready(&receiver->report, segment->waits);
         } else {
@@ -306,6 +356,8 @@ static enum status receive(struct receiver *receiver, struct error *err)
         status = folder_next_number(folder, &receiver->next_number, err);
     if (status == STATUS_OK)
         status = take_segments(receiver, err);
+    if (status == STATUS_OK && any_left(receiver))
+        status = look_again(receiver, err);
     if (status == STATUS_OK)
         report_left(receiver);
     /* After the segments: they may have brought the members whose words these are. */

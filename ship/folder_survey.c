@@ -103,6 +103,23 @@ static void sort_segments(struct folder_survey *survey)
               compare_segments);
 }
 
+/* Of the first count segments, which are sorted. */
+static struct folder_segment *find_segment(const struct folder_survey *survey,
+                                           size_t count, uint64_t node, uint64_t number)
+{
+    struct folder_segment key = {.node = node, .number = number};
+
+    return count == 0
+               ? NULL
+               : bsearch(&key, survey->segments, count, sizeof key, compare_segments);
+}
+
+struct folder_segment *folder_survey_find(const struct folder_survey *survey,
+                                          uint64_t node, uint64_t number)
+{
+    return find_segment(survey, survey->segment_count, node, number);
+}
+
 bool folder_segment_is_whole(const struct folder_segment *segment)
 {
     return segment->is_present &&
@@ -165,14 +182,11 @@ static enum status note_listed(struct folder_survey *survey,
 
     for (size_t i = 0; i < state->listed_count && status == STATUS_OK; i++) {
         const struct folder_listed *listed = &state->listed[i];
-        struct folder_segment key = {.node = state->node, .number = listed->number};
         struct folder_segment *segment =
-            present == 0
-                ? NULL
-                : bsearch(&key, survey->segments, present, sizeof key, compare_segments);
+            find_segment(survey, present, state->node, listed->number);
 
         if (segment == NULL)
-            segment = add_segment(survey, key.node, key.number, err);
+            segment = add_segment(survey, state->node, listed->number, err);
         if (segment == NULL)
             return STATUS_NO_MEMORY;
         segment->is_listed = true;

@@ -44,6 +44,7 @@ struct folder_segment {
     bool is_known; /* ranges are filled: it is listed, or was opened before */
     struct segment_ranges ranges; /* owned */
     bool is_done;                 /* receive: no more to do with it in this visit */
+    bool is_late;                 /* receive: seen at the second look only */
     char *waits;                  /* receive: why it could not enter yet; owned */
 };
 
@@ -65,6 +66,10 @@ MUST_CHECK enum status folder_survey_make(struct folder_survey *survey,
                                           struct folder_report *report,
                                           struct error *err);
 void folder_survey_release(struct folder_survey *survey);
+
+/* NULL: there is none. */
+struct folder_segment *folder_survey_find(const struct folder_survey *survey,
+                                          uint64_t node, uint64_t number);
 
 /* Present, and as long as its list says. */
 bool folder_segment_is_whole(const struct folder_segment *segment);
