@@ -3,6 +3,7 @@
 #include "apply/sqlite_counters.h"
 #include "apply/sqlite_mend.h"
 #include "apply/sqlite_other.h"
+#include "apply/sqlite_overrule.h"
 #include "apply/sqlite_unique.h"
 
 #include <assert.h>
@@ -162,6 +163,22 @@ enum status sqlite_batch_remove(struct sqlite_batch *batch, struct sqlite_table 
     return status;
 }
 
+/* Note a row that is as it should be. Where triggers write what is replicated, the plan's
+ * rows are looked at once more at the end. */
+static enum status note_written(struct sqlite_batch *batch, const struct batch_row *row,
+                                struct error *err)
+{
+    enum status status;
+
+    if (!batch->schema->triggers_write)
+        return sqlite_batch_note_written(batch, row, err);
+    if (!row->beyond && !batch->repair)
+        return STATUS_OK;
+    status = sqlite_overrule_row(batch, row, err);
+    sqlite_schema_fire(batch->schema, row->table->fires);
+    return status;
+}
+
 static enum status written(struct sqlite_batch *batch, const struct batch_row *row,
                            struct error *err)
 {
@@ -171,7 +188,7 @@ static enum status written(struct sqlite_batch *batch, const struct batch_row *r
     batch->counts->retried += row->beyond && !row->brought;
     if (row->live && row->table->as_child != NULL)
         status = note_suspect(batch, row, err);
-    return status == STATUS_OK ? sqlite_batch_note_written(batch, row, err) : status;
+    return status == STATUS_OK ? note_written(batch, row, err) : status;
 }
 
 /* Whether the database may hold something else of the table than the store says. */
@@ -245,7 +262,7 @@ static enum status upsert(struct sqlite_batch *batch, const struct batch_row *ro
                             : insert(batch, row, &result, err);
     }
     if (status == STATUS_OK && same)
-        return sqlite_batch_note_written(batch, row, err);
+        return note_written(batch, row, err);
     if (status != STATUS_OK)
         return status;
     switch (result) {

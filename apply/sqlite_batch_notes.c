@@ -172,8 +172,9 @@ static enum status compose(struct sqlite_batch *batch, const struct batch_row *r
     if (status != STATUS_OK)
         return status;
     assert(result == WRITE_DONE);
-    /* Where local writes are not captured only the table itself can tell. */
-    needed = row->table->direction == TABLE_IN;
+    /* Where local writes are not captured, and where triggers write, only the table
+     * itself can tell. */
+    needed = row->table->direction == TABLE_IN || batch->schema->triggers_write;
     if (!needed)
         status = sqlite_batch_carry(batch, row, &needed, err);
     /* Of a row that stays, a column that the store knows nothing of has its default. */

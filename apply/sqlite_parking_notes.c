@@ -1,5 +1,6 @@
 /* What the resolution came to, for the store. */
 #include "apply/sqlite_other.h"
+#include "apply/sqlite_overrule.h"
 #include "apply/sqlite_parking.h"
 
 #include <assert.h>
@@ -46,7 +47,8 @@ static enum status note_placed(struct sqlite_batch *batch, const struct moved_ro
     row.holding = &planned.holding;
     batch->counts->rows++;
     batch->counts->released += moved->was == WAS_PARKED;
-    return sqlite_batch_note_written(batch, &row, err);
+    return batch->schema->triggers_write ? sqlite_overrule_row(batch, &row, err)
+                                         : sqlite_batch_note_written(batch, &row, err);
 }
 
 static enum status note_parked(struct sqlite_batch *batch, const struct moved_row *moved,

@@ -15,6 +15,7 @@
 #include "apply/sqlite_mend.h"
 #include "apply/sqlite_other.h"
 #include "apply/sqlite_outsiders.h"
+#include "apply/sqlite_overrule.h"
 #include "apply/sqlite_parking.h"
 #include "apply/sqlite_target_private.h"
 #include "engine/sqlite_settle.h"
@@ -289,7 +290,7 @@ static enum status work(struct sqlite_batch *batch, bool retry, struct error *er
     if (status == STATUS_OK)
         status = sqlite_direction_bring(batch, err);
     if (status == STATUS_OK)
-        status = sqlite_parking_resolve(batch, err);
+        status = sqlite_overrule_resolve(batch, err);
     if (status == STATUS_OK)
         status = sqlite_outsiders_count(batch, err);
     if (status == STATUS_OK)

@@ -329,11 +329,26 @@ enum status node_capture_locked(struct node *node, struct capture_counts *counts
     return status == STATUS_OK ? numbers_keep(&numbers, err) : status;
 }
 
+/* What triggers wrote to other rows than those that came is a local write, of now. */
+static enum status capture_triggers(struct node *node, struct target *target,
+                                    struct apply_counts *counts, struct error *err)
+{
+    struct capture_counts captured = {0};
+    enum status status;
+
+    sqlite_scan_forget(node->source); /* it went through this connection */
+    status = node_capture_locked(node, &captured, err);
+    if (status != STATUS_OK || captured.entries == 0)
+        return status;
+    counts->captured += captured.entries;
+    return applier_run_once(target, counts, err);
+}
+
 enum status node_apply_locked(struct node *node, struct apply_counts *counts,
                               struct error *err)
 {
     struct target *target = NULL;
-    uint64_t kept = counts->kept;
+    uint64_t kept = counts->kept, rows = counts->rows;
     enum status status = node_target(node, &target, err);
 
     if (status == STATUS_OK)
@@ -341,6 +356,9 @@ enum status node_apply_locked(struct node *node, struct apply_counts *counts,
     if (counts->kept != kept &&
         node->sqlite != NULL) /* capture tells, if another node has the column too */
         sqlite_scan_forget(node->source);
+    if (status == STATUS_OK && node->config.triggers == TRIGGERS_ON &&
+        counts->rows != rows)
+        status = capture_triggers(node, target, counts, err);
     return status;
 }
 

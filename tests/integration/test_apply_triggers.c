@@ -221,6 +221,70 @@ Test(apply_triggers, on_rows_that_triggers_wrote_before_their_turn_are_taken_as_
     apply_expect(&b, "SELECT id FROM z_copy ORDER BY id", "2;3");
 }
 
+Test(apply_triggers, on_what_triggers_make_of_the_rows_that_came_does_not_come_back)
+{
+    open_alike("CREATE TABLE t (id INTEGER PRIMARY KEY, x UNIQUE, at);"
+               "CREATE TRIGGER i AFTER INSERT ON t BEGIN"
+               " UPDATE t SET at = random() WHERE id = new.id; END;"
+               "CREATE TRIGGER u AFTER UPDATE ON t BEGIN"
+               " UPDATE t SET at = random() WHERE id = new.id; END");
+    apply_write(&a, "INSERT INTO t (id, x) VALUES (1, 'x'), (2, 'y'), (3, 'z')");
+    visit(&a, &b);
+    apply_expect_same(&b, &a, "SELECT id || x || at FROM t ORDER BY id");
+    apply_expect_known(&b);
+    apply_write(&a, "UPDATE t SET x = 'X' WHERE id = 1");
+    apply_write(&b, "UPDATE t SET x = 'Y' WHERE id = 2");
+    meet();
+    apply_expect_same(&b, &a, "SELECT id || x || at FROM t ORDER BY id");
+    /* One is parked, and placed again with the trigger firing. */
+    apply_write(&a, "INSERT INTO t (id, x) VALUES (4, 'same')");
+    apply_write(&b, "INSERT INTO t (id, x) VALUES (5, 'same')");
+    meet();
+    apply_expect(&b, "SELECT id FROM t WHERE x = 'same'", "5");
+    apply_write(&a, "DELETE FROM t WHERE id = 5");
+    expect_settles("SELECT id || x || at FROM t ORDER BY id");
+    apply_expect(&a, "SELECT id FROM t WHERE x = 'same'", "4");
+    cr_expect_eq(a.counts.captured + b.counts.captured, 0, "no write but the tests' own");
+}
+
+Test(apply_triggers, on_a_total_that_came_with_its_rows_is_not_counted_twice)
+{
+    open_alike("CREATE TABLE a_total (id INTEGER PRIMARY KEY, n);"
+               "CREATE TABLE t (id INTEGER PRIMARY KEY, x);"
+               "CREATE TABLE z_total (id INTEGER PRIMARY KEY, n);"
+               "CREATE TRIGGER i AFTER INSERT ON t BEGIN"
+               " UPDATE a_total SET n = n + new.x; UPDATE z_total SET n = n + new.x;"
+               " DELETE FROM t WHERE id = new.id - 2; END;");
+    apply_write(&a,
+                "INSERT INTO a_total VALUES (1, 0); INSERT INTO z_total VALUES (1, 0)");
+    meet();
+    apply_write(&a, "INSERT INTO t VALUES (1, 10), (2, 20), (3, 30)");
+    apply_write(&b, "UPDATE z_total SET n = n WHERE id = 1");
+    expect_settles("SELECT 't' || id || x FROM t UNION ALL SELECT 'a' || n FROM a_total"
+                   " UNION ALL SELECT 'z' || n FROM z_total");
+    apply_expect(&b, "SELECT n FROM a_total UNION ALL SELECT n FROM z_total", "60;60");
+    apply_expect(&b, "SELECT id FROM t", "2;3");
+}
+
+Test(apply_triggers, on_a_column_of_its_own_keeps_what_its_trigger_wrote)
+{
+    apply_node_open(&a, "CREATE TABLE t (id INTEGER PRIMARY KEY, x)", true);
+    apply_node_open(&b,
+                    "CREATE TABLE t (id INTEGER PRIMARY KEY, x, seen DEFAULT 0);"
+                    "CREATE TRIGGER i AFTER INSERT ON t BEGIN"
+                    " UPDATE t SET seen = 1, x = 'mine' WHERE id = new.id; END;"
+                    "CREATE TRIGGER u AFTER UPDATE OF x ON t BEGIN"
+                    " UPDATE t SET seen = seen + 1 WHERE id = new.id; END",
+                    true);
+    b.options.triggers = TRIGGERS_ON;
+    bring("INSERT INTO t VALUES (1, 'one')");
+    apply_expect(&b, "SELECT x || seen FROM t", "one2");
+    apply_expect_known(&b);
+    bring("UPDATE t SET x = 'two'");
+    apply_expect(&b, "SELECT x || seen FROM t", "two3");
+    apply_expect_known(&b);
+}
+
 Test(apply_triggers, on_a_trigger_that_can_not_write_costs_only_its_row)
 {
     open_alike("CREATE TABLE t (id INTEGER PRIMARY KEY, x);"
