@@ -160,16 +160,9 @@ static enum status blame_json(struct view *view, const struct found_row *found,
 
 static void print_padded(FILE *out, const char *text, size_t width)
 {
-    char *plain = NULL;
-    size_t size = 0, taken;
-    FILE *line = open_memstream(&plain, &size);
+    char *plain = plain_text(bytes_of_text(text));
+    size_t taken = text_width(plain);
 
-    if (line == NULL)
-        print_no_memory();
-    print_plain(line, bytes_of_text(text));
-    if (fclose(line) != 0 || plain == NULL)
-        print_no_memory();
-    taken = text_width(plain);
     (void)fprintf(out, "%s%*s", plain, taken < width ? (int)(width - taken) : 0, "");
     free(plain);
 }
@@ -180,8 +173,10 @@ struct widths {
 
 static size_t widest(size_t width, const char *text, size_t most)
 {
-    size_t taken = text_width(text);
+    char *plain = plain_text(bytes_of_text(text));
+    size_t taken = text_width(plain);
 
+    free(plain);
     taken = taken < most ? taken : most;
     return taken > width ? taken : width;
 }

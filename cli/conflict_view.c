@@ -194,20 +194,28 @@ struct table_of_two {
     int cell_width;
 };
 
-/* Print at most width characters of *text, and blanks up to there unless it is the last
- * of its line. */
+/* Print of *text what fits into width columns, at least a character, and blanks up to
+ * there unless it is the last of its line. */
 static void print_piece(FILE *out, const char **text, int width, bool last)
 {
+    struct bytes rest = bytes_of_text(*text);
     int printed = 0;
 
-    while (**text != '\0' &&
-           (printed < width || ((unsigned char)**text & 0xc0) == 0x80)) {
-        (void)fputc(**text, out);
-        ++*text;
-        printed += ((unsigned char)**text & 0xc0) != 0x80;
+    while (rest.size > 0) {
+        int columns;
+        size_t size = character_size(rest, &columns);
+
+        if (printed > 0 && printed + columns > width)
+            break;
+        size = size == 0 ? 1 : size;
+        (void)fwrite(rest.data, 1, size, out);
+        printed += columns;
+        rest.data += size;
+        rest.size -= size;
     }
+    *text = (const char *)rest.data;
     if (!last)
-        (void)fprintf(out, "%*s", width - printed, "");
+        (void)fprintf(out, "%*s", printed < width ? width - printed : 0, "");
 }
 
 /* A line, or as many as the longer of the two takes. */
@@ -230,20 +238,6 @@ static void print_line(const struct table_of_two *table, bool marked, const char
         (void)fputc('\n', table->out);
         first = false;
     }
-}
-
-static char *plain_text(struct bytes text)
-{
-    char *made = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&made, &size);
-
-    if (out == NULL)
-        print_no_memory();
-    print_plain(out, text);
-    if (fclose(out) != 0)
-        print_no_memory();
-    return made;
 }
 
 static char *value_text(const struct value *value)
@@ -346,8 +340,10 @@ static void widen(struct table_of_two *table, const struct side_row *row)
 {
     for (uint32_t i = 0; row->definition != NULL && i < row->definition->column_count;
          i++) {
-        int width = (int)text_width(row->definition->columns[i].name);
+        char *name = plain_text(bytes_of_text(row->definition->columns[i].name));
+        int width = (int)text_width(name);
 
+        free(name);
         if (width > table->name_width)
             table->name_width = width < NAME_WIDTH_MAX ? width : NAME_WIDTH_MAX;
     }

@@ -116,22 +116,12 @@ void print_no_memory(void)
 
 /* ---- text */
 
-static size_t character_size(const uint8_t *at, size_t left)
-{
-    static const uint8_t floors[] = {0, 0x00, 0xc2, 0xe0, 0xf0};
-
-    for (size_t size = 1; size <= 4 && size <= left; size++) {
-        if (at[0] >= floors[size] && bytes_are_utf8((struct bytes){at, size}))
-            return size;
-    }
-    return 0;
-}
-
 /* One character from the front of text; what a terminal might obey is spelled out. */
 static void print_character(FILE *out, struct bytes *text)
 {
     static const char spelled[] = "\a\b\t\n\v\f\r", letters[] = "abtnvfr";
-    size_t size = character_size(text->data, text->size);
+    int width;
+    size_t size = character_size(*text, &width);
     uint8_t first = text->data[0];
     const char *known = first != 0 ? strchr(spelled, first) : NULL;
     bool is_c1 = size == 2 && first == 0xc2 && text->data[1] < 0xa0;
@@ -149,21 +139,54 @@ static void print_character(FILE *out, struct bytes *text)
     text->size -= size;
 }
 
+/* Columns that print_character() needs for it. */
+static int character_width(struct bytes text)
+{
+    uint8_t first = text.data[0];
+    int width;
+    size_t size = character_size(text, &width);
+
+    if (first != 0 && strchr("\a\b\t\n\v\f\r", first) != NULL)
+        return 2;
+    if (size == 0 || first < 0x20 || first == 0x7f)
+        return 4; /* \xNN */
+    return size == 2 && first == 0xc2 && text.data[1] < 0xa0 ? 6 : width;
+}
+
 void print_plain(FILE *out, struct bytes text)
 {
     while (text.size > 0)
         print_character(out, &text);
 }
 
+char *plain_text(struct bytes text)
+{
+    char *made = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&made, &size);
+
+    if (out == NULL)
+        print_no_memory();
+    print_plain(out, text);
+    if (fclose(out) != 0 || made == NULL)
+        print_no_memory();
+    return made;
+}
+
 static void print_text(FILE *out, struct bytes text, size_t limit)
 {
+    size_t column = 0;
+
     (void)fputc('\'', out);
-    for (size_t i = 0; text.size > 0; i++) {
-        if (i == limit) {
+    while (text.size > 0) {
+        bool quote = text.data[0] == '\'';
+
+        column += quote ? 2 : (size_t)character_width(text);
+        if (column > limit) {
             (void)fputs("…'", out);
             return;
         }
-        if (text.data[0] == '\'')
+        if (quote)
             (void)fputc('\'', out);
         print_character(out, &text);
     }
@@ -244,18 +267,10 @@ void print_key(FILE *out, struct bytes key, const struct definition *definition)
 
 /* ---- lines */
 
-size_t text_width(const char *text)
-{
-    size_t width = 0;
-
-    for (; *text != '\0'; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
-}
-
 void wrap_item(struct wrap *wrap, const char *item)
 {
-    int width = (int)text_width(item);
+    char *plain = plain_text(bytes_of_text(item)); /* names may hold anything */
+    int width = (int)text_width(plain);
 
     if (wrap->column > 0 && wrap->column + 2 + width > PRINT_COLUMNS - 1) {
         (void)fputs(",\n", wrap->out);
@@ -268,7 +283,8 @@ void wrap_item(struct wrap *wrap, const char *item)
         (void)fprintf(wrap->out, "%*s", wrap->indent, "");
         wrap->column = wrap->indent;
     }
-    print_plain(wrap->out, bytes_of_text(item)); /* names may hold anything */
+    (void)fputs(plain, wrap->out);
+    free(plain);
     wrap->column += width;
 }
 
@@ -284,16 +300,15 @@ void print_words(FILE *out, int indent, const char *text)
     int column = 0;
 
     while (*text != '\0') {
-        int size = (int)strcspn(text, " "), width = 0;
+        size_t size = strcspn(text, " ");
+        int width = text_columns((struct bytes){(const uint8_t *)text, size});
 
-        for (int i = 0; i < size; i++)
-            width += ((unsigned char)text[i] & 0xc0) != 0x80;
         if (column > indent && column + 1 + width > PRINT_COLUMNS - 1) {
             (void)fputc('\n', out);
             column = 0;
         }
         column += fprintf(out, "%*s", column == 0 ? indent : 1, "") + width;
-        (void)fwrite(text, 1, (size_t)size, out);
+        (void)fwrite(text, 1, size, out);
         text += size;
         text += *text == ' ';
     }

@@ -2,6 +2,7 @@
 #ifndef CLI_PRINT_H
 #define CLI_PRINT_H
 
+#include "cli/width.h"
 #include "log/definition.h"
 #include "log/image.h"
 
@@ -38,7 +39,10 @@ const char *plural(uint64_t count);
 /* What has no meaning on a terminal, or a bad one, becomes \n, \t, \xNN. */
 void print_plain(FILE *out, struct bytes text);
 
-/* As SQL would write it; longer than limit characters: cut, with "…". */
+/* What print_plain() prints; the caller frees it. */
+char *plain_text(struct bytes text);
+
+/* As SQL would write it; text of more than limit columns: cut, with "…". */
 void print_value(FILE *out, const struct value *value, size_t limit);
 
 /* "(3)", "('a', 4)": a canonical key under its table's definition. */
@@ -56,9 +60,6 @@ void wrap_end(struct wrap *wrap);
 /* Words of a text that print_plain() made, in lines before the 80th column; a longer word
  * stays whole. */
 void print_words(FILE *out, int indent, const char *text);
-
-/* How many columns of a terminal a text takes: code points. */
-size_t text_width(const char *text);
 
 /* Say so and end with exit status 3: half of a line is no answer. */
 _Noreturn void print_no_memory(void);

@@ -1,6 +1,7 @@
 #include "cli/view.h"
 
 #include "cli/json.h"
+#include "cli/width.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,18 +56,35 @@ enum status view_end_page(struct view *view, struct bytes *page, struct error *e
     return STATUS_OK;
 }
 
-enum status view_flush(struct view *view, struct error *err)
+/* One write: what a signal breaks off is not begun again. */
+static enum status write_page(struct bytes page, struct error *err)
 {
-    struct bytes page = {0};
-    enum status status = view_end_page(view, &page, err);
-
-    if (status != STATUS_OK)
-        return status;
     errno = 0;
     if (fwrite(page.data, 1, page.size, stdout) != page.size)
         return error_set(err, errno == ENOSPC ? STATUS_FULL : STATUS_IO,
                          "standard output: %s", strerror(errno));
     return STATUS_OK;
+}
+
+enum status view_flush(struct view *view, struct error *err)
+{
+    struct bytes page = {0};
+    char *folded = NULL;
+    size_t size = 0;
+    FILE *out;
+    enum status status = view_end_page(view, &page, err);
+
+    if (status != STATUS_OK || view->json)
+        return status == STATUS_OK ? write_page(page, err) : status;
+    out = open_memstream(&folded, &size);
+    if (out != NULL)
+        print_folded(out, page);
+    if (out == NULL || fclose(out) != 0 || folded == NULL)
+        status = error_set(err, STATUS_NO_MEMORY, "out of memory");
+    else
+        status = write_page((struct bytes){(const uint8_t *)folded, size}, err);
+    free(folded);
+    return status;
 }
 
 enum status view_begin(struct view *view, struct error *err)

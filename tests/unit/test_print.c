@@ -97,6 +97,77 @@ Test(print, cuts_long_text_at_a_character)
     cr_expect_str_eq(printed(&value), "'ÄÖÜäöüßé…'");
 }
 
+Test(print, cuts_by_columns_and_not_by_letters)
+{
+    struct value wide = text_value("日本語の長い名前");
+    struct value marks = text_value("e\xcc\x81"
+                                    "e\xcc\x81"
+                                    "e\xcc\x81"
+                                    "e\xcc\x81");
+    struct value spelled = text_value("\x1b\x1b\x1b");
+    struct value quotes = text_value("'''''");
+
+    cr_expect_str_eq(printed(&wide), "'日本語の…'");
+    cr_expect_str_eq(printed(&marks), "'e\xcc\x81"
+                                      "e\xcc\x81"
+                                      "e\xcc\x81"
+                                      "e\xcc\x81'");
+    cr_expect_str_eq(printed(&spelled), "'\\x1b\\x1b…'");
+    cr_expect_str_eq(printed(&quotes), "'''''''''…'");
+}
+
+Test(print, knows_how_wide_a_text_is)
+{
+    static const struct {
+        const char *text;
+        size_t width;
+    } cases[] = {
+        {"",                 0},
+        {"abc",              3},
+        {"größe",          5},
+        {"日本",           4},
+        {"e\xcc\x81",        1},
+        {"\xf0\x9f\x91\x8d", 2},
+        {"\xff\xfe",         2},
+        {"…→",           2},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect_eq(text_width(cases[i].text), cases[i].width, "%s", cases[i].text);
+}
+
+Test(print, folds_lines_at_a_blank_or_where_it_must)
+{
+    char words[400] = "    by", solid[400] = "x = ", *line;
+    FILE *out = begin();
+
+    for (int i = 0; i < 12; i++)
+        (void)strcat(words, " 日本語 word");
+    for (int i = 0; i < 40; i++)
+        (void)strcat(solid, "日本");
+    print_folded(out, bytes_of_text("short\n"));
+    print_folded(out, bytes_of_text(words));
+    print_folded(out, bytes_of_text("\n"));
+    print_folded(out, bytes_of_text(solid));
+    cr_assert_eq(fclose(out), 0);
+    line = strtok(text, "\n");
+    cr_expect_str_eq(line, "short");
+    line = strtok(NULL, "\n");
+    cr_expect_eq(strncmp(line, "    by 日本語", 10), 0, "%s", line);
+    cr_expect_leq(text_width(line), PRINT_COLUMNS - 1);
+    line = strtok(NULL, "\n");
+    cr_expect_eq(strncmp(line, "        ", 8), 0, "%s", line);
+    cr_expect_neq(line[8], ' ');
+    do
+        line = strtok(NULL, "\n");
+    while (line != NULL && line[0] == ' ');
+    cr_assert_not_null(line);
+    cr_expect_eq(strncmp(line, "x = 日本", 8), 0, "%s", line);
+    cr_expect_gt(text_width(line), PRINT_COLUMNS - 3);
+    for (; line != NULL; line = strtok(NULL, "\n"))
+        cr_expect_leq(text_width(line), PRINT_COLUMNS - 1, "%s", line);
+}
+
 Test(print, breaks_items_before_the_80th_column)
 {
     FILE *out = begin();
