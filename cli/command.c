@@ -142,6 +142,22 @@ bool operand_number(const char *operand, uint64_t *number)
     return errno == 0 && *end == '\0' && *number > 0;
 }
 
+enum status invocation_limit(const char *text, const char *what, bool *given,
+                             uint64_t *limit, struct error *err)
+{
+    char *end = NULL;
+
+    *given = text != NULL;
+    *limit = 0;
+    if (text == NULL)
+        return STATUS_OK;
+    errno = 0;
+    *limit = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0)
+        return error_set(err, STATUS_USAGE, "--limit %s: give how many %s", text, what);
+    return STATUS_OK;
+}
+
 enum status verbs_read(const struct verbs *verbs, const struct invocation *invocation,
                        size_t *verb, uint64_t *number, struct error *err)
 {

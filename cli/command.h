@@ -70,6 +70,10 @@ MUST_CHECK enum status invocation_parse(struct invocation *out,
 /* Whether a text is a number from 1, all of it. */
 bool operand_number(const char *text, uint64_t *number);
 
+/* Read the value of --limit. text: NULL when it was not given. what: "entries". USAGE. */
+MUST_CHECK enum status invocation_limit(const char *text, const char *what, bool *given,
+                                        uint64_t *limit, struct error *err);
+
 /* For a command whose operands are a verb and maybe the number of a thing, from 1. */
 struct verb {
     const char *word;

@@ -1,6 +1,7 @@
 #include "cli/conflict_view.h"
 
 #include "cli/change_view.h"
+#include "cli/conflict_state.h"
 #include "cli/json.h"
 #include "cli/print.h"
 
@@ -62,18 +63,6 @@ static enum status said_json(struct view *view, const struct conflict_side *side
     return status;
 }
 
-/* Whether the row still is what the winner made it. */
-static enum status is_current(struct view *view, const struct conflict *conflict,
-                              bool *current, struct error *err)
-{
-    struct row row;
-    enum status status = rows_get(view->txn, conflict->table, conflict->key, &row, err);
-
-    *current = status == STATUS_OK &&
-               version_compare(&row.version, &conflict->winner.version) == 0;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
 /* ---- JSON */
 
 static enum status side_json(struct view *view, const struct conflict *conflict,
@@ -123,7 +112,7 @@ enum status conflict_print_json(struct view *view, const struct conflict *confli
                                 bool whole, struct error *err)
 {
     json_t *object = json_make_object();
-    bool current = false;
+    enum conflict_state state = CONFLICT_OPEN;
     enum status status;
 
     json_put_number(object, "number", conflict->number);
@@ -132,10 +121,9 @@ enum status conflict_print_json(struct view *view, const struct conflict *confli
     json_put_time(object, "noticed", conflict->noticed_us);
     json_put_text(object, "rule", rule_words[conflict->rule]);
     json_put_bool(object, "two_inserts", conflict->two_inserts);
-    if (status == STATUS_OK && whole) {
-        status = is_current(view, conflict, &current, err);
-        json_put_bool(object, "current", current);
-    }
+    if (status == STATUS_OK)
+        status = conflict_state(view, conflict, &state, err);
+    json_put_text(object, "state", conflict_state_word(state));
     if (status == STATUS_OK)
         status =
             side_json(view, conflict, &conflict->winner, whole, object, "winner", err);
@@ -169,6 +157,7 @@ static enum status side_text(struct view *view, const struct conflict *conflict,
 enum status conflict_print(struct view *view, const struct conflict *conflict,
                            struct error *err)
 {
+    enum conflict_state state = CONFLICT_OPEN;
     char time[TIME_TEXT_SIZE];
     enum status status;
 
@@ -177,6 +166,10 @@ enum status conflict_print(struct view *view, const struct conflict *conflict,
     (void)fprintf(view->out, "  noticed %s%s%s\n", time_text(conflict->noticed_us, time),
                   conflict->two_inserts ? ", two rows, one key" : "",
                   rule_remarks[conflict->rule]);
+    if (status == STATUS_OK)
+        status = conflict_state(view, conflict, &state, err);
+    if (status == STATUS_OK && state != CONFLICT_OPEN)
+        (void)fprintf(view->out, "    %s\n", conflict_state_sentence(state));
     if (status == STATUS_OK)
         status =
             side_text(view, conflict, &conflict->winner, &conflict->loser, "won ", err);
@@ -383,18 +376,18 @@ static enum status print_heads(struct view *view, const struct conflict *conflic
 static enum status print_first_lines(struct view *view, const struct conflict *conflict,
                                      struct error *err)
 {
+    enum conflict_state state = CONFLICT_OPEN;
     char time[TIME_TEXT_SIZE];
-    bool current = false;
     enum status status;
 
     (void)fprintf(view->out, "conflict %" PRIu64 ": ", conflict->number);
     status = row_print_names(view, conflict->table, conflict->key, err);
     if (status == STATUS_OK)
-        status = is_current(view, conflict, &current, err);
-    (void)fprintf(view->out, "%s\nnoticed %s; %s\n%s\n",
+        status = conflict_state(view, conflict, &state, err);
+    (void)fprintf(view->out, "%s\nnoticed %s; %s\n%s%s\n",
                   conflict->two_inserts ? ", two rows, one key" : "",
                   time_local(conflict->noticed_us, time), rule_sentences[conflict->rule],
-                  current ? "" : "the row was written again since\n");
+                  conflict_state_sentence(state), state == CONFLICT_OPEN ? "" : "\n");
     return status;
 }
 

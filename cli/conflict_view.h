@@ -5,8 +5,7 @@
 #include "cli/view.h"
 #include "log/conflicts.h"
 
-/* Print the object and its newline. whole: with what the log says of both entries, and
- * whether the winner still is the row's. */
+/* Print the object and its newline. whole: with what the log says of both entries. */
 MUST_CHECK enum status conflict_print_json(struct view *view,
                                            const struct conflict *conflict, bool whole,
                                            struct error *err);

@@ -1,44 +1,87 @@
 /* rowferry conflicts: what lost, what is parked; and bringing a loser back. */
 #include "cli/change_view.h"
 #include "cli/commands.h"
+#include "cli/conflict_state.h"
 #include "cli/conflict_view.h"
 #include "cli/json.h"
 #include "cli/print.h"
 #include "cli/progress_line.h"
 #include "cli/report.h"
 #include "node/restore.h"
+#include "node/row_find.h"
 
 #include <inttypes.h>
 
 enum { PAGE_CONFLICTS = 100 };
 
+/* Places in the table of parameters at the end. */
+enum { KEY, OPEN, TABLE, LIMIT };
+
 /* ---- conflict records */
 
-static enum status print_listed(struct view *view, uint64_t number, struct error *err)
-{
-    struct conflict conflict;
-    enum status status = conflict_get(view->txn, number, &conflict, err);
+/* What is asked for. */
+struct asked {
+    bool open;      /* only those whose row is as the winner left it */
+    uint32_t table; /* 0: every table */
+    bool has_limit;
+    uint64_t limit; /* the last so many */
+};
 
-    if (status != STATUS_OK)
-        return status;
-    return view->json ? conflict_print_json(view, &conflict, false, err)
-                      : conflict_print(view, &conflict, err);
+/* *listed: there is one of this number, and it is asked for. */
+static enum status find_listed(struct view *view, const struct asked *asked,
+                               uint64_t number, struct conflict *conflict, bool *listed,
+                               struct error *err)
+{
+    enum conflict_state state = CONFLICT_OPEN;
+    enum status status = conflict_get(view->txn, number, conflict, err);
+
+    *listed =
+        status == STATUS_OK && (asked->table == 0 || conflict->table == asked->table);
+    if (*listed && asked->open) {
+        status = conflict_state(view, conflict, &state, err);
+        *listed = state == CONFLICT_OPEN;
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* Numbers may have holes: count how many there are, not how far they go. */
-static enum status list_conflicts(struct view *view, struct error *err)
+/* The number with which the last so many begin. */
+static enum status seek_back(struct view *view, const struct asked *asked, uint64_t last,
+                             uint64_t *first, struct error *err)
 {
-    uint64_t count = 0, found = 0;
-    enum status status = conflict_count(view->txn, &count, err);
+    uint64_t left = asked->has_limit ? asked->limit : UINT64_MAX;
+    struct conflict conflict;
+    enum status status = STATUS_OK;
+    bool listed = false;
 
-    for (uint64_t number = 1; status == STATUS_OK && found < count; number++) {
-        status = print_listed(view, number, err);
-        if (status == STATUS_NOT_FOUND) {
-            status = STATUS_OK;
-            continue;
-        }
-        found++;
-        if (status == STATUS_OK && found % PAGE_CONFLICTS == 0) {
+    *first = asked->has_limit ? last + 1 : 1;
+    for (uint64_t number = last;
+         asked->has_limit && status == STATUS_OK && number > 0 && left > 0; number--) {
+        status = find_listed(view, asked, number, &conflict, &listed, err);
+        if (listed)
+            *first = number;
+        left -= listed;
+    }
+    return status;
+}
+
+static enum status list_conflicts(struct view *view, const struct asked *asked,
+                                  struct error *err)
+{
+    uint64_t last = 0, first = 1, found = 0;
+    enum status status = conflict_count(view->txn, &last, err);
+
+    if (status == STATUS_OK)
+        status = seek_back(view, asked, last, &first, err);
+    for (uint64_t number = first; status == STATUS_OK && number <= last; number++) {
+        struct conflict conflict;
+        bool listed = false;
+
+        status = find_listed(view, asked, number, &conflict, &listed, err);
+        if (status == STATUS_OK && listed)
+            status = view->json ? conflict_print_json(view, &conflict, false, err)
+                                : conflict_print(view, &conflict, err);
+        found += listed;
+        if (status == STATUS_OK && listed && found % PAGE_CONFLICTS == 0) {
             status = view_flush(view, err);
             if (status == STATUS_OK)
                 status = view_begin(view, err);
@@ -118,16 +161,37 @@ static bool list_parked(void *data, uint32_t table, const struct parked *parked)
 
 /* ---- list, show */
 
+static enum status read_asked(struct view *view, const struct invocation *invocation,
+                              struct asked *asked, struct error *err)
+{
+    struct table table;
+    enum status status = STATUS_OK;
+
+    asked->open = invocation->values[OPEN] != NULL;
+    if (invocation->values[TABLE] != NULL)
+        status = row_find_table(view->txn, invocation->values[TABLE], &table, err);
+    if (status == STATUS_OK && invocation->values[TABLE] != NULL)
+        asked->table = table.id;
+    return status;
+}
+
 static enum status run_list(const struct invocation *invocation, struct error *err)
 {
     struct view view;
     struct listing listing = {.view = &view, .err = err};
-    enum status status = view_open(&view, invocation, err);
+    struct asked asked = {0};
+    enum status status = invocation_limit(invocation->values[LIMIT], "conflicts",
+                                          &asked.has_limit, &asked.limit, err);
 
+    if (status != STATUS_OK)
+        return status;
+    status = view_open(&view, invocation, err);
     if (status == STATUS_OK)
-        status = list_conflicts(&view, err);
+        status = read_asked(&view, invocation, &asked, err);
     if (status == STATUS_OK)
-        status = parked_visit(view.txn, 0, list_parked, &listing, err);
+        status = list_conflicts(&view, &asked, err);
+    if (status == STATUS_OK)
+        status = parked_visit(view.txn, asked.table, list_parked, &listing, err);
     if (status == STATUS_OK)
         status = listing.status;
     if (status == STATUS_OK)
@@ -259,6 +323,10 @@ static enum status run_conflicts(const struct invocation *invocation, struct err
         return status;
     if (verb != KEEP_BOTH && invocation->repeat_count > 0)
         return error_set(err, STATUS_USAGE, "--key is for keep-both");
+    if (verb != LIST &&
+        (invocation->values[OPEN] != NULL || invocation->values[TABLE] != NULL ||
+         invocation->values[LIMIT] != NULL))
+        return error_set(err, STATUS_USAGE, "--open, --table and --limit are for list");
     if (verb == LIST)
         return run_list(invocation, err);
     return verb == SHOW ? run_show(invocation, number, err)
@@ -277,7 +345,11 @@ const struct command command_conflicts = {
         "A parked row is live, but a unique value or a missing parent keeps it out of\n"
         "the database; it comes back by itself when the way is free.",
     .parameters = {{"key", "VALUE",
-                    "keep-both: the new key, once for each of its columns", true}},
+                    "keep-both: the new key, once for each of its columns", true},
+                   {"open", NULL, "list: only those of which nothing came since", false},
+                   {"table", "NAME", "list: only this table's", false},
+                   {"limit", "N", "list: only the last N records, and what is parked",
+                    false}},
     .operands_max = 2,
     .run = run_conflicts,
 };

@@ -77,7 +77,7 @@ static void begin_json(struct view *view, const struct log_entry *entry)
     (void)fprintf(view->out, ",\"%s\":[", kind_words[header->kind]);
 }
 
-static void begin_text(struct view *view, const struct log_entry *entry)
+static void begin_text(struct view *view, const struct log_entry *entry, bool filtered)
 {
     const struct entry_header *header = &entry->header;
     FILE *out = view->out;
@@ -95,17 +95,18 @@ static void begin_text(struct view *view, const struct log_entry *entry)
         (void)fprintf(out, "%" PRIu32 " %s%s", header->item_count,
                       (header->flags & ENTRY_BASE) != 0 ? "row" : "change",
                       plural(header->item_count));
+        (void)fputs(filtered ? ", of which:" : "", out);
     }
     (void)fputc('\n', out);
     entry_print_note(out, header, 4);
 }
 
-void entry_begin(struct view *view, const struct log_entry *entry)
+void entry_begin(struct view *view, const struct log_entry *entry, bool filtered)
 {
     if (view->json)
         begin_json(view, entry);
     else
-        begin_text(view, entry);
+        begin_text(view, entry, filtered);
 }
 
 void entry_end(struct view *view)

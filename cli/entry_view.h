@@ -7,8 +7,8 @@
 #include "log/log_reader.h"
 
 /* The entry's first line and note; in JSON all up to its list, which the caller fills,
- * with commas between. Then the end. */
-void entry_begin(struct view *view, const struct log_entry *entry);
+ * with commas between. filtered: not all of its changes may follow. Then the end. */
+void entry_begin(struct view *view, const struct log_entry *entry, bool filtered);
 void entry_end(struct view *view);
 
 /* The items of an entry of definitions or members: few, and on one page. */

@@ -57,7 +57,7 @@ static bool is_asked(struct listing *listing, const struct log_entry *entry)
 static void begin_entry(struct listing *listing, const struct log_entry *entry)
 {
     if (!listing->begun)
-        entry_begin(&listing->view, entry);
+        entry_begin(&listing->view, entry, listing->table_count != 0);
     listing->begun = true;
 }
 
@@ -295,23 +295,9 @@ static enum status read_format(const struct invocation *invocation, bool *json,
     if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
         return error_set(err, STATUS_USAGE,
                          "--format %s: this version knows text and json", format);
+    if (*json && strcmp(format, "text") == 0)
+        return error_set(err, STATUS_USAGE, "--json and --format text: say one of them");
     *json = strcmp(format, "json") == 0;
-    return STATUS_OK;
-}
-
-static enum status read_limit(struct listing *listing,
-                              const struct invocation *invocation, struct error *err)
-{
-    const char *text = invocation->values[LIMIT];
-    char *end = NULL;
-
-    listing->has_limit = text != NULL;
-    if (text == NULL)
-        return STATUS_OK;
-    errno = 0;
-    listing->limit = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0)
-        return error_set(err, STATUS_USAGE, "--limit %s: give how many entries", text);
     return STATUS_OK;
 }
 
@@ -364,7 +350,8 @@ static enum status run_log(const struct invocation *invocation, struct error *er
     if (status == STATUS_OK)
         status = read_moments(&listing, invocation, err);
     if (status == STATUS_OK)
-        status = read_limit(&listing, invocation, err);
+        status = invocation_limit(invocation->values[LIMIT], "entries",
+                                  &listing.has_limit, &listing.limit, err);
     if (status == STATUS_OK && follows && listing.has_until)
         status = error_set(err, STATUS_USAGE, "--until has an end, --follow has none");
     if (status != STATUS_OK)

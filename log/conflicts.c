@@ -3,7 +3,8 @@
  *   'N' number 8                            -> the record below
  *   'L' origin 8, origin_seq 8, place 4     -> number 8      the loser's version
  *
- * A record: table 4, noticed_us 8, rule 1, flags 1 (bit 0: two inserts), key sized, then
+ * A record: table 4, noticed_us 8, rule 1, flags 1 (bit 0: two inserts, bit 1: kept
+ * both), key sized, then
  * the loser and the winner, each: version, seq varint, definition origin 8, definition
  * varint, image sized (empty: a delete); checksum 8. */
 #include "log/conflicts.h"
@@ -13,6 +14,7 @@
 #include <assert.h>
 
 enum { NUMBER_KEY_SIZE = 9, LOSER_KEY_SIZE = 21 };
+enum { FLAG_TWO_INSERTS = 1, FLAG_KEPT_BOTH = 2, FLAGS_MAX = 3 };
 
 static struct bytes number_key(uint8_t out[NUMBER_KEY_SIZE], uint64_t number)
 {
@@ -75,13 +77,15 @@ enum status conflict_get(struct store_txn *txn, uint64_t number, struct conflict
     *out = (struct conflict){.number = number};
     if (!bytes_take(&in, 4, &table) || !bytes_take(&in, 8, &out->noticed_us) ||
         !bytes_take(&in, 1, &rule) || rule < RULE_LATER || rule > RULE_JOINED ||
-        !bytes_take(&in, 1, &flags) || flags > 1 || !bytes_take_sized(&in, &out->key) ||
-        !side_take(&in, &out->loser) || !side_take(&in, &out->winner) || in.size != 0)
+        !bytes_take(&in, 1, &flags) || flags > FLAGS_MAX ||
+        !bytes_take_sized(&in, &out->key) || !side_take(&in, &out->loser) ||
+        !side_take(&in, &out->winner) || in.size != 0)
         return error_set(err, STATUS_CORRUPT, "conflict %llu does not decode",
                          (unsigned long long)number);
     out->table = (uint32_t)table;
     out->rule = (enum conflict_rule)rule;
-    out->two_inserts = flags == 1;
+    out->two_inserts = (flags & FLAG_TWO_INSERTS) != 0;
+    out->kept_both = (flags & FLAG_KEPT_BOTH) != 0;
     return STATUS_OK;
 }
 
@@ -110,7 +114,10 @@ static enum status put_conflict(struct store_txn *txn, const struct conflict *co
     buffer_put(&record, conflict->table, 4);
     buffer_put(&record, conflict->noticed_us, 8);
     buffer_put(&record, conflict->rule, 1);
-    buffer_put(&record, conflict->two_inserts ? 1 : 0, 1);
+    buffer_put(&record,
+               (conflict->two_inserts ? FLAG_TWO_INSERTS : 0U) |
+                   (conflict->kept_both ? FLAG_KEPT_BOTH : 0U),
+               1);
     buffer_put_sized(&record, conflict->key);
     side_put(&record, &conflict->loser);
     side_put(&record, &conflict->winner);
@@ -148,6 +155,17 @@ enum status conflict_add(struct store_txn *txn, const struct conflict *conflict,
         status = meta_put(txn, META_NEXT_CONFLICT, numbered.number + 1, err);
     *added = status == STATUS_OK;
     return status;
+}
+
+enum status conflict_mark_kept(struct store_txn *txn, uint64_t number, struct error *err)
+{
+    struct conflict conflict = {0};
+    enum status status = conflict_get(txn, number, &conflict, err);
+
+    if (status != STATUS_OK || conflict.kept_both)
+        return status;
+    conflict.kept_both = true;
+    return put_conflict(txn, &conflict, err); /* encoded before the old one goes */
 }
 
 enum status conflict_count(struct store_txn *txn, uint64_t *count, struct error *err)

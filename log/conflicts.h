@@ -27,6 +27,7 @@ struct conflict {
     uint64_t noticed_us;
     enum conflict_rule rule;
     bool two_inserts; /* "two rows, one key": both began a life */
+    bool kept_both;   /* the loser was inserted here under another key */
     struct conflict_side loser;
     struct conflict_side winner;
 };
@@ -43,6 +44,10 @@ MUST_CHECK enum status conflict_of_loser(struct store_txn *txn,
 MUST_CHECK enum status conflict_add(struct store_txn *txn,
                                     const struct conflict *conflict, bool *added,
                                     struct error *err);
+
+/* Remember that the loser of a record was inserted under another key. NOT_FOUND. */
+MUST_CHECK enum status conflict_mark_kept(struct store_txn *txn, uint64_t number,
+                                          struct error *err);
 MUST_CHECK enum status conflict_count(struct store_txn *txn, uint64_t *count,
                                       struct error *err);
 

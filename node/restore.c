@@ -337,6 +337,20 @@ static enum status insert(struct restoring *restoring, const struct value *key,
                                : status;
 }
 
+/* The row is written by now: what is not remembered is only said less well. */
+static enum status remember_kept(struct store *store, uint64_t number, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(store, TXN_WRITE, &txn, err);
+
+    if (status == STATUS_OK)
+        status = conflict_mark_kept(txn, number, err);
+    if (status == STATUS_OK)
+        return store_commit(txn, err);
+    store_abort(txn);
+    return status;
+}
+
 static enum status keep_both(struct restoring *restoring, uint64_t number,
                              const char *const *words, size_t word_count,
                              struct error *err)
@@ -373,6 +387,8 @@ enum status node_keep_both(struct node *node, uint64_t number, const char *const
     if (status == STATUS_OK)
         status = keep_both(&restoring, number, words, word_count, err);
     write_back_end(&restoring.back);
+    if (status == STATUS_OK)
+        status = remember_kept(node_store(node), number, err);
     write_back_unlock(node);
     return status;
 }

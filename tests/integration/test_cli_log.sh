@@ -93,6 +93,19 @@ for command in status log conflicts "quarantine list" peers verify diff "history
 done
 equal "store and database" "$(print_of a.db .rowferry)" "$before"
 
+# Of an entry that wrote more than was asked for, it says so; and two formats are one too many.
+sqlite3 a.db 'UPDATE person SET born = 1982 WHERE id = 1; UPDATE "odd ""table" SET n = 4'
+run 0 capture
+run 0 log --table person --limit 1
+says out "2 changes, of which:"
+run 0 log --limit 1
+says_not out "of which"
+run 2 log --format text --json
+says err "say one of them"
+run 0 log --format json --json --limit 1
+equal "one object" "$(json 'len(o)')" 1
+run 0 log --format text --limit 1
+
 # The list --tables holds for every command.
 sqlite3 b.db 'CREATE TABLE x (k PRIMARY KEY); CREATE TABLE y (k PRIMARY KEY)'
 run 0 --store b init sqlite:b.db --tables x

@@ -192,10 +192,10 @@ def test_show_prints_both_rows_side_by_side(folder):
     expect(any(line.startswith("  id ") for line in lines), str(shown))
     expect("written again" not in shown.output, str(shown))
     said = b.run("conflicts", "show", "1", "--json").json()
-    expect_equal((said["number"], said["current"], said["loser"]["name"]), (1, True, "a"), "json")
+    expect_equal((said["number"], said["state"], said["loser"]["name"]), (1, "open", "a"), "json")
     b.run("conflicts", "restore", "1")
-    expect("written again since" in b.run("conflicts", "show", "1").output, "no winner any more")
-    expect_equal(b.run("conflicts", "show", "1", "--json").json()["current"], False, "json")
+    expect("is again what the write that lost" in b.run("conflicts", "show", "1").output, "restored")
+    expect_equal(b.run("conflicts", "show", "1", "--json").json()["state"], "restored", "json")
     b.refuse(1, "there is no conflict 2", "conflicts", "show", "2")
 
 
@@ -214,7 +214,56 @@ def test_show_of_a_delete_and_of_columns_that_one_side_lacks(folder):
     expect(any(line.split() == ["*", "extra", "7"] for line in shown), str(shown))
 
 
-main([test_the_loser_comes_back_as_a_new_change_that_travels_and_wins,
+def states(node, *words):
+    return [(one["number"], one["state"]) for one in
+            node.run("conflicts", *words, "--json").json_lines() if "number" in one]
+
+
+def test_the_list_says_what_became_of_each(folder):
+    schema = """CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE other (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+        INSERT INTO item VALUES (1, 'x'), (2, 'x'), (3, 'x'); INSERT INTO other VALUES (1, 'x');"""
+    a, b = met(folder, ["UPDATE item SET name = 'a' || id", "UPDATE other SET name = 'a'",
+                        "INSERT INTO item VALUES (9, 'a9')", "INSERT INTO other VALUES (5, 'u')"],
+               ["UPDATE item SET name = 'b' || id", "UPDATE other SET name = 'b'",
+                "INSERT INTO item VALUES (9, 'b9')", "INSERT INTO other VALUES (6, 'u')"], schema)
+    numbers = {(one["table"], one["key"]["id"]): one["number"] for one in conflicts(a)}
+    expect_equal({state for _, state in states(a)}, {"open"}, "at first")
+    expect("since" not in a.run("conflicts", "--table", "item").output, "nothing came since")
+    a.run("conflicts", "restore", numbers["item", 1])
+    a.write("UPDATE item SET name = 'new' WHERE id = 2")
+    a.run("capture")
+    a.run("conflicts", "keep-both", numbers["item", 9])
+    became = {numbers["item", 1]: "restored", numbers["item", 2]: "written",
+              numbers["item", 3]: "open", numbers["item", 9]: "kept-both",
+              numbers["other", 1]: "open"}
+    expect_equal(dict(states(a)), became, "on the node that did it")
+    text = a.run("conflicts").output
+    for says in ("    the row is again what the write that lost had made it\n",
+                 "    the row was written again since\n", "    both rows were kept\n"):
+        expect_equal(text.count(says), 1, says)
+    expect("both rows were kept" in a.run("conflicts", "show", numbers["item", 9]).output, "show")
+    settle([a, b], folder / "shared")
+    elsewhere = {(one["table"], one["key"]["id"]): one["state"] for one in conflicts(b)}
+    expect_equal([elsewhere["item", 1], elsewhere["item", 2], elsewhere["item", 3]],
+                 ["restored", "written", "open"], "on the other")
+
+    open_ones = sorted(number for number, state in became.items() if state == "open")
+    expect_equal([number for number, _ in states(a, "--open")], open_ones, "--open")
+    expect_equal([number for number, _ in states(a, "--open", "--table", "ITEM")],
+                 [numbers["item", 3]], "--open --table")
+    expect_equal([number for number, _ in states(a, "--limit", "2")], sorted(became)[-2:], "--limit")
+    expect_equal([number for number, _ in states(a, "--open", "--limit", "1")], open_ones[-1:], "both")
+    expect_equal(states(a, "--limit", "0"), [], "none")
+    parked = [one["table"] for one in a.run("conflicts", "--limit", "0", "--json").json_lines()]
+    expect_equal(parked, ["other"], "what is parked")
+    expect_equal(a.run("conflicts", "--table", "item", "--limit", "0").output, "", "of one table")
+    for words in (["show", "1", "--open"], ["restore", "1", "--limit", "1"], ["--limit", "x"]):
+        a.refuse(2, "", "conflicts", *words)
+    a.refuse(1, "item", "conflicts", "--table", "nothing")
+
+
+main([test_the_list_says_what_became_of_each, test_the_loser_comes_back_as_a_new_change_that_travels_and_wins,
       test_what_is_so_already_is_not_written_again,
       test_a_delete_that_lost_and_a_row_that_is_gone,
       test_a_write_that_nobody_captured_stays_and_is_no_part_of_it,
