@@ -30,6 +30,7 @@ struct rowferry_recorder {
 
     /* The transaction that is open. */
     bool inside;      /* its end will be told */
+    bool left;        /* to the scan, as an earlier call has said */
     int64_t first_id; /* rows of earlier calls; 0: none */
     int64_t last_id;
 
@@ -112,6 +113,7 @@ static void forget_note(struct rowferry_recorder *recorder)
 void recorder_transaction_ended(struct rowferry_recorder *recorder)
 {
     recorder->inside = false;
+    recorder->left = false;
     recorder->first_id = 0;
     forget_note(recorder);
     sessions_transaction_ended(&recorder->sessions);
@@ -198,12 +200,12 @@ static int take_output(void *data, const void *bytes, int size)
     return SQLITE_OK;
 }
 
-/* Whether an earlier call was made in this transaction: then this one adds to it. A part
- * of it that ROLLBACK TO has taken back may have had row changes that stand before the
- * savepoint: only a scan finds those. */
+/* Whether an earlier call was made in this transaction: then this one adds to it. ABORT:
+ * a part of it is gone. What ROLLBACK TO has taken back may have had row changes that
+ * stand before the savepoint: only a scan finds those. */
 static int join_parts(struct rowferry_recorder *recorder)
 {
-    int64_t found = 0;
+    int64_t found = recorder->last_id;
     int rc = take_part(recorder);
 
     recorder->row.first = true;
@@ -213,9 +215,8 @@ static int join_parts(struct rowferry_recorder *recorder)
         rc =
             outbox_last(&recorder->outbox, recorder->first_id, recorder->last_id, &found);
         recorder->row.first = found == 0;
-        recorder->row.scan = found != recorder->last_id;
     }
-    return rc;
+    return rc == SQLITE_OK && found != recorder->last_id ? SQLITE_ABORT : rc;
 }
 
 static int64_t now_us(void)
@@ -235,27 +236,41 @@ static void ask_for_scan(struct rowferry_recorder *recorder)
     (void)flush(recorder, true);
 }
 
+/* The transaction is not to be had whole: capture leaves it to the scan. */
+static void leave(struct rowferry_recorder *recorder, int rc)
+{
+    static const char what[] = "what this transaction changed is left to the scan";
+
+    if (rc == SQLITE_ABORT)
+        (void)sqlite3_snprintf((int)sizeof recorder->error, recorder->error,
+                               "rowferry: %s: %s", what,
+                               recorder->left ? "an earlier rowferry_commit() failed"
+                                              : "ROLLBACK TO has undone a part of it");
+    else
+        (void)fail(recorder, recorder->rc != SQLITE_OK ? recorder->rc : rc, what);
+    recorder->left = recorder->inside;
+    ask_for_scan(recorder);
+}
+
 /* Write what the session knows; NULL: nothing, or it was lost. */
 static int record(struct rowferry_recorder *recorder, sqlite3_session *session, bool lost)
 {
     int rc = join_parts(recorder);
 
+    if (rc == SQLITE_OK && (lost || recorder->left))
+        rc = lost ? SQLITE_NOMEM : SQLITE_ABORT;
     recorder->size = 0;
     recorder->rc = SQLITE_OK;
-    recorder->row.scan = recorder->row.scan || lost;
     recorder->row.stamp_us = now_us();
     recorder->row.note = recorder->note;
     recorder->row.user = recorder->user;
     if (rc == SQLITE_OK && session != NULL)
         rc = sqlite3session_changeset_strm(session, take_output, recorder);
-    if (rc == SQLITE_OK && (recorder->size > 0 || recorder->row.scan ||
-                            (recorder->note != NULL && !recorder->row.first)))
+    if (rc == SQLITE_OK &&
+        (recorder->size > 0 || (recorder->note != NULL && !recorder->row.first)))
         rc = flush(recorder, true);
-    if (rc != SQLITE_OK) {
-        (void)fail(recorder, recorder->rc != SQLITE_OK ? recorder->rc : rc,
-                   "what this transaction changed is left to the scan");
-        ask_for_scan(recorder);
-    }
+    if (rc != SQLITE_OK)
+        leave(recorder, rc);
     return rc;
 }
 

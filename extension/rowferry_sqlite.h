@@ -35,9 +35,10 @@ void rowferry_recorder_close(struct rowferry_recorder *recorder);
 
 /* Store what the transaction has changed since it began or since the last call: the last
  * statement before COMMIT. Called again in one transaction, it adds a part, which bounds
- * the memory that a large one takes in this process. *stored: whether there was anything;
- * may be NULL. Outside of a transaction it does nothing: what a statement on its own
- * changes is left to the scan.
+ * the memory that a large one takes in this process; a part that ROLLBACK TO takes back
+ * is a failure of the next call (SQLITE_ABORT), since it may have told what stands before
+ * the savepoint. *stored: whether there was anything; may be NULL. Outside of a
+ * transaction it does nothing: what a statement on its own changes is left to the scan.
  * On failure what was changed is left to the scan; the reason is in
  * rowferry_recorder_error(). The caller's transaction is as it was and may be committed,
  * unless SQLite itself has rolled it back (a full disk). */

@@ -14,42 +14,10 @@ static uint32_t database_version(sqlite3 *db)
 
 static void turn(struct sessions *sessions, bool on)
 {
-    if (sessions->on == on || sessions->current == SESSIONS_SPARE)
+    if (sessions->on == on || sessions->recording == NULL)
         return;
-    (void)sqlite3session_enable(sessions->recording[sessions->current], on);
+    (void)sqlite3session_enable(sessions->recording, on);
     sessions->on = on;
-}
-
-/* A row is about to change. One that knows of an earlier transaction would compare with
- * values of then, which others may have changed since. */
-static int look_out(void *data, const char *table)
-{
-    struct sessions *sessions = data;
-    uint32_t version;
-
-    (void)table;
-    if (sqlite3_get_autocommit(sessions->db)) {
-        turn(sessions, false); /* a statement on its own is left to the scan */
-        return 0;
-    }
-    version = database_version(sessions->db);
-    if (sessions->begun && (sessions->version != version || sessions->ended)) {
-        turn(sessions, false);
-        if (sessions->current < SESSIONS_SPARE)
-            sessions->current++;
-    }
-    sessions->begun = true;
-    sessions->ended = false;
-    sessions->version = version;
-    turn(sessions, true);
-    return 0;
-}
-
-static int wants(void *data, const char *table)
-{
-    struct sessions *sessions = data;
-
-    return !unrecorded_has(&sessions->unrecorded, table);
 }
 
 static int make(struct sessions *sessions, sqlite3_session **out,
@@ -72,36 +40,110 @@ static void end(sqlite3_session **session)
     *session = NULL;
 }
 
+static int wants(void *data, const char *table)
+{
+    struct sessions *sessions = data;
+
+    return !unrecorded_has(&sessions->unrecorded, table);
+}
+
+static int look_out(void *data, const char *table);
+
+/* One that is turned off. *out is NULL on failure. */
+static int make_fresh(struct sessions *sessions, sqlite3_session **out)
+{
+    int rc = make(sessions, out, wants);
+
+    if (rc != SQLITE_OK)
+        end(out);
+    else
+        (void)sqlite3session_enable(*out, 0);
+    return rc;
+}
+
+/* Make a fresh session and the lookout before it. On failure there is neither. */
+static int make_pair(struct sessions *sessions, sqlite3_session **spare,
+                     sqlite3_session **lookout)
+{
+    int rc = make_fresh(sessions, spare);
+
+    *lookout = NULL;
+    if (rc == SQLITE_OK)
+        rc = make(sessions, lookout, look_out);
+    if (rc != SQLITE_OK) {
+        end(lookout);
+        end(spare);
+    }
+    return rc;
+}
+
+/* Called by the lookout, which SQLite goes on from to the ones behind it: only those may
+ * end, and the lookout itself is ended by its successor. */
+static void begin_next(struct sessions *sessions)
+{
+    sqlite3_session *spare, *lookout;
+
+    end(&sessions->recording);
+    end(&sessions->former);
+    sessions->recording = sessions->spare;
+    sessions->spare = NULL;
+    sessions->on = false;
+    if (make_pair(sessions, &spare, &lookout) != SQLITE_OK)
+        return; /* the transaction after this one is lost, unless it finds memory */
+    sessions->former = sessions->lookout;
+    (void)sqlite3session_enable(sessions->former, 0);
+    sessions->lookout = lookout;
+    sessions->spare = spare;
+}
+
+/* A row is about to change. One that knows of an earlier transaction would compare with
+ * values of then, which others may have changed since. */
+static int look_out(void *data, const char *table)
+{
+    struct sessions *sessions = data;
+    uint32_t version;
+
+    (void)table;
+    if (sqlite3_get_autocommit(sessions->db)) {
+        turn(sessions, false); /* a statement on its own is left to the scan */
+        return 0;
+    }
+    version = database_version(sessions->db);
+    if (sessions->begun && (sessions->version != version || sessions->ended))
+        begin_next(sessions);
+    sessions->begun = true;
+    sessions->ended = false;
+    sessions->version = version;
+    turn(sessions, true);
+    return 0;
+}
+
 void sessions_release(struct sessions *sessions)
 {
     end(&sessions->lookout);
-    for (int i = 0; i < SESSIONS_SPARE; i++)
-        end(&sessions->recording[i]);
+    end(&sessions->spare);
+    end(&sessions->recording);
+    end(&sessions->former);
     unrecorded_release(&sessions->unrecorded);
     *sessions = (struct sessions){.db = sessions->db};
 }
 
-/* SQLite calls the newest first: the lookout is made last. */
 int sessions_renew(struct sessions *sessions, int64_t schema)
 {
     int rc = unrecorded_read(&sessions->unrecorded, sessions->db, schema);
 
-    for (int i = 0; i < SESSIONS_SPARE && i <= sessions->current; i++)
-        end(&sessions->recording[i]);
     end(&sessions->lookout);
-    for (int i = 0; i < SESSIONS_SPARE && rc == SQLITE_OK; i++) {
-        if (sessions->recording[i] != NULL)
-            continue;
-        rc = make(sessions, &sessions->recording[i], wants);
-        if (rc == SQLITE_OK)
-            (void)sqlite3session_enable(sessions->recording[i], 0);
-    }
-    if (rc == SQLITE_OK)
-        rc = make(sessions, &sessions->lookout, look_out);
-    sessions->current = 0;
+    end(&sessions->former);
+    end(&sessions->recording);
+    sessions->recording = sessions->spare;
+    sessions->spare = NULL;
     sessions->begun = false;
     sessions->ended = false;
     sessions->on = false;
+    if (rc == SQLITE_OK && sessions->recording == NULL)
+        rc = make_fresh(sessions, &sessions->recording);
+    if (rc == SQLITE_OK)
+        rc = make_pair(sessions, &sessions->spare, &sessions->lookout);
     return rc;
 }
 
@@ -118,9 +160,9 @@ int sessions_init(struct sessions *sessions)
 sqlite3_session *sessions_current(struct sessions *sessions, bool *lost)
 {
     bool open = sqlite3_get_autocommit(sessions->db) == 0;
-    bool ours =
-        open && sessions->begun && sessions->version == database_version(sessions->db);
+    bool ours = open && sessions->begun && !sessions->ended &&
+                sessions->version == database_version(sessions->db);
 
-    *lost = ours && sessions->current == SESSIONS_SPARE;
-    return ours && !*lost ? sessions->recording[sessions->current] : NULL;
+    *lost = ours && sessions->recording == NULL;
+    return ours ? sessions->recording : NULL;
 }

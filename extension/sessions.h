@@ -2,9 +2,10 @@
  * of earlier ones.
  *
  * SQLite's session extension calls back for each row that is about to change, from within
- * the change: nothing there may run SQL that writes, or make or end a session. So the
- * first session in the list records nothing: it only notices, row by row, that another
- * transaction has begun, and then turns on the next of a few fresh sessions behind it. */
+ * the change: nothing there may run SQL that writes. SQLite asks the newest session
+ * first. So the newest records nothing: it only notices, row by row, that another
+ * transaction has begun. Then it turns on the fresh session that stands behind it, and
+ * makes a fresh one and its own successor for the transaction after that. */
 #ifndef EXTENSION_SESSIONS_H
 #define EXTENSION_SESSIONS_H
 
@@ -13,20 +14,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-    SESSIONS_SPARE = 16, /* transactions in a row that nobody asks about */
-};
-
 struct sessions {
     sqlite3 *db;
     struct unrecorded unrecorded;
     sqlite3_session *lookout;
-    sqlite3_session *recording[SESSIONS_SPARE];
-    int current;      /* the one that records; SESSIONS_SPARE: none was left */
-    bool begun;       /* it knows of something, or lost it */
-    uint32_t version; /* of the database when it began */
-    bool ended;       /* its transaction is over */
-    bool on;          /* current is turned on */
+    sqlite3_session *spare;     /* behind the lookout; NULL: no memory was left */
+    sqlite3_session *recording; /* NULL: there was no spare one for the transaction */
+    sqlite3_session *former;    /* the lookout that made this one; NULL: none */
+    bool begun;                 /* something was recorded, or lost */
+    uint32_t version;           /* of the database when it began */
+    bool ended;                 /* its transaction is over */
+    bool on;                    /* recording is turned on */
 };
 
 /* Make them: the caller's, for sessions_release(). db in, all else zero. SQLite's codes.
@@ -44,7 +42,7 @@ int sessions_renew(struct sessions *sessions, int64_t schema);
 void sessions_transaction_ended(struct sessions *sessions);
 
 /* The session of the transaction that is open; NULL: it has touched nothing. *lost: it
- * touched something that no session was left for. */
+ * touched something, and there was no memory to record it. */
 sqlite3_session *sessions_current(struct sessions *sessions, bool *lost);
 
 #endif
