@@ -292,7 +292,7 @@ static int commit(struct rowferry_recorder *recorder, int *stored)
         (void)fail(recorder, rc, "what was changed is left to the scan");
     }
     forget_note(recorder);
-    renewed = sessions_renew(&recorder->sessions, recorder->row.schema);
+    renewed = sessions_renew(&recorder->sessions);
     if (rc == SQLITE_OK && renewed != SQLITE_OK)
         rc = fail(recorder, renewed, "what comes next is left to the scan");
     return rc;
@@ -305,7 +305,7 @@ int rowferry_recorder_commit(struct rowferry_recorder *recorder, int *stored)
 
     recorder->error[0] = '\0';
     if (recorder->sessions.lookout == NULL) /* the last renewal failed */
-        rc = sessions_renew(&recorder->sessions, 0);
+        rc = sessions_renew(&recorder->sessions);
     else if (sqlite3_get_autocommit(recorder->db) == 0)
         rc = commit(recorder, &anything);
     if (stored != NULL)

@@ -44,7 +44,7 @@ static int wants(void *data, const char *table)
 {
     struct sessions *sessions = data;
 
-    return !unrecorded_has(&sessions->unrecorded, table);
+    return !unrecorded_has(&sessions->unrecorded, sessions->db, table);
 }
 
 static int look_out(void *data, const char *table);
@@ -83,6 +83,7 @@ static void begin_next(struct sessions *sessions)
 {
     sqlite3_session *spare, *lookout;
 
+    unrecorded_doubt(&sessions->unrecorded);
     end(&sessions->recording);
     end(&sessions->former);
     sessions->recording = sessions->spare;
@@ -128,10 +129,11 @@ void sessions_release(struct sessions *sessions)
     *sessions = (struct sessions){.db = sessions->db};
 }
 
-int sessions_renew(struct sessions *sessions, int64_t schema)
+int sessions_renew(struct sessions *sessions)
 {
-    int rc = unrecorded_read(&sessions->unrecorded, sessions->db, schema);
+    int rc = SQLITE_OK;
 
+    unrecorded_doubt(&sessions->unrecorded);
     end(&sessions->lookout);
     end(&sessions->former);
     end(&sessions->recording);
@@ -140,7 +142,7 @@ int sessions_renew(struct sessions *sessions, int64_t schema)
     sessions->begun = false;
     sessions->ended = false;
     sessions->on = false;
-    if (rc == SQLITE_OK && sessions->recording == NULL)
+    if (sessions->recording == NULL)
         rc = make_fresh(sessions, &sessions->recording);
     if (rc == SQLITE_OK)
         rc = make_pair(sessions, &sessions->spare, &sessions->lookout);
@@ -154,7 +156,7 @@ void sessions_transaction_ended(struct sessions *sessions)
 
 int sessions_init(struct sessions *sessions)
 {
-    return sessions_renew(sessions, 0);
+    return sessions_renew(sessions);
 }
 
 sqlite3_session *sessions_current(struct sessions *sessions, bool *lost)

@@ -32,9 +32,8 @@ struct sessions {
 int sessions_init(struct sessions *sessions);
 void sessions_release(struct sessions *sessions);
 
-/* Forget what was recorded. Not from a callback. schema: the database's of this moment.
- */
-int sessions_renew(struct sessions *sessions, int64_t schema);
+/* Forget what was recorded. Not from a callback. */
+int sessions_renew(struct sessions *sessions);
 
 /* The transaction that is open ends. What was recorded since a renewal in it has old
  * values that never were the database's, if it is rolled back. Allowed from a callback.

@@ -7,17 +7,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct unrecorded_table;
+
 struct unrecorded {
-    char **names; /* of tables with generated columns */
+    struct unrecorded_table *tables; /* those that were asked for */
     int count;
-    int64_t schema; /* of the database when they were looked for */
+    int64_t schema; /* PRAGMA schema_version when they were looked at */
+    bool current;   /* it is that of the transaction */
+    sqlite3_stmt *version;
 };
 
-/* Look for them, unless the schema is the one of the last time. SQLite's codes. */
-int unrecorded_read(struct unrecorded *unrecorded, sqlite3 *db, int64_t schema);
 void unrecorded_release(struct unrecorded *unrecorded);
 
-/* Runs no SQL. */
-bool unrecorded_has(const struct unrecorded *unrecorded, const char *table);
+/* Another transaction may begin, with other tables. Runs no SQL. */
+void unrecorded_doubt(struct unrecorded *unrecorded);
+
+/* From a session's callback: runs the kind of SQL that the session itself runs there, a
+ * PRAGMA that reads. One that fails leaves the table to the session. */
+bool unrecorded_has(struct unrecorded *unrecorded, sqlite3 *db, const char *table);
 
 #endif

@@ -237,15 +237,30 @@ Test(recorder, a_note_ends_with_its_transaction)
 Test(recorder, a_table_that_no_session_records_spoils_no_other)
 {
     run("CREATE TABLE g (id INTEGER PRIMARY KEY, a, b AS (a + 1));"
-        "CREATE TABLE nokey (a); BEGIN; INSERT INTO t VALUES (9, 9, 9)");
-    cr_expect_eq(commit(), 1); /* now it has seen them */
-    run("COMMIT; BEGIN; INSERT INTO g (id, a) VALUES (1, 1); INSERT INTO nokey VALUES "
-        "(1);"
-        "INSERT INTO t VALUES (1, 1, 1)");
+        "CREATE TABLE nokey (a); BEGIN; INSERT INTO g (id, a) VALUES (1, 1), (2, 2);"
+        "INSERT INTO nokey VALUES (1); INSERT INTO t VALUES (1, 1, 1)");
+    cr_expect_eq(commit(), 1);
+    run("COMMIT; BEGIN; CREATE TABLE g2 (id INTEGER PRIMARY KEY, a, b AS (a) STORED);"
+        "INSERT INTO g2 (id, a) VALUES (1, 1); INSERT INTO t VALUES (2, 1, 1)");
     cr_expect_eq(commit(), 1);
     run("COMMIT");
     cr_expect_eq(recorded("t"), 2);
-    cr_expect_eq(recorded("g") + recorded("nokey"), 0);
+    cr_expect_eq(recorded("g") + recorded("g2") + recorded("nokey"), 0);
+}
+
+Test(recorder, a_table_that_has_no_generated_columns_any_more_is_recorded)
+{
+    run("CREATE TABLE g (id INTEGER PRIMARY KEY, a, b AS (a + 1));"
+        "BEGIN; INSERT INTO g (id, a) VALUES (1, 1)");
+    cr_expect_eq(commit(), 0);
+    run("COMMIT; ALTER TABLE g DROP COLUMN b; BEGIN; INSERT INTO g VALUES (2, 1)");
+    cr_expect_eq(commit(), 1);
+    run("COMMIT; ALTER TABLE g ADD COLUMN b AS (a + 1);"
+        "BEGIN; INSERT INTO g (id, a) VALUES (3, 1); INSERT INTO t VALUES (1, 1, 1)");
+    cr_expect_eq(commit(), 1);
+    run("COMMIT");
+    cr_expect_eq(recorded("g"), 1);
+    cr_expect_eq(recorded("t"), 1);
 }
 
 Test(recorder, notices_new_and_altered_tables)
