@@ -27,37 +27,41 @@ static struct functions *functions_of(sqlite3_context *context)
     return sqlite3_user_data(context);
 }
 
+/* Always a plain SQLITE_ERROR: SQLite would run the statement again for some codes. */
+static void set_failure(sqlite3_context *context)
+{
+    const struct functions *functions = functions_of(context);
+
+    if (functions->strict)
+        sqlite3_result_error(context, rowferry_recorder_error(functions->recorder), -1);
+    else
+        sqlite3_result_null(context);
+}
+
 static void commit_function(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
-    struct functions *functions = functions_of(context);
     int stored = 0;
-    int rc = rowferry_recorder_commit(functions->recorder, &stored);
 
     (void)argc;
     (void)argv;
-    if (rc == SQLITE_OK) {
+    if (rowferry_recorder_commit(functions_of(context)->recorder, &stored) == SQLITE_OK)
         sqlite3_result_int(context, stored);
-    } else if (functions->strict) {
-        /* Always a plain SQLITE_ERROR: SQLite would run the statement again for some
-         * codes. */
-        sqlite3_result_error(context, rowferry_recorder_error(functions->recorder), -1);
-    } else {
-        sqlite3_result_null(context);
-    }
+    else
+        set_failure(context);
 }
 
 static void note_function(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
-    struct functions *functions = functions_of(context);
-
     if (argc < 1 || argc > 2) {
         sqlite3_result_error(context, "rowferry_note(why [, who])", -1);
         return;
     }
     if (rowferry_recorder_note(
-            functions->recorder, (const char *)sqlite3_value_text(argv[0]),
-            argc == 2 ? (const char *)sqlite3_value_text(argv[1]) : NULL) != SQLITE_OK)
-        sqlite3_result_error_nomem(context);
+            functions_of(context)->recorder, (const char *)sqlite3_value_text(argv[0]),
+            argc == 2 ? (const char *)sqlite3_value_text(argv[1]) : NULL) == SQLITE_OK)
+        sqlite3_result_int(context, 1);
+    else
+        set_failure(context);
 }
 
 static void strict_function(sqlite3_context *context, int argc, sqlite3_value **argv)

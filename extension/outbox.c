@@ -68,7 +68,7 @@ int outbox_look(struct outbox *outbox, int64_t *position, int64_t *schema)
     return rc;
 }
 
-int outbox_take_part(struct outbox *outbox)
+static int try_take_part(struct outbox *outbox)
 {
     int rc = prepare(outbox, &outbox->take_part, SESSION_TABLE_TAKE_PART);
 
@@ -76,6 +76,18 @@ int outbox_take_part(struct outbox *outbox)
         rc = sqlite3_step(outbox->take_part);
     (void)sqlite3_reset(outbox->take_part);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int outbox_take_part(struct outbox *outbox)
+{
+    int rc = try_take_part(outbox);
+
+    if ((rc & 0xff) != SQLITE_ERROR) /* no such table */
+        return rc;
+    (void)sqlite3_finalize(outbox->take_part);
+    outbox->take_part = NULL;
+    rc = sqlite3_exec(outbox->db, SESSION_TABLE_MAKE, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? try_take_part(outbox) : rc;
 }
 
 static int bind_row(sqlite3_stmt *insert, const struct outbox_row *row)

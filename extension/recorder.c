@@ -24,7 +24,7 @@ struct rowferry_recorder {
     struct told_link *link;
     struct outbox outbox;
     struct sessions sessions;
-    char *note; /* for the next commit */
+    char *note; /* of the transaction that is open */
     char *user;
     char error[512];
 
@@ -135,22 +135,40 @@ const char *rowferry_recorder_error(const struct rowferry_recorder *recorder)
     return recorder->error;
 }
 
+/* Whether a note has a transaction to be of, whose end will be told. */
+static int find_transaction(struct rowferry_recorder *recorder)
+{
+    static const char what[] = "the note is not taken";
+    int rc;
+
+    recorder->error[0] = '\0';
+    if (sqlite3_get_autocommit(recorder->db) != 0) {
+        (void)sqlite3_snprintf((int)sizeof recorder->error, recorder->error,
+                               "rowferry: %s: no transaction is open", what);
+        return SQLITE_MISUSE;
+    }
+    rc = take_part(recorder);
+    return rc == SQLITE_OK ? rc : fail(recorder, rc, what);
+}
+
 int rowferry_recorder_note(struct rowferry_recorder *recorder, const char *note,
                            const char *user)
 {
-    char *new_note = note != NULL ? strdup(note) : NULL;
-    char *new_user = user != NULL ? strdup(user) : NULL;
+    char *new_note, *new_user;
+    int rc = find_transaction(recorder);
 
+    if (rc != SQLITE_OK)
+        return rc;
+    new_note = note != NULL ? strdup(note) : NULL;
+    new_user = user != NULL ? strdup(user) : NULL;
     if ((note != NULL && new_note == NULL) || (user != NULL && new_user == NULL)) {
         free(new_note);
         free(new_user);
-        return SQLITE_NOMEM;
+        return fail(recorder, SQLITE_NOMEM, "the note is not taken");
     }
     forget_note(recorder);
     recorder->note = new_note;
     recorder->user = new_user;
-    if (sqlite3_get_autocommit(recorder->db) == 0)
-        (void)take_part(recorder); /* else it stays for the next commit */
     return SQLITE_OK;
 }
 

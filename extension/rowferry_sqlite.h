@@ -3,10 +3,11 @@
  *
  * What a transaction changed is stored in the table rowferry_outbox of the same database,
  * in the same transaction, when rowferry_recorder_commit() is called as the last thing
- * before COMMIT; `rowferry capture` takes it from there. Without that call nothing is
- * lost: rowferry's scan finds the change later, without the transaction's borders. So it
- * does for statements outside of a transaction, and for tables that SQLite's session
- * extension can't record (without a PRIMARY KEY, or with generated columns).
+ * before COMMIT (which is one more row for total_changes()); `rowferry capture` takes it
+ * from there. Without that call nothing is lost: rowferry's scan finds the change later,
+ * without the transaction's borders. So it does for statements outside of a transaction,
+ * and for tables that SQLite's session extension can't record (without a PRIMARY KEY, or
+ * with generated columns).
  *
  * A recorder is used from the thread that uses its connection. It sets no hook of its
  * own; the session extension's preupdate hook is SQLite's. Results are SQLite's codes. */
@@ -44,19 +45,23 @@ void rowferry_recorder_close(struct rowferry_recorder *recorder);
  * unless SQLite itself has rolled it back (a full disk). */
 int rowferry_recorder_commit(struct rowferry_recorder *recorder, int *stored);
 
-/* Say why, and who, for the transaction that is open, or the next one: both UTF-8,
- * copied, NULL for none. SQLITE_NOMEM: neither is set. */
+/* Say why, and who, for the transaction that is open: both UTF-8, copied, NULL for none.
+ * They count for what commit stores from then on, and go with the transaction, whether it
+ * is committed or rolled back. No lock is taken on the database, but changes() is 0 after
+ * the first call in a transaction.
+ * SQLITE_MISUSE: none is open. Else as SQLite says. On failure nothing is noted, and the
+ * reason is in rowferry_recorder_error(). */
 int rowferry_recorder_note(struct rowferry_recorder *recorder, const char *note,
                            const char *user);
 
-/* One line about the last failure of commit; "" when it did not fail. Lives until the
- * next call. */
+/* One line about the failure of the last call of commit or note; "" when it did not fail.
+ * Lives until the next call. */
 const char *rowferry_recorder_error(const struct rowferry_recorder *recorder);
 
 /* Register the SQL functions on db, as loading rowferry.so does:
  *   rowferry_commit()            1: stored, 0: nothing had changed, NULL: it failed
- *   rowferry_note(why [, who])   of the transaction that is open, or the next one
- *   rowferry_strict(on)          from now on a failing rowferry_commit() is an error
+ *   rowferry_note(why [, who])   of the transaction that is open; 1: noted, NULL: not
+ *   rowferry_strict(on)          from now on a failure is an error, not NULL
  *   rowferry_error()             one line about the last failure, or NULL */
 int rowferry_functions_register(sqlite3 *db);
 

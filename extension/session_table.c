@@ -47,6 +47,13 @@ static int told_connect(sqlite3 *db, void *data, int argc, const char *const *ar
     return SQLITE_OK;
 }
 
+/* Of its own, so that SQLite does not take the module's name for a table. */
+static int told_create(sqlite3 *db, void *data, int argc, const char *const *argv,
+                       sqlite3_vtab **out, char **message)
+{
+    return told_connect(db, data, argc, argv, out, message);
+}
+
 static int told_disconnect(sqlite3_vtab *table)
 {
     let_go_of_link(((struct told *)table)->link);
@@ -161,8 +168,14 @@ static const sqlite3_module session_module = {
 };
 
 static const sqlite3_module transaction_module = {
-    TOLD_MODULE,          .xDisconnect = told_disconnect, .xUpdate = told_update,
-    .xBegin = told_begin, .xCommit = told_ended,          .xRollback = told_ended,
+    TOLD_MODULE,
+    .xCreate = told_create,
+    .xDestroy = told_disconnect,
+    .xDisconnect = told_disconnect,
+    .xUpdate = told_update,
+    .xBegin = told_begin,
+    .xCommit = told_ended,
+    .xRollback = told_ended,
 };
 
 int session_table_register(sqlite3 *db, struct rowferry_recorder *recorder,
@@ -188,6 +201,9 @@ int session_table_register(sqlite3 *db, struct rowferry_recorder *recorder,
     /* Only a table that was used is connected. */
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "SELECT 1 FROM rowferry_session", NULL, NULL, NULL);
+    /* Now rather than inside of a transaction of the host's, where it is done again. */
+    if (rc == SQLITE_OK)
+        (void)sqlite3_exec(db, SESSION_TABLE_MAKE, NULL, NULL, NULL);
     return rc;
 }
 

@@ -2,7 +2,11 @@
  * when a transaction in which it was written ends, for good or not (a savepoint's end is
  * none). rowferry_session: when the connection closes, before SQLite looks for open
  * statements and sessions that would keep it from doing so; no statement that stays open
- * may name this one. */
+ * may name this one.
+ *
+ * rowferry_transaction is a temporary table, the connection's own: a write to one of the
+ * host's database would lock that against others. It goes when the host changes
+ * `PRAGMA temp_store`, or rolls back the transaction that made it. */
 #ifndef EXTENSION_SESSION_TABLE_H
 #define EXTENSION_SESSION_TABLE_H
 
@@ -18,8 +22,12 @@ int session_table_register(sqlite3 *db, struct rowferry_recorder *recorder,
 void session_table_leave(struct told_link *link);
 void session_table_unregister(sqlite3 *db);
 
+#define SESSION_TABLE_MAKE                                          \
+    "CREATE VIRTUAL TABLE IF NOT EXISTS temp.rowferry_transaction " \
+    "USING rowferry_transaction"
+
 /* Taking part in a transaction is one write: of nothing, which leaves the host's
- * last_insert_rowid() alone. */
-#define SESSION_TABLE_TAKE_PART "DELETE FROM rowferry_transaction"
+ * last_insert_rowid() alone, but not its changes(). */
+#define SESSION_TABLE_TAKE_PART "DELETE FROM temp.rowferry_transaction"
 
 #endif
