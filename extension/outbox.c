@@ -116,13 +116,16 @@ static int bind_row(sqlite3_stmt *insert, const struct outbox_row *row)
     return rc;
 }
 
+/* SQLite takes back only the statement that found the disk full, and not the host's
+ * transaction, when it keeps a journal of the statement: an INSERT from a SELECT into
+ * columns that are NOT NULL does. */
 static int try_insert(struct outbox *outbox, const struct outbox_row *row, int64_t *id)
 {
     sqlite3_int64 before = sqlite3_last_insert_rowid(outbox->db);
     int rc = prepare(outbox, &outbox->insert,
                      "INSERT INTO main.rowferry_outbox (\"format\", \"first\", \"last\","
                      " scan, position, stamp_us, \"schema\", note, user, changes)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+                     " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10");
 
     if (rc == SQLITE_OK)
         rc = bind_row(outbox->insert, row);

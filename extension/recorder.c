@@ -266,6 +266,8 @@ static void leave(struct rowferry_recorder *recorder, int rc)
                                               : "ROLLBACK TO has undone a part of it");
     else
         (void)fail(recorder, recorder->rc != SQLITE_OK ? recorder->rc : rc, what);
+    if (sqlite3_get_autocommit(recorder->db) != 0)
+        return; /* SQLite has rolled the transaction back: nothing was changed */
     recorder->left = recorder->inside;
     ask_for_scan(recorder);
 }

@@ -42,7 +42,9 @@ void rowferry_recorder_close(struct rowferry_recorder *recorder);
  * transaction it does nothing: what a statement on its own changes is left to the scan.
  * On failure what was changed is left to the scan; the reason is in
  * rowferry_recorder_error(). The caller's transaction is as it was and may be committed,
- * unless SQLite itself has rolled it back (a full disk). */
+ * where there is no room for more too; sqlite3_get_autocommit() tells when SQLite itself
+ * had to roll it back, as it may for any statement that writes (an I/O error, a full disk
+ * under a transaction larger than the page cache, an interrupt). */
 int rowferry_recorder_commit(struct rowferry_recorder *recorder, int *stored);
 
 /* Say why, and who, for the transaction that is open: both UTF-8, copied, NULL for none.

@@ -1,6 +1,7 @@
 #include "tests/support/recorder_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 TestSuite(recorder, .init = host_open, .fini = host_close);
 
@@ -246,6 +247,41 @@ Test(recorder, a_transaction_that_touches_nothing_after_one_that_was_rolled_back
     cr_expect_eq(host_commit(), 1);
     host_run("UPDATE t SET a = 'newer'; ROLLBACK; BEGIN");
     cr_expect_eq(host_commit(), 0);
+    host_run("COMMIT");
+}
+
+/* Room for the rows, and not for what is recorded of them: whether the outbox is there or
+ * has to be made, in one piece or several. */
+Test(recorder, a_full_disk_leaves_the_hosts_transaction_alone)
+{
+    char sql[128];
+
+    for (int i = 0; i < 4; i++) {
+        int size = i % 2 == 0 ? 50000 : 3000000;
+
+        if (i == 2) {
+            host_run("PRAGMA max_page_count = 100000; BEGIN; INSERT INTO t VALUES (100, "
+                     "1, 1)");
+            cr_expect_eq(host_commit(), 1);
+            host_run("COMMIT");
+        }
+        (void)snprintf(sql, sizeof sql, "PRAGMA max_page_count = %lld",
+                       host_number("SELECT page_count FROM pragma_page_count") +
+                           size / 4096 + size / 8192);
+        host_run(sql);
+        (void)snprintf(sql, sizeof sql,
+                       "BEGIN; INSERT INTO t VALUES (%d, zeroblob(%d), 1)", i, size);
+        host_run(sql);
+        cr_expect_eq(rowferry_recorder_commit(host.recorder, NULL) & 0xff, SQLITE_FULL);
+        cr_expect_str_eq(rowferry_recorder_error(host.recorder),
+                         "rowferry: what this transaction changed is left to the scan: "
+                         "database or disk is full");
+        host_run("COMMIT");
+        cr_expect_eq(host_number("SELECT count(*) FROM t WHERE id < 100"), i + 1);
+        host_run("UPDATE t SET a = zeroblob(length(a)) WHERE id < 100");
+    }
+    host_run("BEGIN; DELETE FROM t WHERE id = 0");
+    cr_expect_eq(host_commit(), 1);
     host_run("COMMIT");
 }
 
