@@ -461,8 +461,7 @@ static void close_target(struct target *base)
     free(target);
 }
 
-static const struct target_ops operations = {settle, apply_batch, retry_rows,
-                                             close_target};
+static const struct target_ops ops = {settle, apply_batch, retry_rows, close_target};
 
 enum status sqlite_target_open(struct target **out, struct sqlite_database *database,
                                struct store *store,
@@ -475,7 +474,7 @@ enum status sqlite_target_open(struct target **out, struct sqlite_database *data
     *out = NULL;
     if (target == NULL)
         return error_set(err, STATUS_NO_MEMORY, "apply: out of memory");
-    target->base.ops = &operations;
+    target->base.ops = &ops;
     target->database = database;
     target->store = store;
     target->options = *options;

@@ -104,7 +104,7 @@ Test(sqlite_writer, a_primary_key_beside_the_chosen_key_is_a_unique_constraint)
                       "UNIQUE)",
                       &err));
     sqlite_writer_close(writer);
-    sqlite_catalog_release(&catalog);
+    catalog_release(&catalog);
     OK(sqlite_begin_write(database, &err));
     OK(sqlite_catalog_read(database, &rules, NULL, &catalog, &err));
     OK(sqlite_writer_open(&writer, database, catalog.definitions[0], false, &err));
