@@ -2,6 +2,7 @@
 #include "capture/postgres_source_private.h"
 
 #include "capture/schema_log.h"
+#include "engine/postgres_slot.h"
 #include "log/entry.h"
 
 #include <assert.h>
@@ -79,7 +80,7 @@ static enum status put(struct postgres_source *self, struct postgres_relation *r
     if (status == STATUS_NOT_FOUND) {
         return error_set(err, STATUS_REFUSED,
                          "%s: an update tells only a part of a row that is not in the "
-                         "log: `rowferry resync --prefer database` compares the two",
+                         "log: " POSTGRES_BEGIN_ANEW,
                          postgres_relation_definition(relation)->name);
     }
     return status;

@@ -1,5 +1,6 @@
 #include "capture/postgres_relation.h"
 
+#include "engine/postgres_slot.h"
 #include "engine/postgres_stored.h"
 #include "engine/postgres_type.h"
 #include "engine/postgres_value.h"
@@ -231,10 +232,10 @@ enum status postgres_relation_reshape(const struct postgres_relation *relation,
     }
     if (key_count != pattern->key_count) {
         free(shaped.columns);
-        return error_set(err, STATUS_REFUSED,
-                         "%s: its key has other columns than before: `rowferry resync "
-                         "--prefer database` logs its rows anew",
-                         relation->local_name);
+        return error_set(
+            err, STATUS_REFUSED,
+            "%s: its key has other columns than before: " POSTGRES_BEGIN_ANEW,
+            relation->local_name);
     }
     shaped.unique_count = 0;
     shaped.foreign_key_count = 0;

@@ -6,19 +6,40 @@
 
 #include <stdlib.h>
 
-enum status postgres_run_open(struct postgres_source *self, struct error *err)
+static enum status open_appender(struct postgres_source *self, struct error *err)
 {
     struct store_txn *txn;
     enum status status =
         appender_open(&self->run.appender, self->store, APPENDER_CAPTURE, err);
 
-    self->waiting = false;
     if (status == STATUS_OK)
         status = appender_txn(self->run.appender, &txn, err);
     if (status == STATUS_OK)
         status = meta_get(txn, META_APPLIED, &self->run.applied, err);
     if (status == STATUS_OK)
         status = meta_get(txn, META_LSN, &self->kept, err);
+    return status;
+}
+
+static void close_appender(struct postgres_source *self)
+{
+    struct append_counts logged;
+
+    if (self->run.appender == NULL)
+        return;
+    logged = appender_counts(self->run.appender);
+    self->counts.entries += logged.entries;
+    self->counts.changes += logged.changes;
+    appender_close(self->run.appender);
+    self->run.appender = NULL;
+}
+
+enum status postgres_run_open(struct postgres_source *self, struct error *err)
+{
+    enum status status = open_appender(self, err);
+
+    self->waiting = false;
+    self->counts = (struct capture_counts){0};
     if (status == STATUS_OK && self->pending == NULL)
         status = pending_open(&self->pending, store_identity(self->store)->node, err);
     return status == STATUS_OK ? postgres_run_forget(self, err) : status;
@@ -26,15 +47,34 @@ enum status postgres_run_open(struct postgres_source *self, struct error *err)
 
 void postgres_run_close(struct postgres_source *self, struct capture_counts *counts)
 {
-    struct append_counts logged;
+    close_appender(self);
+    counts->entries += self->counts.entries;
+    counts->changes += self->counts.changes;
+}
 
-    if (self->run.appender == NULL)
-        return;
-    logged = appender_counts(self->run.appender);
-    counts->entries += logged.entries;
-    counts->changes += logged.changes;
-    appender_close(self->run.appender);
-    self->run.appender = NULL;
+static enum status put(struct postgres_source *self, const struct meta_update *updates,
+                       size_t count, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(self->store, TXN_WRITE, &txn, err);
+
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = meta_put(txn, updates[i].key, updates[i].value, err);
+    if (status == STATUS_OK)
+        return store_commit(txn, err);
+    store_abort(txn);
+    return status;
+}
+
+enum status postgres_run_keep(struct postgres_source *self,
+                              const struct meta_update *updates, size_t count,
+                              struct error *err)
+{
+    enum status status;
+
+    close_appender(self); /* it has the thread's transaction */
+    status = put(self, updates, count, err);
+    return status == STATUS_OK ? open_appender(self, err) : status;
 }
 
 enum status postgres_run_forget(struct postgres_source *self, struct error *err)

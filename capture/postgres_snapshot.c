@@ -253,17 +253,12 @@ static enum status end_base(struct postgres_source *self, uint64_t lsn, uint64_t
         .updates = updates,
         .update_count = 2,
     };
-    struct store_txn *txn;
     uint64_t seq;
     enum status status;
 
-    if (appender_item_count(self->run.appender) > 0) {
-        status = appender_end_local(self->run.appender, &entry, &seq, err);
-        return status == STATUS_OK ? appender_commit(self->run.appender, err) : status;
-    }
-    status = appender_txn(self->run.appender, &txn, err);
-    for (size_t i = 0; i < 2 && status == STATUS_OK; i++)
-        status = meta_put(txn, updates[i].key, updates[i].value, err);
+    if (appender_item_count(self->run.appender) == 0)
+        return postgres_run_keep(self, updates, 2, err);
+    status = appender_end_local(self->run.appender, &entry, &seq, err);
     return status == STATUS_OK ? appender_commit(self->run.appender, err) : status;
 }
 

@@ -39,11 +39,8 @@ static enum status read_meta(struct postgres_source *self, uint64_t *system,
 
 static enum status refuse(const char *what, const char *slot, struct error *err)
 {
-    return error_set(
-        err, STATUS_REFUSED,
-        "the replication slot %s %s: `rowferry resync` compares database and "
-        "log, and begins anew",
-        slot, what);
+    return error_set(err, STATUS_REFUSED,
+                     "the replication slot %s %s: " POSTGRES_BEGIN_ANEW, slot, what);
 }
 
 /* The server is the one that was captured from, and nobody has read the slot but us. */
@@ -61,8 +58,7 @@ static enum status check_server(struct postgres_source *self, struct error *err)
     if (status == STATUS_OK && system != (uint64_t)found) {
         return error_set(err, STATUS_REFUSED,
                          "not the server that was captured: this one is a copy, or was "
-                         "made anew; `rowferry resync` compares database and log, and "
-                         "begins anew");
+                         "made anew; " POSTGRES_BEGIN_ANEW);
     }
     if (status == STATUS_OK)
         status = postgres_slot_read(self->postgres, name, &slot, err);
@@ -147,20 +143,16 @@ static enum status end_group(struct postgres_source *self, struct error *err)
 static enum status keep_idle(struct postgres_source *self, uint64_t lsn, bool at_once,
                              struct error *err)
 {
-    struct store_txn *txn = NULL;
+    struct meta_update update = {META_LSN, lsn};
     enum status status = end_group(self, err);
 
     if (status != STATUS_OK || lsn <= self->kept ||
         (!at_once && lsn - self->kept < IDLE_BYTES))
         return status;
-    status = appender_txn(self->run.appender, &txn, err);
-    if (status == STATUS_OK)
-        status = meta_put(txn, META_LSN, lsn, err);
-    if (status == STATUS_OK)
-        status = appender_commit(self->run.appender, err);
+    status = postgres_run_keep(self, &update, 1, err);
     if (status != STATUS_OK)
         return status;
-    self->lsn = self->kept = lsn;
+    self->lsn = self->kept;
     postgres_stream_confirm(self->stream, lsn);
     return status;
 }

@@ -25,10 +25,11 @@ struct postgres_source {
     struct layer_run run;
     struct pending *pending; /* kept between captures */
     struct told_transaction told;
-    uint64_t lsn;  /* META_LSN, as it is in the store or the open group */
-    uint64_t kept; /* as it is in the store, durable */
-    bool waiting;  /* entries have ended that are not durable yet */
-    bool again;    /* the transaction is to be told again from its beginning */
+    struct capture_counts counts; /* of this capture */
+    uint64_t lsn;                 /* META_LSN, as it is in the store or the open group */
+    uint64_t kept;                /* as it is in the store, durable */
+    bool waiting;                 /* entries have ended that are not durable yet */
+    bool again; /* the transaction is to be told again from its beginning */
     struct buffer old_key, new_key, moved;
 };
 
@@ -37,6 +38,11 @@ struct postgres_source *postgres_source_of(struct source *source);
 /* The run of one capture; closed also after a failed opening. */
 MUST_CHECK enum status postgres_run_open(struct postgres_source *self, struct error *err);
 void postgres_run_close(struct postgres_source *self, struct capture_counts *counts);
+
+/* Keep numbers that no entry says, durable on return; nothing waits to be. */
+MUST_CHECK enum status postgres_run_keep(struct postgres_source *self,
+                                         const struct meta_update *updates, size_t count,
+                                         struct error *err);
 
 /* Forget the rows of the transaction that was told, or of one that is told again. */
 MUST_CHECK enum status postgres_run_forget(struct postgres_source *self,

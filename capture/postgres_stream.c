@@ -4,6 +4,7 @@
 #include "capture/socket_wait.h"
 #include "engine/lsn.h"
 #include "engine/postgres_connection.h"
+#include "engine/postgres_slot.h"
 #include "log/buffer.h"
 
 #include <assert.h>
@@ -123,9 +124,7 @@ static enum status ended(struct postgres_stream *stream, const PGresult *result,
                          stream->slot);
     }
     if (state_is(result, "42704") || state_is(result, "55000")) {
-        return error_set(err, STATUS_REFUSED,
-                         "%s; if it is lost, `rowferry resync` begins anew and logs what "
-                         "was missed",
+        return error_set(err, STATUS_REFUSED, "%s; if it is lost, " POSTGRES_BEGIN_ANEW,
                          said.text);
     }
     return postgres_sqlstate(result)[0] == '\0' || state_is(result, "57P") ||

@@ -37,11 +37,9 @@ static const char *const direction_words[] = {
 /* Whether a table takes part otherwise than as it is. */
 static bool is_mapped(const struct init_report *report, size_t i)
 {
-    const struct definition *definition = report->catalog.definitions[i];
-
     return report->rules != NULL &&
            (report->rules[i].key || report->rules[i].direction != TABLE_BOTH ||
-            strcmp(definition->name, definition->local_name) != 0);
+            report->rules[i].named);
 }
 
 /* The key's columns, one after another. NULL: there are no more. */
@@ -90,7 +88,7 @@ static void print_mapping(const struct init_report *report)
         any = true;
         (void)fputs("    ", stdout);
         print_plain(stdout, bytes_of_text(definition->local_name));
-        if (strcmp(definition->name, definition->local_name) != 0) {
+        if (report->rules[i].named) {
             (void)fputs(", to the fleet ", stdout);
             print_plain(stdout, bytes_of_text(definition->name));
         }

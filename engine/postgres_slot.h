@@ -9,6 +9,12 @@
 
 #include <stdbool.h>
 
+/* The way out of a log that its database has left behind, for messages. */
+#define POSTGRES_BEGIN_ANEW                                                      \
+    "`rowferry init --take-over` with a new --store founds a fleet on what the " \
+    "database "                                                                  \
+    "holds now"
+
 enum { POSTGRES_NAME_SIZE = 64 }; /* of any object's name, with the NUL */
 
 /* Another identifier is another cluster, and another timeline one that was promoted or

@@ -9,6 +9,7 @@
  * do. */
 #include "node/node_private.h"
 
+#include "engine/postgres_name.h"
 #include "log/identity.h"
 #include "node/cradle.h"
 #include "node/foreign_keys.h"
@@ -176,6 +177,10 @@ static enum status fill_rules(struct making *making, struct error *err)
             report->rules[i].direction = rule->direction;
             report->rules[i].key = rule->key != NULL;
         }
+        report->rules[i].named =
+            definition->dialect == DIALECT_POSTGRES
+                ? !postgres_name_is(definition->local_name, definition->name)
+                : strcmp(definition->name, definition->local_name) != 0;
         status = numbers_rule(database_sqlite(making->database), definition,
                               making->config.ids, &report->rules[i], err);
     }

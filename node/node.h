@@ -48,6 +48,7 @@ struct init_options {
 struct init_rule {
     enum table_direction direction;
     bool key;         /* its key's columns are named */
+    bool named;       /* to the fleet it is another table's name than to the database */
     bool numbers;     /* no rule: SQLite numbers its rows, as it does on other nodes */
     bool own_numbers; /* no rule: this node's numbers are its own */
 };

@@ -122,8 +122,28 @@ def read_by_others(folder):
                        " pg_current_wal_insert_lsn())")
     before = shop.last_seq()
     shop.refuse(1, "read by somebody else", "capture")
-    shop.refuse(1, "resync", "capture")
+    shop.refuse(1, "init --take-over", "capture")
     expect_equal(shop.last_seq(), before, "entries")
+
+
+def idle_beside_a_busy_one(folder):
+    """What others on the server write does not keep the slot behind; tables may be empty."""
+    shop = PostgresNode(folder, folder.name.replace("-", "_"), CLUSTER)
+    shop.script("CREATE TABLE item (id integer PRIMARY KEY, n integer, body text)")
+    shop.init()
+    behind = ("SELECT pg_current_wal_insert_lsn() - confirmed_flush_lsn FROM"
+              f" pg_replication_slots WHERE slot_name = '{slot_of(shop)}'")
+    entries = shop.last_seq()
+    with CLUSTER.connect() as other:
+        other.run("CREATE TABLE busy AS SELECT repeat('x', 1000) FROM generate_series(1, 40000)")
+        other.run("DROP TABLE busy")
+    expect(int(shop.rows(behind)[0][0]) > 32 << 20, "the other database wrote much")
+    shop.run("capture")
+    expect(int(shop.rows(behind)[0][0]) < 17 << 20, "the slot followed")
+    expect_equal(shop.last_seq(), entries, "entries")
+    shop.write("INSERT INTO item VALUES (1, 1, 'first')")
+    shop.run("capture")
+    expect_equal(shop.last_seq(), entries + 1, "entries")
 
 
 def slot_is_gone(folder):
@@ -187,5 +207,6 @@ def init_that_is_killed(folder):
 if __name__ == "__main__":
     print(f"seed {SEED}", flush=True)
     with Cluster() as CLUSTER:
-        main([killed_anywhere, cut_off, read_by_others, slot_is_gone, in_use, init_that_fails,
+        main([killed_anywhere, cut_off, read_by_others, idle_beside_a_busy_one,
+              slot_is_gone, in_use, init_that_fails,
               init_that_is_killed])
