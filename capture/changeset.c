@@ -183,13 +183,15 @@ sqlite3_value *changeset_before(struct changeset *changeset, int column)
 }
 
 bool changeset_row_fits(const struct changeset_row *row,
-                        const struct definition *definition)
+                        const struct definition *definition, uint32_t columns_min)
 {
-    if ((uint32_t)row->column_count != definition->column_count ||
+    uint32_t told = (uint32_t)row->column_count;
+
+    if (told < columns_min || told > definition->column_count ||
         definition->stored_count != definition->column_count)
         return false;
     for (uint32_t i = 0; i < definition->column_count; i++)
-        if ((row->key[i] != 0) != (definition->columns[i].key_position > 0))
+        if ((i < told && row->key[i] != 0) != (definition->columns[i].key_position > 0))
             return false;
     return true;
 }

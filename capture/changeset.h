@@ -35,10 +35,10 @@ struct changeset_row {
 MUST_CHECK enum status changeset_next(struct changeset *changeset,
                                       struct changeset_row *row, struct error *err);
 
-/* Whether the row has a table's columns, and its key. Generated columns never fit: a
- * changeset does not tell them. */
+/* Whether the row has a table's columns, at least the first columns_min of them, and its
+ * key. Generated columns never fit: a changeset does not tell them. */
 bool changeset_row_fits(const struct changeset_row *row,
-                        const struct definition *definition);
+                        const struct definition *definition, uint32_t columns_min);
 
 /* A column of the current row: after the change; of a delete, and of an update's key,
  * before it. NULL: an update that leaves the column alone. */

@@ -76,8 +76,8 @@ static struct row_layer *find_table(struct laying *laying, const char *name)
 static bool has_shape(const struct laying *laying, const struct definition *definition,
                       const struct changeset_row *row)
 {
-    return !laying->schema->reshaped[laying->table] &&
-           changeset_row_fits(row, definition);
+    return laying->schema->old_columns[laying->table] == definition->column_count &&
+           changeset_row_fits(row, definition, definition->column_count);
 }
 
 static void take_values(struct changeset *changeset, const struct changeset_row *row,

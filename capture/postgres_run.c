@@ -87,14 +87,14 @@ enum status postgres_run_forget(struct postgres_source *self, struct error *err)
 static enum status log_catalog(struct postgres_source *self, struct error *err)
 {
     struct local_entry entry = {.kind = ENTRY_TABLES};
-    bool *reshaped = calloc(self->catalog.count + 1, sizeof *reshaped);
+    uint32_t *old_columns = calloc(self->catalog.count + 1, sizeof *old_columns);
     uint64_t seq;
     enum status status;
 
-    if (reshaped == NULL)
+    if (old_columns == NULL)
         return error_set(err, STATUS_NO_MEMORY, "catalog: out of memory");
-    status = schema_log_put(&self->catalog, reshaped, self->run.appender, err);
-    free(reshaped);
+    status = schema_log_put(&self->catalog, old_columns, self->run.appender, err);
+    free(old_columns);
     if (status != STATUS_OK || appender_item_count(self->run.appender) == 0)
         return status;
     status = appender_end_local(self->run.appender, &entry, &seq, err);

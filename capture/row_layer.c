@@ -264,6 +264,15 @@ struct value *row_layer_values(struct row_layer *layer)
     return layer->values;
 }
 
+enum status row_layer_begin(struct row_layer *layer, uint32_t place, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    for (; status == STATUS_OK && place < layer->table.definition->stored_count; place++)
+        status = row_compare_default(layer->comparer, place, &layer->values[place], err);
+    return status;
+}
+
 enum status row_layer_put(struct row_layer *layer, struct layer_run *run, bool *held,
                           struct error *err)
 {

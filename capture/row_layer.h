@@ -46,6 +46,11 @@ const struct definition *row_layer_definition(const struct row_layer *layer);
 /* Room for one row: a value for each stored column. The same until the close. */
 struct value *row_layer_values(struct row_layer *layer);
 
+/* Give the values from a place on what the columns begin with when they are added.
+ * NOT_FOUND, a plain answer: one is no constant. */
+MUST_CHECK enum status row_layer_begin(struct row_layer *layer, uint32_t place,
+                                       struct error *err);
+
 /* Add a change for the row in the values, if it differs from what the store says. Where
  * they are absent (none of the key's is) the row has what it had. *held: the store said
  * that there is such a row. NOT_FOUND, a plain answer: values are absent and it is not

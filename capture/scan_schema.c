@@ -5,15 +5,14 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void close_tables(struct scan_schema *schema)
 {
     for (size_t i = 0; i < schema->count; i++)
         scan_table_close(schema->tables[i]);
     free((void *)schema->tables);
-    free(schema->reshaped);
-    schema->reshaped = NULL;
+    free(schema->old_columns);
+    schema->old_columns = NULL;
     schema->tables = NULL;
     schema->count = 0;
     schema->known = false;
@@ -42,7 +41,8 @@ enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database 
         return status;
     if (schema->known && schema->catalog.schema_version == version &&
         schema->generation == generation) {
-        memset(schema->reshaped, 0, schema->count * sizeof *schema->reshaped);
+        for (size_t i = 0; i < schema->count; i++)
+            schema->old_columns[i] = schema->catalog.definitions[i]->column_count;
         return STATUS_OK;
     }
     scan_schema_release(schema);
@@ -51,10 +51,10 @@ enum status scan_schema_read(struct scan_schema *schema, struct sqlite_database 
     catalog_count_foreign_keys(&schema->catalog, foreign_keys);
     if (status != STATUS_OK)
         return status;
-    schema->reshaped = calloc(schema->catalog.count + 1, sizeof *schema->reshaped);
-    if (schema->reshaped == NULL)
+    schema->old_columns = calloc(schema->catalog.count + 1, sizeof *schema->old_columns);
+    if (schema->old_columns == NULL)
         return error_set(err, STATUS_NO_MEMORY, "scan: out of memory");
-    return schema_log_put(&schema->catalog, schema->reshaped, appender, err);
+    return schema_log_put(&schema->catalog, schema->old_columns, appender, err);
 }
 
 enum status scan_schema_open(struct scan_schema *schema, struct sqlite_database *database,

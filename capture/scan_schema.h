@@ -10,10 +10,10 @@ struct scan_schema {
     struct catalog catalog;
     struct scan_table **tables; /* one a definition of the catalog; NULL: sends nothing */
     size_t count;
-    bool *reshaped; /* by definition: its columns were others at the last capture, or it
-                       is new */
-    uint64_t generation; /* of the store's definitions, when it was read */
-    bool known;          /* tables are those of catalog, as it is logged */
+    uint32_t *old_columns; /* by definition: how many of its columns, from the first, are
+                              those of the last capture; 0: it is new, or they are not */
+    uint64_t generation;   /* of the store's definitions, when it was read */
+    bool known;            /* tables are those of catalog, as it is logged */
 };
 
 void scan_schema_release(struct scan_schema *schema);

@@ -7,11 +7,12 @@
 #include "log/tables.h"
 
 /* Number every definition of the catalog: as it is logged, or with the next number when
- * it is to be; then it is added to the appender's entry. reshaped, one for each: whether
- * its columns were others at the last capture, or it is new; false on entry. A table that
- * is gone from the catalog is left alone: its rows were not deleted, they have nowhere to
- * be; the fleet keeps them. */
-MUST_CHECK enum status schema_log_put(struct catalog *catalog, bool *reshaped,
+ * it is to be; then it is added to the appender's entry. old_columns, one for each:
+ * how many of its columns, from the first, are those of the last capture, when all others
+ * were added behind them; 0: it is new, or they are not. A table that is gone from the
+ * catalog is left alone: its rows were not deleted, they have nowhere to be; the fleet
+ * keeps them. */
+MUST_CHECK enum status schema_log_put(struct catalog *catalog, uint32_t *old_columns,
                                       struct appender *appender, struct error *err);
 
 /* Number one definition with the next number, and add it to the appender's entry. */

@@ -4,7 +4,11 @@
  *
  * A host that calls rowferry_commit() more than once in a transaction makes several
  * changesets, and a row may be in each: when the second one is met, the entry is dropped
- * and begun again with a memory of its rows (capture/pending.h). */
+ * and begun again with a memory of its rows (capture/pending.h).
+ *
+ * A transaction of which anything can't be told is dropped as a whole, and those after it
+ * are not read: laid over what the log says, without it, they would be credited with what
+ * it changed. */
 #include "capture/sqlite_outbox.h"
 
 #include "capture/changeset.h"
@@ -39,13 +43,14 @@ struct drain {
     struct buffer note;   /* its parts': the newest that is one */
     struct buffer user;
     uint64_t stamp_us;
-    uint64_t taken;  /* id of the transaction's last row */
+    uint64_t newest; /* id of the outbox's last row */
+    uint64_t taken;  /* of the transaction's */
     bool same_shape; /* recorded under the schema of now */
     size_t table;    /* of the last change, among schema's */
     bool have_row;   /* rows stands on one */
     bool beyond;     /* rows has left the transaction already */
     bool given;      /* its piece was read */
-    bool whole;      /* so far the transaction is what a recorder writes */
+    bool whole;      /* so far all of the transaction is told */
 };
 
 static int64_t column(const struct drain *drain, enum outbox_column which)
@@ -88,39 +93,78 @@ static struct row_layer *find_table(struct drain *drain, const char *name)
     return NULL;
 }
 
-/* Whether a recorded row has the columns that the table has now. */
+/* Whether a recorded row has the columns that the table has now, or had when others were
+ * added behind them since the last capture. */
 static bool fits(const struct drain *drain, const struct definition *definition,
                  const struct changeset_row *row)
 {
-    if (!drain->same_shape && drain->schema->reshaped[drain->table])
-        return false;
-    return changeset_row_fits(row, definition);
+    uint32_t least = drain->same_shape ? definition->column_count
+                                       : drain->schema->old_columns[drain->table];
+
+    return least > 0 && changeset_row_fits(row, definition, least);
+}
+
+/* Whether a table that is not among those that are replicated was one of them, and has
+ * another name now, or is gone. */
+static enum status find_gone(struct drain *drain, const char *name, bool *gone,
+                             struct error *err)
+{
+    struct store_txn *txn;
+    struct table table;
+    uint32_t count = 0;
+    enum status status = STATUS_OK;
+
+    *gone = false;
+    if (drain->same_shape || sqlite3_table_column_metadata(
+                                 sqlite_database_handle(drain->database), "main", name,
+                                 NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+        return STATUS_OK;
+    status = appender_txn(drain->run->appender, &txn, err);
+    if (status == STATUS_OK)
+        status = tables_count(txn, &count, err);
+    for (uint32_t id = 1; status == STATUS_OK && id <= count && !*gone; id++) {
+        status = tables_newest(txn, store_identity(store_of(txn))->node, id, &table, err);
+        *gone = status == STATUS_OK && strcmp(table.definition->local_name, name) == 0;
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+    }
+    return status;
+}
+
+static enum status lay_row(struct drain *drain, struct changeset *changeset,
+                           const struct changeset_row *row, struct row_layer *layer,
+                           struct error *err)
+{
+    const struct definition *definition = row_layer_definition(layer);
+    struct value *values = row_layer_values(layer);
+    uint32_t told = (uint32_t)row->column_count;
+    bool held;
+    enum status status = STATUS_OK;
+
+    if (!fits(drain, definition, row))
+        return STATUS_NOT_FOUND;
+    for (uint32_t i = 0; i < told; i++)
+        sqlite_value_take(changeset_value(changeset, (int)i), &values[i]);
+    for (uint32_t i = told; i < definition->stored_count; i++)
+        values[i] = (struct value){.type = VALUE_ABSENT};
+    if (row->op == SQLITE_DELETE)
+        return row_layer_delete(layer, drain->run, err);
+    if (row->op == SQLITE_INSERT)
+        status = row_layer_begin(layer, told, err);
+    return status == STATUS_OK ? row_layer_put(layer, drain->run, &held, err) : status;
 }
 
 static enum status add_row(struct drain *drain, struct changeset *changeset,
                            const struct changeset_row *row, struct error *err)
 {
     struct row_layer *layer = find_table(drain, row->table);
-    struct value *values;
-    bool held;
-    enum status status;
+    bool gone = false;
+    enum status status = layer != NULL ? lay_row(drain, changeset, row, layer, err)
+                                       : find_gone(drain, row->table, &gone, err);
 
-    if (layer == NULL)
-        return STATUS_OK; /* not replicated */
-    if (!fits(drain, row_layer_definition(layer), row)) {
-        drain->result->scan = true;
+    if (status == STATUS_NOT_FOUND || gone) {
+        drain->whole = false;
         return STATUS_OK;
-    }
-    values = row_layer_values(layer);
-    for (int i = 0; i < row->column_count; i++)
-        sqlite_value_take(changeset_value(changeset, i), &values[i]);
-    if (row->op == SQLITE_DELETE)
-        status = row_layer_delete(layer, drain->run, err);
-    else
-        status = row_layer_put(layer, drain->run, &held, err);
-    if (status == STATUS_NOT_FOUND) {
-        drain->result->scan = true;
-        status = STATUS_OK;
     }
     return status == STATUS_OK ? status : error_wrap(err, status, row->table);
 }
@@ -155,7 +199,7 @@ static enum status add_changeset(struct drain *drain, struct error *err)
     struct changeset_row row;
     enum status status = changeset_open(&changeset, next_piece, drain, err);
 
-    while (status == STATUS_OK) {
+    while (status == STATUS_OK && drain->whole) {
         status = changeset_next(changeset, &row, err);
         if (status == STATUS_OK)
             status = add_row(drain, changeset, &row, err);
@@ -238,8 +282,16 @@ static enum status end_transaction(struct drain *drain, struct error *err)
     return appender_end_local(appender, &entry, &seq, err);
 }
 
-/* Add the transaction that begins with this row; leave rows at the next one's first.
- * *again: a second changeset was met, and no memory was kept. */
+/* Leave the transaction to the scan, with all that came after it. */
+static void pass_over(struct drain *drain)
+{
+    appender_drop(drain->run->appender);
+    drain->result->taken = drain->newest;
+    drain->result->scan = true;
+}
+
+/* Add the transaction that begins with this row; leave rows at the next one's first,
+ * unless it is not whole. *again: a second changeset was met, and no memory was kept. */
 static enum status add_transaction(struct drain *drain, bool *again, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -249,17 +301,18 @@ static enum status add_transaction(struct drain *drain, bool *again, struct erro
     do {
         drain->taken = (uint64_t)column(drain, OUTBOX_ID);
         take_texts(drain);
-        if (column(drain, OUTBOX_SCAN) != 0)
-            drain->result->scan = true;
+        drain->whole = drain->whole && column(drain, OUTBOX_SCAN) == 0;
         if (drain->whole && sqlite3_column_bytes(drain->rows, OUTBOX_CHANGES) > 0)
             status = add_changeset(drain, err);
-        if (status == STATUS_OK && !drain->beyond)
+        if (status == STATUS_OK && drain->whole && !drain->beyond)
             status = step(drain, err);
         *again = drain->whole && goes_on(drain) && drain->run->pending == NULL;
-    } while (status == STATUS_OK && !*again && goes_on(drain));
-    if (status == STATUS_OK && !drain->whole)
-        drain->result->scan = true;
-    if (status != STATUS_OK || *again || !drain->whole)
+    } while (status == STATUS_OK && drain->whole && !*again && goes_on(drain));
+    if (status == STATUS_OK && !drain->whole) {
+        pass_over(drain);
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK || *again)
         appender_drop(drain->run->appender);
     return status == STATUS_OK && !*again ? end_transaction(drain, err) : status;
 }
@@ -298,7 +351,7 @@ static enum status drain_rows(struct drain *drain, struct error *err)
 {
     enum status status = seek(drain, drain->result->taken, err);
 
-    while (status == STATUS_OK && drain->have_row) {
+    while (status == STATUS_OK && drain->have_row && !drain->result->scan) {
         uint64_t first = (uint64_t)column(drain, OUTBOX_ID);
         bool again = false;
 
@@ -344,6 +397,7 @@ enum status sqlite_outbox_drain(struct sqlite_database *database,
         status = meta_get(txn, META_OUTBOX, &result->taken, err);
     if (status != STATUS_OK || newest == result->taken)
         return status;
+    drain.newest = newest;
     if (newest < result->taken) { /* somebody emptied it */
         *result = (struct sqlite_outbox_result){.taken = newest, .scan = true};
         return STATUS_OK;

@@ -3,9 +3,11 @@
  *
  * A recorded changeset is laid over what the store says the database holds, and what
  * differs is logged: so a change that the log has already, by a scan or by another
- * recorder's call, is not logged twice. Rows that are not whole, or not of this moment's
- * tables, are passed over: the scan that follows in the same snapshot finds what they
- * changed. Memory stays bounded by one part. */
+ * recorder's call, is not logged twice. From the first transaction that can't be told
+ * whole (its rows are damaged or ask for a scan; they are of a table whose columns have
+ * changed since in another way than by added ones; it updates a row that the log does not
+ * have) nothing is logged: the scan that follows in the same snapshot finds what it and
+ * those after it changed, as one entry. Memory stays bounded by one part. */
 #ifndef CAPTURE_SQLITE_OUTBOX_H
 #define CAPTURE_SQLITE_OUTBOX_H
 
@@ -19,7 +21,7 @@ struct sqlite_outbox_order {
 
 struct sqlite_outbox_result {
     uint64_t taken; /* id of the last row that is in the log or passed over; 0: none */
-    bool scan;      /* something was changed that no row tells */
+    bool scan;      /* something of what was taken was passed over */
 };
 
 /* Log what is in the outbox and not yet in the log, in the transaction that is open on

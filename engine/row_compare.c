@@ -147,8 +147,7 @@ static enum status is_stored_form(struct row_comparer *comparer, uint32_t place,
 static enum status default_or_null(struct row_comparer *comparer, uint32_t place,
                                    struct value *began, struct error *err)
 {
-    enum status status =
-        comparer->stored->ops->default_value(comparer->stored, place, began, err);
+    enum status status = row_compare_default(comparer, place, began, err);
 
     if (status == STATUS_NOT_FOUND)
         *began = (struct value){.type = VALUE_NULL};
@@ -295,7 +294,6 @@ enum status row_compare_fill(struct row_comparer *comparer, struct bytes key,
                              struct value *row, struct error *err)
 {
     const struct definition *own = comparer->definition;
-    struct stored *stored = comparer->stored;
     const struct mapping *mapping = NULL;
     enum status status = find_mapping(comparer, held_definition, &mapping, err);
 
@@ -308,11 +306,17 @@ enum status row_compare_fill(struct row_comparer *comparer, struct bytes key,
         if (row[i].type != VALUE_ABSENT)
             continue;
         if (was == NULL || was->type == VALUE_ABSENT)
-            status = stored->ops->default_value(stored, i, &row[i], err);
+            status = row_compare_default(comparer, i, &row[i], err);
         else
             row[i] = *was;
     }
     return status;
+}
+
+enum status row_compare_default(struct row_comparer *comparer, uint32_t place,
+                                struct value *out, struct error *err)
+{
+    return comparer->stored->ops->default_value(comparer->stored, place, out, err);
 }
 
 enum status row_compare_gone(struct row_comparer *comparer, struct bytes key,

@@ -53,6 +53,11 @@ MUST_CHECK enum status row_compare_fill(struct row_comparer *comparer, struct by
                                         const struct definition *held_definition,
                                         struct value *row, struct error *err);
 
+/* What the stored column at place begins with in a row that says nothing of it. A view
+ * that lives as long as the comparer. NOT_FOUND, a plain answer: that is no constant. */
+MUST_CHECK enum status row_compare_default(struct row_comparer *comparer, uint32_t place,
+                                           struct value *out, struct error *err);
+
 /* The row is gone: before gets what held had of the own definition's columns. */
 MUST_CHECK enum status row_compare_gone(struct row_comparer *comparer, struct bytes key,
                                         struct bytes held,

@@ -96,11 +96,26 @@ Test(outbox, beside_statements_that_nobody_recorded)
     scan_write(&node, "UPDATE t SET b = 7 WHERE id = 1"); /* on its own */
     record("UPDATE t SET a = 'x' WHERE id = 1");
     scan_write(&node, "INSERT INTO t VALUES (8, 8, 8)");
-    record("UPDATE t SET a = 9 WHERE id = 8; UPDATE t SET a = 'z' WHERE id = 2");
-    cr_expect_eq(scan_capture(&node), 4);
+    record("UPDATE t SET a = 'z' WHERE id = 2; DELETE FROM t WHERE id = 8");
+    cr_expect_eq(scan_capture(&node), 3);
     expect_entry(2, "update t(1): 1,'x',0 was 1='one'");
     expect_entry(1, "update t(2): 2,'z',0 was 1='two'");
-    expect_entry(0, "update t(1): 1,'x',7 was 2=0\ninsert t(8): 8,9,8");
+    expect_entry(0, "update t(1): 1,'x',7 was 2=0");
+    cr_expect_eq(scan_expect_same(&node), 2);
+}
+
+/* What row 8 was before is told nowhere. */
+Test(outbox, a_transaction_on_a_row_that_nobody_recorded_is_the_scans_as_a_whole)
+{
+    scan_write(&node, "INSERT INTO t VALUES (8, 8, 8)");
+    record("UPDATE t SET a = 'x' WHERE id = 1");
+    record("UPDATE t SET a = 'z' WHERE id = 2; UPDATE t SET a = 9 WHERE id = 8");
+    record("UPDATE t SET b = 5 WHERE id = 2");
+    cr_expect_eq(scan_capture(&node), 3);
+    expect_entry(1, "update t(1): 1,'x',0 was 1='one'");
+    expect_entry(0, "update t(2): 2,'z',5 was 1='two',2=0\ninsert t(8): 8,9,8");
+    record("UPDATE t SET b = 6 WHERE id = 8");
+    cr_expect_eq(scan_capture(&node), 1);
     cr_expect_eq(scan_expect_same(&node), 3);
 }
 
@@ -121,6 +136,17 @@ Test(outbox, a_row_in_several_parts_has_a_change_in_each)
                     "update t(1): 1,1,2 was 2=0\n"
                     "delete t(3) was 0=key,1='b',2=0");
     cr_expect_eq(scan_expect_same(&node), 2);
+}
+
+static uint64_t last_commit_us(void)
+{
+    struct store_txn *txn;
+    struct log_entry entry;
+
+    cr_assert_eq(store_begin(node.store, TXN_READ, &txn, &err), STATUS_OK);
+    cr_assert_eq(log_get(txn, scan_last_seq(&node), &entry, &err), STATUS_OK);
+    store_abort(txn);
+    return entry.header.commit_us;
 }
 
 Test(outbox, what_it_can_not_use_is_left_to_the_scan)
@@ -150,8 +176,10 @@ Test(outbox, what_it_can_not_use_is_left_to_the_scan)
 
         (void)snprintf(sql, sizeof sql, "UPDATE t SET a = 'x%zu' WHERE id = 1", i);
         record(sql);
+        scan_write(&node, "UPDATE rowferry_outbox SET stamp_us = 1700000000000001");
         scan_write(&node, cases[i].damage);
         cr_expect_eq(scan_capture(&node), 1, "%s", cases[i].when);
+        cr_expect_neq(last_commit_us(), 1700000000000001, "%s", cases[i].when);
         cr_expect_eq(scan_expect_same(&node), 3, "%s", cases[i].when);
         cr_expect_eq(scan_capture(&node), 0, "%s", cases[i].when);
     }
@@ -159,16 +187,65 @@ Test(outbox, what_it_can_not_use_is_left_to_the_scan)
     cr_expect_eq(scan_capture(&node), 1);
 }
 
-/* By place the recorded values would come into the wrong columns. */
-Test(outbox, of_a_table_that_was_made_anew_is_left_to_the_scan)
+Test(outbox, added_columns_tear_no_transaction)
 {
-    record("UPDATE t SET a = 'x' WHERE id = 1");
+    record("UPDATE t SET a = 'x' WHERE id = 1; INSERT INTO u VALUES ('k', 1)");
+    record("UPDATE t SET a = 'y' WHERE id = 1; INSERT INTO t VALUES (3, 3, 3)");
+    scan_write(&node, "ALTER TABLE t ADD COLUMN c NOT NULL DEFAULT 7");
+    record("UPDATE t SET a = 'z' WHERE id = 1; DELETE FROM t WHERE id = 3");
+    scan_write(&node, "ALTER TABLE t ADD COLUMN d");
+    record("UPDATE t SET c = 8 WHERE id = 1; INSERT INTO u VALUES ('l', 1)");
+    cr_expect_eq(scan_capture(&node), 8);
+    expect_entry(3, "update t(1): 1,'x',0,7,NULL was 1='one'\ninsert u('k'): 'k',1");
+    expect_entry(2, "update t(1): 1,'y',0,7,NULL was 1='x'\ninsert t(3): 3,3,3,7,NULL");
+    expect_entry(1, "update t(1): 1,'z',0,7,NULL was 1='y'\n"
+                    "delete t(3) was 0=key,1=3,2=3,3=7,4=NULL");
+    expect_entry(0, "update t(1): 1,'z',0,8,NULL was 3=7\ninsert u('l'): 'l',1");
+    cr_expect_eq(scan_capture(&node), 0);
+}
+
+/* By place the recorded values would come into the wrong columns; and what came after is
+ * laid over what it did. */
+Test(outbox, of_a_table_that_was_made_anew_is_the_scans_with_all_that_follows)
+{
+    record("INSERT INTO u VALUES ('k', 1)");
+    record("UPDATE t SET a = 'x' WHERE id = 1; UPDATE u SET a = 2");
     scan_write(&node, "ALTER TABLE t RENAME TO old;"
                       "CREATE TABLE t (id INTEGER PRIMARY KEY, b, a);"
                       "INSERT INTO t SELECT id, b, a FROM old; DROP TABLE old");
-    cr_expect_eq(scan_capture(&node), 1);
-    expect_entry(0, "update t(1): 1,0,'x' was 2='one'");
+    record("UPDATE u SET a = 9");
+    record("UPDATE u SET a = 3");
+    cr_expect_eq(scan_capture(&node), 3);
+    expect_entry(1, "insert u('k'): 'k',1");
+    expect_entry(0, "update t(1): 1,0,'x' was 2='one'\nupdate u('k'): 'k',3 was 1=1");
     cr_expect_eq(scan_capture(&node), 0);
+    record("UPDATE u SET a = 4");
+    record("UPDATE u SET a = 5");
+    cr_expect_eq(scan_capture(&node), 2);
+}
+
+Test(outbox, of_a_table_that_is_gone_is_the_scans_with_all_that_follows)
+{
+    scan_write(&node, "CREATE TABLE nokey (a)");
+    record("INSERT INTO nokey VALUES (1); INSERT INTO u VALUES ('k', 1)");
+    record("UPDATE u SET a = 2; UPDATE t SET a = 'x' WHERE id = 1");
+    scan_write(&node, "DROP TABLE t; DROP TABLE nokey");
+    record("UPDATE u SET a = 3");
+    cr_expect_eq(scan_capture(&node), 2);
+    expect_entry(1, "insert u('k'): 'k',1");
+    expect_entry(0, "update u('k'): 'k',3 was 1=1");
+}
+
+/* One of that changed nothing, in the end. */
+Test(outbox, what_was_passed_over_is_not_met_again)
+{
+    record("UPDATE t SET a = 'x' WHERE id = 1");
+    scan_write(&node, "UPDATE rowferry_outbox SET scan = 1;"
+                      "UPDATE t SET a = 'one' WHERE id = 1");
+    cr_expect_eq(scan_capture(&node), 0);
+    record("UPDATE t SET a = 'y' WHERE id = 1");
+    record("UPDATE t SET a = 'z' WHERE id = 1");
+    cr_expect_eq(scan_capture(&node), 2);
 }
 
 /* Ids begin again at 1, below what the store has seen. */
@@ -190,8 +267,7 @@ Test(outbox, tells_the_commits_own_time_and_its_note)
 {
     struct store_txn *txn;
     struct log_entry entry;
-    struct bytes note;
-    int64_t stamp_us;
+    struct bytes note, user;
 
     scan_write(&node, "BEGIN");
     cr_assert_eq(rowferry_recorder_note(recorder, "because", "eve"), SQLITE_OK);
@@ -199,12 +275,13 @@ Test(outbox, tells_the_commits_own_time_and_its_note)
     cr_assert_eq(rowferry_recorder_commit(recorder, NULL), SQLITE_OK);
     scan_write(&node, "COMMIT");
     scan_write(&node, "UPDATE rowferry_outbox SET stamp_us = 1700000000000001");
-    stamp_us = number("SELECT stamp_us FROM rowferry_outbox");
     cr_expect_eq(scan_capture(&node), 1);
+    cr_expect_eq(last_commit_us(), 1700000000000001);
     cr_assert_eq(store_begin(node.store, TXN_READ, &txn, &err), STATUS_OK);
     cr_assert_eq(log_get(txn, scan_last_seq(&node), &entry, &err), STATUS_OK);
-    cr_expect_eq(entry.header.commit_us, (uint64_t)stamp_us);
     cr_assert(entry_field_find(entry.header.fields, FIELD_NOTE, &note));
-    cr_expect_arr_eq(note.data, "because", 7);
+    cr_expect(bytes_equal(note, bytes_of_text("because")));
+    cr_assert(entry_field_find(entry.header.fields, FIELD_USER, &user));
+    cr_expect(bytes_equal(user, bytes_of_text("eve")));
     store_abort(txn);
 }
