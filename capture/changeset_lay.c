@@ -212,24 +212,40 @@ static enum status add_new(struct laying *laying, struct row_layer *layer,
     bool logged = false, held;
     enum status status = STATUS_OK;
 
-    if (laying->file->time_us < laying->order->floor_us) {
+    if (laying->added == 0)
+        status = was_logged(laying, layer, &logged, err);
+    if (status != STATUS_OK)
+        return status;
+    if (logged || laying->file->time_us < laying->order->floor_us) {
         leave(laying,
-              "older than the last capture, and not what it found; the next "
-              "capture logs what changed",
+              logged ? "in the log already"
+                     : "older than the last capture, and not what it found; the next "
+                       "capture logs what changed",
               "");
         return status;
     }
-    if (laying->added == 0)
-        status = was_logged(laying, layer, &logged, err);
-    if (status == STATUS_OK && logged)
-        leave(laying, "in the log already", "");
-    if (status != STATUS_OK || logged)
-        return status;
     laying->added++;
     take_values(changeset, row, false, layer->values);
     if (row->op == SQLITE_DELETE)
         return row_layer_delete(layer, laying->run, err);
     return row_layer_put(layer, laying->run, &held, err);
+}
+
+/* A row is not as before the change: something else was, or it has been changed since. */
+static enum status leave_unfit(struct laying *laying, const struct row_layer *layer,
+                               struct error *err)
+{
+    bool logged = false;
+    enum status status = was_logged(laying, layer, &logged, err);
+
+    if (status == STATUS_OK && logged)
+        leave(laying, "in the log already", "");
+    else if (status == STATUS_OK)
+        leave(laying,
+              "not what follows on what the log has; the next capture logs what changed: "
+              "table ",
+              layer->table.definition->local_name);
+    return status;
 }
 
 static enum status add_row(void *data, struct changeset *changeset,
@@ -259,12 +275,8 @@ static enum status add_row(void *data, struct changeset *changeset,
         status = add_new(laying, layer, changeset, row, err);
     laying->known += status == STATUS_OK && stand == STAND_AFTER;
     if (status == STATUS_OK &&
-        (stand == STAND_OTHER || (laying->known > 0 && laying->added > 0))) {
-        leave(laying,
-              "not what follows on what the log has; the next capture logs what changed: "
-              "table ",
-              row->table);
-    }
+        (stand == STAND_OTHER || (laying->known > 0 && laying->added > 0)))
+        status = leave_unfit(laying, layer, err);
     return status == STATUS_OK ? status : error_wrap(err, status, row->table);
 }
 

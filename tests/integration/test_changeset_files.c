@@ -218,6 +218,24 @@ Test(changeset_files, the_same_instant_does_not_make_two_files_one)
     cr_expect_eq(scan_capture(&node), 0);
 }
 
+Test(changeset_files, one_whose_rows_have_changed_since_is_known_again)
+{
+    const char *there = record("UPDATE t SET a = 'x' WHERE id = 1", false);
+    const char *gone = record("DELETE FROM t", false);
+
+    cr_expect_eq(give_all((const char *[]){there, gone}, 2), 2);
+    cr_expect_eq(give(there), 0);
+    cr_expect_str_eq(notices, "f0: in the log already\n");
+}
+
+Test(changeset_files, one_that_is_given_twice_around_an_older_one_is_logged_once)
+{
+    const char *there = record("UPDATE t SET a = 'x' WHERE id = 1", false);
+    const char *back = record("UPDATE t SET a = 'one' WHERE id = 1", false);
+    set_time(back, 500);
+    cr_expect_eq(give_all((const char *[]){there, back, there}, 3), 2);
+}
+
 Test(changeset_files, what_a_scan_has_found_is_not_logged_again)
 {
     const char *first = record("UPDATE t SET a = 'x' WHERE id = 1", false);
