@@ -66,8 +66,22 @@ static void note_function(sqlite3_context *context, int argc, sqlite3_value **ar
 
 static void strict_function(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
+    static const char *const words[2][3] = {
+        {"0", "off", "false"},
+        {"1", "on",  "true" },
+    };
+    const char *wish = (const char *)sqlite3_value_text(argv[0]);
+
     (void)argc;
-    functions_of(context)->strict = sqlite3_value_int(argv[0]) != 0;
+    for (int on = 0; wish != NULL && on < 2; on++) {
+        for (size_t i = 0; i < 3; i++) {
+            if (sqlite3_stricmp(wish, words[on][i]) == 0) {
+                functions_of(context)->strict = on;
+                return;
+            }
+        }
+    }
+    sqlite3_result_error(context, "rowferry_strict(on): 1, 'on', 0 or 'off'", -1);
 }
 
 static void error_function(sqlite3_context *context, int argc, sqlite3_value **argv)

@@ -343,3 +343,30 @@ Test(recorder, a_connection_closes_with_its_functions)
     host_run("BEGIN; INSERT INTO t VALUES (1, 1, 1); SELECT rowferry_commit(); COMMIT;"
              "BEGIN; INSERT INTO t VALUES (2, 1, 1); COMMIT");
 }
+
+Test(recorder, strictness_is_turned_on_and_off_by_words_and_numbers)
+{
+    static const struct {
+        const char *sql;
+        bool taken;
+        bool strict;
+    } cases[] = {
+        {"SELECT rowferry_strict('on')",    true,  true },
+        {"SELECT rowferry_strict('maybe')", false, true },
+        {"SELECT rowferry_strict(NULL)",    false, true },
+        {"SELECT rowferry_strict(0)",       true,  false},
+        {"SELECT rowferry_strict('TRUE')",  true,  true },
+        {"SELECT rowferry_strict('off')",   true,  false},
+        {"SELECT rowferry_strict(1)",       true,  true },
+        {"SELECT rowferry_strict('false')", true,  false},
+    };
+
+    use_functions();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_expect_eq(sqlite3_exec(host.db, cases[i].sql, NULL, NULL, NULL) == SQLITE_OK,
+                     cases[i].taken, "%s", cases[i].sql);
+        cr_expect_neq(sqlite3_exec(host.db, "SELECT rowferry_note('outside')", NULL, NULL,
+                                   NULL) == SQLITE_OK,
+                      cases[i].strict, "%s", cases[i].sql);
+    }
+}
