@@ -238,13 +238,14 @@ static enum status leave_unfit(struct laying *laying, const struct row_layer *la
     bool logged = false;
     enum status status = was_logged(laying, layer, &logged, err);
 
-    if (status == STATUS_OK && logged)
+    if (status == STATUS_OK && logged) {
         leave(laying, "in the log already", "");
-    else if (status == STATUS_OK)
+    } else if (status == STATUS_OK) {
         leave(laying,
               "not what follows on what the log has; the next capture logs what changed: "
               "table ",
               layer->table.definition->local_name);
+    }
     return status;
 }
 

@@ -259,13 +259,14 @@ static void leave(struct rowferry_recorder *recorder, int rc)
 {
     static const char what[] = "what this transaction changed is left to the scan";
 
-    if (rc == SQLITE_ABORT)
+    if (rc == SQLITE_ABORT) {
         (void)sqlite3_snprintf((int)sizeof recorder->error, recorder->error,
                                "rowferry: %s: %s", what,
                                recorder->left ? "an earlier rowferry_commit() failed"
                                               : "ROLLBACK TO has undone a part of it");
-    else
+    } else {
         (void)fail(recorder, recorder->rc != SQLITE_OK ? recorder->rc : rc, what);
+    }
     if (sqlite3_get_autocommit(recorder->db) != 0)
         return; /* SQLite has rolled the transaction back: nothing was changed */
     recorder->left = recorder->inside;

@@ -53,10 +53,11 @@ static bool has_generated(sqlite3 *db, const char *table)
     sqlite3_stmt *columns = NULL;
     bool found = false;
 
-    if (sql != NULL && sqlite3_prepare_v2(db, sql, -1, &columns, NULL) == SQLITE_OK)
+    if (sql != NULL && sqlite3_prepare_v2(db, sql, -1, &columns, NULL) == SQLITE_OK) {
         while (!found && sqlite3_step(columns) == SQLITE_ROW)
             found = sqlite3_column_int(columns, HIDDEN) == VIRTUAL ||
                     sqlite3_column_int(columns, HIDDEN) == STORED;
+    }
     (void)sqlite3_finalize(columns);
     sqlite3_free(sql);
     return found;
