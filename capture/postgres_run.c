@@ -3,8 +3,10 @@
 
 #include "capture/schema_log.h"
 #include "engine/postgres_catalog.h"
+#include "engine/postgres_slot.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static enum status open_appender(struct postgres_source *self, struct error *err)
 {
@@ -83,6 +85,60 @@ enum status postgres_run_forget(struct postgres_source *self, struct error *err)
     return pending_clear(self->pending, err);
 }
 
+static const struct column *key_column(const struct definition *definition,
+                                       uint32_t position)
+{
+    for (uint32_t i = 0; i < definition->column_count; i++)
+        if (definition->columns[i].key_position == position)
+            return &definition->columns[i];
+    return NULL;
+}
+
+/* Whether rows keep their keys: each key column is the one that it was, under its name
+ * or, where that is gone, another. */
+static bool keeps_key(const struct definition *was, const struct definition *now)
+{
+    bool keeps = was->key_count == now->key_count;
+
+    for (uint32_t position = 1; keeps && position <= was->key_count; position++) {
+        const struct column *old = key_column(was, position);
+        const struct column *column = key_column(now, position);
+
+        keeps = strcmp(old->name, column->name) == 0 ||
+                (definition_find_column(now, old->name) < 0 &&
+                 strcmp(old->declared_type, column->declared_type) == 0);
+    }
+    return keeps;
+}
+
+/* Under another key every row would be one that the log does not know, beside the one
+ * that it does. */
+static enum status check_keys(struct postgres_source *self, struct error *err)
+{
+    uint64_t node = store_identity(self->store)->node;
+    struct store_txn *txn;
+    enum status status = appender_txn(self->run.appender, &txn, err);
+
+    for (size_t i = 0; status == STATUS_OK && i < self->catalog.count; i++) {
+        const struct definition *now = self->catalog.definitions[i];
+        struct table logged;
+        uint32_t id = 0;
+
+        status = tables_id(txn, now->name, &id, err);
+        if (status == STATUS_OK)
+            status = tables_newest(txn, node, id, &logged, err);
+        if (status == STATUS_OK && !keeps_key(logged.definition, now)) {
+            return error_set(err, STATUS_REFUSED,
+                             "%s: its key has other columns than before: give it the old "
+                             "one back, or: " POSTGRES_BEGIN_ANEW,
+                             now->local_name);
+        }
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+    }
+    return status;
+}
+
 /* Those that send nothing are logged, too: they say what this node takes. */
 static enum status log_catalog(struct postgres_source *self, struct error *err)
 {
@@ -117,5 +173,7 @@ enum status postgres_source_schema(struct postgres_source *self, struct error *e
     postgres_rollback(self->postgres);
     if (self->relations != NULL)
         postgres_relations_set_catalog(self->relations, &self->catalog);
+    if (status == STATUS_OK)
+        status = check_keys(self, err);
     return status == STATUS_OK ? log_catalog(self, err) : status;
 }

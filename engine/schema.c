@@ -37,6 +37,30 @@ void schema_put_literal(struct buffer *sql, struct bytes text)
     put_quoted(sql, text, '\'');
 }
 
+void schema_put_names(struct buffer *sql, const char *const *names, uint32_t count)
+{
+    schema_put_text(sql, " (");
+    for (uint32_t i = 0; i < count; i++) {
+        schema_put_text(sql, i == 0 ? "" : ", ");
+        schema_put_name(sql, names[i]);
+    }
+    schema_put_text(sql, ")");
+}
+
+void schema_put_key(struct buffer *sql, const struct definition *definition)
+{
+    schema_put_text(sql, ",\n    PRIMARY KEY (");
+    for (uint32_t position = 1; position <= definition->key_count; position++) {
+        for (uint32_t i = 0; i < definition->column_count; i++) {
+            if (definition->columns[i].key_position != position)
+                continue;
+            schema_put_text(sql, position == 1 ? "" : ", ");
+            schema_put_name(sql, definition->columns[i].name);
+        }
+    }
+    schema_put_text(sql, ")");
+}
+
 void schema_note(struct schema_text *text, const struct definition *definition,
                  const char *column, const char *what)
 {

@@ -238,40 +238,16 @@ static void put_unique(struct schema_text *text, const struct definition *defini
                 "would refuse are parked there");
 }
 
-static void put_key(struct buffer *sql, const struct definition *definition)
-{
-    schema_put_text(sql, ",\n    PRIMARY KEY (");
-    for (uint32_t position = 1; position <= definition->key_count; position++) {
-        for (uint32_t i = 0; i < definition->column_count; i++) {
-            if (definition->columns[i].key_position != position)
-                continue;
-            schema_put_text(sql, position == 1 ? "" : ", ");
-            schema_put_name(sql, definition->columns[i].name);
-        }
-    }
-    schema_put_text(sql, ")");
-}
-
-static void put_names(struct buffer *sql, const char *const *names, uint32_t count)
-{
-    schema_put_text(sql, " (");
-    for (uint32_t i = 0; i < count; i++) {
-        schema_put_text(sql, i == 0 ? "" : ", ");
-        schema_put_name(sql, names[i]);
-    }
-    schema_put_text(sql, ")");
-}
-
 static void put_foreign_key(struct buffer *sql, const struct definition *definition,
                             const struct foreign_key *key)
 {
     schema_put_text(sql, "ALTER TABLE ");
     put_table(sql, definition->name);
     schema_put_text(sql, " ADD FOREIGN KEY");
-    put_names(sql, key->columns, key->column_count);
+    schema_put_names(sql, key->columns, key->column_count);
     schema_put_text(sql, " REFERENCES ");
     put_table(sql, key->parent);
-    put_names(sql, key->parent_columns, key->column_count);
+    schema_put_names(sql, key->parent_columns, key->column_count);
     schema_put_text(sql, ";\n");
 }
 
@@ -299,7 +275,7 @@ enum status schema_put_postgres(struct schema_text *text,
         status = put_column(text, definition, column, err);
         first = false;
     }
-    put_key(sql, definition);
+    schema_put_key(sql, definition);
     schema_put_text(sql, "\n);\n");
     for (uint32_t i = 0; i < definition->unique_count; i++)
         put_unique(text, definition, &definition->uniques[i]);

@@ -9,6 +9,10 @@ void schema_put_text(struct buffer *sql, const char *text);
 void schema_put_name(struct buffer *sql, const char *name);
 void schema_put_literal(struct buffer *sql, struct bytes text);
 
+/* " (a, b)"; ",\n    PRIMARY KEY (a, b)". */
+void schema_put_names(struct buffer *sql, const char *const *names, uint32_t count);
+void schema_put_key(struct buffer *sql, const struct definition *definition);
+
 /* A line "table.column: what"; column may be NULL. */
 void schema_note(struct schema_text *text, const struct definition *definition,
                  const char *column, const char *what);

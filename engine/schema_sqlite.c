@@ -190,31 +190,12 @@ static void put_column(struct schema_text *text, const struct definition *defini
 
 /* ---- keys */
 
-static void put_names(struct buffer *sql, const char *const *names, uint32_t count)
-{
-    schema_put_text(sql, " (");
-    for (uint32_t i = 0; i < count; i++) {
-        schema_put_text(sql, i == 0 ? "" : ", ");
-        schema_put_name(sql, names[i]);
-    }
-    schema_put_text(sql, ")");
-}
-
 static void put_key(struct buffer *sql, const struct definition *definition)
 {
     for (uint32_t i = 0; i < definition->column_count; i++)
         if (is_row_number(definition, &definition->columns[i]))
             return;
-    schema_put_text(sql, ",\n    PRIMARY KEY (");
-    for (uint32_t position = 1; position <= definition->key_count; position++) {
-        for (uint32_t i = 0; i < definition->column_count; i++) {
-            if (definition->columns[i].key_position != position)
-                continue;
-            schema_put_text(sql, position == 1 ? "" : ", ");
-            schema_put_name(sql, definition->columns[i].name);
-        }
-    }
-    schema_put_text(sql, ")");
+    schema_put_key(sql, definition);
 }
 
 static void put_foreign_keys(struct buffer *sql, const struct definition *definition)
@@ -225,10 +206,10 @@ static void put_foreign_keys(struct buffer *sql, const struct definition *defini
         if (!key->counts)
             continue;
         schema_put_text(sql, ",\n    FOREIGN KEY");
-        put_names(sql, key->columns, key->column_count);
+        schema_put_names(sql, key->columns, key->column_count);
         schema_put_text(sql, " REFERENCES ");
         schema_put_name(sql, key->parent);
-        put_names(sql, key->parent_columns, key->column_count);
+        schema_put_names(sql, key->parent_columns, key->column_count);
     }
 }
 

@@ -79,6 +79,13 @@ struct database_ops {
     enum status (*create_table)(struct database *database,
                                 const struct definition *definition, struct error *err);
 
+    /* Say of each table that is not captured, though nothing stands against it, that it
+     * is not; after a source was opened. NULL: there is never one. */
+    enum status (*say_left_out)(struct database *database,
+                                const struct table_rules *rules,
+                                void (*notice)(void *data, const char *line), void *data,
+                                struct error *err);
+
     /* A number that changes when others may have written; own writes need not count. */
     enum status (*version)(struct database *database, int64_t *version,
                            struct error *err);

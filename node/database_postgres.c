@@ -57,14 +57,11 @@ static enum status owner(struct database *database, uint64_t *node, struct error
     return status;
 }
 
-/* Neither is there: that is fine. */
-static enum status drop(struct postgres_house *house, uint64_t node, struct error *err)
+/* Slot and publication; neither is there: that is fine. */
+static enum status drop(struct postgres_house *house, const char *name, struct error *err)
 {
-    char name[POSTGRES_NAME_SIZE];
-    enum status status;
+    enum status status = postgres_slot_drop(house->postgres, name, err);
 
-    name_slot(name, node);
-    status = postgres_slot_drop(house->postgres, name, err);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         status = postgres_publication_drop(house->postgres, name, err);
     return status;
@@ -77,22 +74,17 @@ static enum status claim(struct database *database, struct store *store,
 {
     struct postgres_house *house = house_of(database);
     uint64_t id = store_identity(store)->node;
+    char name[POSTGRES_NAME_SIZE];
 
-    return house->before == 0 || house->before == id ? STATUS_OK
-                                                     : drop(house, house->before, err);
+    name_slot(name, house->before);
+    return house->before == 0 || house->before == id ? STATUS_OK : drop(house, name, err);
 }
 
 static enum status unclaim(struct database *database, struct error *err)
 {
     struct postgres_house *house = house_of(database);
-    enum status status = STATUS_OK;
 
-    if (house->slot[0] != '\0') {
-        status = postgres_slot_drop(house->postgres, house->slot, err);
-        if (status == STATUS_OK || status == STATUS_NOT_FOUND)
-            status = postgres_publication_drop(house->postgres, house->slot, err);
-    }
-    return status;
+    return house->slot[0] == '\0' ? STATUS_OK : drop(house, house->slot, err);
 }
 
 /* ---- what it holds */
@@ -149,6 +141,49 @@ static enum status check(struct database *database, uint64_t node,
 
     name_slot(name, node);
     return postgres_check(house_of(database)->postgres, catalog, rules, &needs, out, err);
+}
+
+/* Tables that could be captured and are not published: made after init. */
+static const char left_out_sql[] =
+    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
+    " JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary AND i.indimmediate"
+    " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'"
+    " AND c.relreplident <> 'n' AND n.nspname !~ '^pg_'"
+    " AND n.nspname NOT IN ('information_schema', 'rowferry')"
+    " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
+    " AND d.objid = c.oid AND d.deptype = 'e')"
+    " AND NOT EXISTS (SELECT FROM pg_publication_tables p WHERE p.pubname = $1"
+    " AND p.schemaname = n.nspname AND p.tablename = c.relname) ORDER BY 1";
+
+static enum status say_left_out(struct database *database,
+                                const struct table_rules *rules,
+                                void (*notice)(void *data, const char *line), void *data,
+                                struct error *err)
+{
+    struct postgres_house *house = house_of(database);
+    const char *parameters[] = {house->slot};
+    PGresult *found = NULL;
+    enum status status =
+        postgres_query(house->postgres, left_out_sql, 1, parameters, &found, err);
+
+    for (int i = 0; status == STATUS_OK && i < PQntuples(found); i++) {
+        const char *table = PQgetvalue(found, i, 0);
+        bool wanted = false;
+        char line[512];
+
+        status = table_rules_wants(rules, table, &wanted, err);
+        if (!wanted || table_rules_direction(rules, table) == TABLE_IN)
+            continue;
+        (void)snprintf(
+            line, sizeof line,
+            "%s: made after init, and not captured: this version takes no table "
+            "later; tables = in rowferry.ini names those that take part",
+            table);
+        notice(data, line);
+    }
+    PQclear(found);
+    return status;
 }
 
 static enum status has_table(struct database *database, const char *table, bool views,
@@ -309,6 +344,7 @@ static const struct database_ops postgres_ops = {
     .has_table = has_table,
     .count_rows = count_rows,
     .create_table = create_table,
+    .say_left_out = say_left_out,
     .version = version,
     .open_source = open_source,
     .open_target = open_target,

@@ -326,6 +326,10 @@ enum status node_capture_locked(struct node *node, struct capture_counts *counts
 
     if (status == STATUS_OK)
         status = source->ops->capture(source, counts, err);
+    if (status == STATUS_OK && node->notice != NULL &&
+        node->database->ops->say_left_out != NULL)
+        status = node->database->ops->say_left_out(node->database, &node->config.rules,
+                                                   node->notice, node->notice_data, err);
     return status == STATUS_OK ? numbers_keep(&numbers, err) : status;
 }
 
