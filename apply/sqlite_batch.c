@@ -25,122 +25,7 @@ static bool was_refused(const struct sqlite_batch *batch, const struct batch_row
     return false;
 }
 
-/* A refused row of which the old one stays. */
-static enum status refuse(struct sqlite_batch *batch, const struct batch_row *row,
-                          struct error *err)
-{
-    if (row->beyond && !row->brought)
-        return sqlite_batch_note_again(batch, row, err);
-    return sqlite_batch_note_refused(batch, row->table_id, row->key, &row->version, false,
-                                     false, err);
-}
-
-static enum status note_changing(struct sqlite_table *table, struct error *err)
-{
-    enum status status = STATUS_OK;
-
-    for (struct sqlite_foreign *at = table->as_parent; at != NULL && status == STATUS_OK;
-         at = at->next_of_parent)
-        if (at->beyond_key)
-            status = sqlite_foreign_note_gone(at, err);
-    return status;
-}
-
-/* Remember a written row some parent of which may be missing. */
-static enum status note_suspect(struct sqlite_batch *batch, const struct batch_row *row,
-                                struct error *err)
-{
-    const struct value *values = sqlite_writer_values(row->table->writer);
-    struct suspect suspect = {row->table_id, row->key};
-    enum status status = STATUS_OK;
-    bool holds = true, sure;
-
-    for (struct sqlite_foreign *at = row->table->as_child;
-         at != NULL && status == STATUS_OK && holds; at = at->next_of_child)
-        status = sqlite_foreign_holds(at, values, &holds, &sure, err);
-    if (status != STATUS_OK || holds)
-        return status;
-    return sqlite_suspects_add(batch->moved, row->table->group, &suspect, err);
-}
-
 /* ---- writing */
-
-/* A row with NULL in its key is not the fleet's and can't give way: whatever wants its
- * unique value is refused. */
-static enum status find_keyless(struct sqlite_batch *batch, struct sqlite_table *table,
-                                enum write_result *result, struct error *err)
-{
-    const struct definition *definition = table->definition;
-    struct buffer key = {0};
-    enum status status = STATUS_OK;
-
-    for (uint32_t i = 0; i < definition->unique_count && status == STATUS_OK; i++) {
-        status = sqlite_unique_holder(batch->schema, table, i, &key, err);
-        if (status == STATUS_REFUSED) {
-            (void)error_set(err, STATUS_CONSTRAINT,
-                            "a row of %s with NULL in its key, which is not replicated, "
-                            "has its value of %s",
-                            definition->local_name,
-                            definition->uniques[i].name[0] != '\0'
-                                ? definition->uniques[i].name
-                                : definition->uniques[i].terms[0]);
-            *result = WRITE_REFUSED;
-            status = STATUS_OK;
-            break;
-        }
-        if (status == STATUS_NOT_FOUND)
-            status = STATUS_OK;
-    }
-    buffer_release(&key);
-    return status;
-}
-
-/* The row has a unique value that another one holds: who was born first is decided when
- * all are there. Its old image is no more. */
-static enum status make_dirty(struct sqlite_batch *batch, const struct batch_row *row,
-                              struct error *err)
-{
-    struct sqlite_table *table = row->table;
-    struct moved_row moved = {
-        .table = row->table_id,
-        .group = table->group,
-        .key = row->key,
-        .born = row->born,
-        .origin = row->beyond ? MOVED_BEYOND : MOVED_PLANNED,
-    };
-    enum write_result result = WRITE_DONE;
-    bool carried;
-    enum status status = sqlite_mend_first(batch, err);
-
-    if (status == STATUS_OK)
-        status = sqlite_batch_carry(batch, row, &carried, err);
-
-    if (status == STATUS_OK && table->lacks != NULL) {
-        (void)error_set(
-            err, STATUS_CONSTRAINT,
-            "another row of %s has one of its unique values, and which of the "
-            "two is older can't be decided here: %s",
-            table->definition->local_name, table->lacks);
-        return refuse(batch, row, err);
-    }
-    if (status == STATUS_OK)
-        status = sqlite_other_try(batch->schema, table, &result, err);
-    if (status == STATUS_OK && result == WRITE_DONE)
-        status = find_keyless(batch, table, &result, err);
-    if (status == STATUS_OK && result != WRITE_DONE)
-        return refuse(batch, row, err);
-    if (status == STATUS_OK)
-        status = sqlite_batch_was(batch, row->table_id, row->key, row->holding->live,
-                                  &moved, err);
-    if (status == STATUS_OK)
-        status = sqlite_moved_add(batch->moved, &moved, err);
-    if (status == STATUS_OK)
-        status = sqlite_other_keep(batch->schema, table, moved.id, err);
-    if (status != STATUS_OK || !row->there)
-        return status;
-    status = sqlite_batch_note_gone(batch, table, err);
-    return status == STATUS_OK ? sqlite_batch_remove(batch, table, err) : status;
-}
 
 enum status sqlite_batch_remove(struct sqlite_batch *batch, struct sqlite_table *table,
                                 struct error *err)
@@ -148,7 +33,7 @@ enum status sqlite_batch_remove(struct sqlite_batch *batch, struct sqlite_table 
     enum write_result result;
     enum status status;
 
-    sqlite_schema_fire(batch->schema, table->fires);
+    sqlite_schema_fire(batch->schema, table->base.fires);
     status = sqlite_writer_delete(table->writer, &result, err);
     if (status == STATUS_OK && result == WRITE_REFUSED) {
         /* A trigger does not want it gone; the constraint does. */
@@ -158,7 +43,7 @@ enum status sqlite_batch_remove(struct sqlite_batch *batch, struct sqlite_table 
     if (status == STATUS_OK && result != WRITE_DONE) {
         return error_set(err, STATUS_IO,
                          "%s: a row can't be deleted: a trigger rolls back",
-                         table->definition->local_name);
+                         table->base.definition->local_name);
     }
     return status;
 }
@@ -172,7 +57,7 @@ static enum status note_written(struct sqlite_batch *batch, const struct batch_r
 
     if (!batch->schema->triggers_write)
         return sqlite_batch_note_written(batch, row, err);
-    if (!row->beyond && !batch->repair)
+    if (!row->beyond && !batch->base.repair)
         return STATUS_OK;
     status = sqlite_overrule_row(batch, row, err);
     sqlite_schema_fire(batch->schema, row->table->fires);
@@ -184,15 +69,15 @@ static enum status written(struct sqlite_batch *batch, const struct batch_row *r
 {
     enum status status = STATUS_OK;
 
-    batch->counts->rows++;
-    batch->counts->retried += row->beyond && !row->brought;
+    batch->base.counts->rows++;
+    batch->base.counts->retried += row->beyond && !row->brought;
     if (row->live && row->table->as_child != NULL)
-        status = note_suspect(batch, row, err);
+        status = batch_suspect(&batch->base, row, err);
     return status == STATUS_OK ? note_written(batch, row, err) : status;
 }
 
 /* Whether the database may hold something else of the table than the store says. */
-static bool is_unsure(const struct sqlite_batch *batch, const struct sqlite_table *table)
+static bool is_unsure(const struct sqlite_batch *batch, const struct batch_table *table)
 {
     return batch->schema->triggers_write || table->direction == TABLE_IN;
 }
@@ -201,7 +86,7 @@ static bool is_unsure(const struct sqlite_batch *batch, const struct sqlite_tabl
 static enum status find_differing(struct sqlite_batch *batch, const struct batch_row *row,
                                   bool *differs, struct error *err)
 {
-    struct sqlite_writer *writer = row->table->writer;
+    struct sqlite_writer *writer = sqlite_table_of(row->table)->writer;
     struct table held;
     enum status status;
 
@@ -211,7 +96,7 @@ static enum status find_differing(struct sqlite_batch *batch, const struct batch
         sqlite_writer_differ_all(writer, differs);
         return STATUS_OK;
     }
-    status = tables_find(batch->txn, row->holding->definition_origin,
+    status = tables_find(batch->base.txn, row->holding->definition_origin,
                          row->holding->definition, &held, err);
     return status == STATUS_OK
                ? sqlite_writer_differ(writer, held.definition, row->holding->image,
@@ -230,9 +115,10 @@ static enum status update(struct sqlite_batch *batch, const struct batch_row *ro
     if (status != STATUS_OK || *same)
         return status;
     if (row->table->as_parent != NULL)
-        status = note_changing(row->table, err);
-    return status == STATUS_OK ? sqlite_writer_update(row->table->writer, result, err)
-                               : status;
+        status = batch_note_changing(&batch->base, row->table, err);
+    return status == STATUS_OK
+               ? sqlite_writer_update(sqlite_table_of(row->table)->writer, result, err)
+               : status;
 }
 
 static enum status insert(struct sqlite_batch *batch, const struct batch_row *row,
@@ -241,17 +127,17 @@ static enum status insert(struct sqlite_batch *batch, const struct batch_row *ro
     bool carried;
     enum status status = STATUS_OK;
 
-    if (batch->parked > 0)
-        status = sqlite_batch_carry(batch, row, &carried, err);
-    return status == STATUS_OK
-               ? sqlite_writer_insert(row->table->writer, SCHEMA_MAIN, result, err)
-               : status;
+    if (batch->base.parked > 0)
+        status = batch_carry(&batch->base, row, &carried, err);
+    return status == STATUS_OK ? sqlite_writer_insert(sqlite_table_of(row->table)->writer,
+                                                      SCHEMA_MAIN, result, err)
+                               : status;
 }
 
 static enum status upsert(struct sqlite_batch *batch, const struct batch_row *row,
                           struct error *err)
 {
-    struct sqlite_table *table = row->table;
+    struct sqlite_table *table = sqlite_table_of(row->table);
     enum write_result result;
     bool same = false;
     enum status status =
@@ -269,9 +155,9 @@ static enum status upsert(struct sqlite_batch *batch, const struct batch_row *ro
     case WRITE_DONE:
         return written(batch, row, err);
     case WRITE_UNIQUE:
-        return make_dirty(batch, row, err);
+        return batch_dispute(&batch->base, row, err);
     case WRITE_REFUSED:
-        return refuse(batch, row, err);
+        return batch_refuse(&batch->base, row, err);
     case WRITE_ENDED:
         break;
     }
@@ -281,7 +167,7 @@ static enum status upsert(struct sqlite_batch *batch, const struct batch_row *ro
 static enum status delete_row(struct sqlite_batch *batch, const struct batch_row *row,
                               struct error *err)
 {
-    struct sqlite_table *table = row->table;
+    struct sqlite_table *table = sqlite_table_of(row->table);
     enum write_result result;
     enum status status;
 
@@ -289,7 +175,7 @@ static enum status delete_row(struct sqlite_batch *batch, const struct batch_row
         return row->beyond ? sqlite_batch_note_written(batch, row, err) : STATUS_OK;
     status = sqlite_writer_key(table->writer, row->from, row->key, &result, err);
     if (status == STATUS_OK && result == WRITE_DONE) {
-        status = sqlite_batch_note_gone(batch, table, err);
+        status = batch_note_gone(&batch->base, &table->base, err);
         if (status == STATUS_OK)
             status = sqlite_writer_delete(table->writer, &result, err);
     }
@@ -297,7 +183,8 @@ static enum status delete_row(struct sqlite_batch *batch, const struct batch_row
         return status;
     if (result == WRITE_ENDED)
         return sqlite_batch_end(batch, row->table_id, row->key, err);
-    return result == WRITE_DONE ? written(batch, row, err) : refuse(batch, row, err);
+    return result == WRITE_DONE ? written(batch, row, err)
+                                : batch_refuse(&batch->base, row, err);
 }
 
 /* Whether the database has the row: as the store says, or, where triggers or local writes
@@ -311,10 +198,11 @@ static enum status find_there(struct sqlite_batch *batch, const struct batch_row
     *there = row->holding->live;
     if (!is_unsure(batch, row->table))
         return STATUS_OK;
-    status = sqlite_writer_key(row->table->writer, row->from, row->key, &result, err);
+    status = sqlite_writer_key(sqlite_table_of(row->table)->writer, row->from, row->key,
+                               &result, err);
     if (status != STATUS_OK || result != WRITE_DONE)
         return status;
-    return sqlite_writer_find(row->table->writer, there, err);
+    return sqlite_writer_find(sqlite_table_of(row->table)->writer, there, err);
 }
 
 enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_row *row,
@@ -325,17 +213,17 @@ enum status sqlite_batch_write(struct sqlite_batch *batch, const struct batch_ro
 
     if (row->table == NULL) {
         sqlite_schema_refuse(batch->schema, row->from->name, err);
-        return refuse(batch, row, err);
+        return batch_refuse(&batch->base, row, err);
     }
     /* Even a row that is not there, or stays as it was: it may have been parked, with
      * claims. */
-    batch->changed[row->table->group] = true;
-    status = sqlite_counters_note(row->table, row->key, err);
+    batch->base.changed[row->table->group] = true;
+    status = sqlite_counters_note(sqlite_table_of(row->table), row->key, err);
     if (status != STATUS_OK)
         return status;
     if (was_refused(batch, row, err))
-        return refuse(batch, row, err);
-    status = sqlite_schema_writer(batch->schema, row->table, err);
+        return batch_refuse(&batch->base, row, err);
+    status = sqlite_schema_writer(batch->schema, sqlite_table_of(row->table), err);
     if (status == STATUS_OK)
         status = find_there(batch, row, &found.there, err);
     if (status != STATUS_OK)
@@ -356,7 +244,7 @@ static bool wants(void *data, const struct table *table, bool live)
     const struct pass *pass = data;
     const struct sqlite_table *own = sqlite_schema_find(pass->schema, table->id);
 
-    return live == pass->live && (own != NULL && own->fires) == pass->fires;
+    return live == pass->live && (own != NULL && own->base.fires) == pass->fires;
 }
 
 static enum status run_pass(struct sqlite_batch *batch, struct plan_cursor *cursor,
@@ -376,10 +264,10 @@ static enum status run_pass(struct sqlite_batch *batch, struct plan_cursor *curs
         status = plan_next(cursor, &planned, err);
         if (status != STATUS_OK)
             break;
-        planned_rows_add(&batch->planned, &planned);
+        planned_rows_add(&batch->base.planned, &planned);
         row = (struct batch_row){
             .table_id = planned.table.id,
-            .table = sqlite_schema_find(batch->schema, planned.table.id),
+            .table = batch_schema_find(batch->base.schema, planned.table.id),
             .from = planned.table.definition,
             .key = planned.key,
             .image = planned.image,
@@ -389,7 +277,7 @@ static enum status run_pass(struct sqlite_batch *batch, struct plan_cursor *curs
             .holding = &planned.holding,
         };
         status = sqlite_batch_write(batch, &row, err);
-        progress_add(batch->progress, 1);
+        progress_add(batch->base.progress, 1);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -399,11 +287,11 @@ enum status sqlite_batch_write_plan(struct sqlite_batch *batch, struct error *er
     struct plan_cursor *cursor = NULL;
     enum status status;
 
-    if (batch->range.from == batch->range.to)
+    if (batch->base.range.from == batch->base.range.to)
         return STATUS_OK;
-    status = planned_rows_begin(&batch->planned, batch->txn, err);
+    status = planned_rows_begin(&batch->base.planned, batch->base.txn, err);
     if (status == STATUS_OK)
-        status = plan_open(&cursor, batch->txn, batch->range, err);
+        status = plan_open(&cursor, batch->base.txn, batch->base.range, err);
     for (int live = 0; live <= 1 && status == STATUS_OK; live++) {
         status = run_pass(batch, cursor, live != 0, false, err);
         if (status == STATUS_OK && batch->schema->any_fires)
@@ -411,70 +299,6 @@ enum status sqlite_batch_write_plan(struct sqlite_batch *batch, struct error *er
     }
     plan_close(cursor);
     if (status == STATUS_OK)
-        planned_rows_end(&batch->planned);
+        planned_rows_end(&batch->base.planned);
     return status;
-}
-
-/* ---- the quarantine */
-
-struct retry {
-    struct sqlite_batch *batch;
-    enum status status;
-    struct error *err;
-};
-
-enum status sqlite_batch_try(struct sqlite_batch *batch, uint32_t table, struct bytes key,
-                             bool brought, struct error *err)
-{
-    struct batch_row row = {
-        .table_id = table, .key = key, .beyond = true, .brought = brought};
-    struct planned planned;
-    struct table defined;
-    struct row at;
-    bool is_winner;
-    enum status status;
-
-    row.table = sqlite_schema_find(batch->schema, table);
-    if (row.table == NULL || plan_out_has(batch->range.out, table))
-        return STATUS_OK;
-    status = plan_find(batch->txn, batch->range, table, key, &planned, err);
-    if (status != STATUS_NOT_FOUND) /* the plan has written it, or has tried */
-        return status;
-    status = plan_row_at(batch->txn, batch->range.to, table, key, &at, &is_winner, err);
-    if (status == STATUS_NOT_FOUND ||
-        (status == STATUS_OK &&
-         ((at.local && brought) || /* refused by a resync, if it was */
-          version_compare(&at.version, &planned.holding.version) <= 0)))
-        return STATUS_OK;
-    if (status == STATUS_OK)
-        status =
-            tables_find(batch->txn, at.definition_origin, at.definition, &defined, err);
-    if (status != STATUS_OK)
-        return status;
-    row.from = defined.definition;
-    row.image = at.image;
-    row.version = at.version;
-    row.born = at.born;
-    row.live = at.live;
-    row.holding = &planned.holding;
-    sqlite_schema_fire(batch->schema, row.table->fires);
-    return sqlite_batch_write(batch, &row, err);
-}
-
-static bool visit_quarantined(void *data, uint32_t table, const struct quarantined *row)
-{
-    struct retry *retry = data;
-
-    if (retry->batch->only != 0 && row->number != retry->batch->only)
-        return true;
-    retry->status = sqlite_batch_try(retry->batch, table, row->key, false, retry->err);
-    return retry->status == STATUS_OK;
-}
-
-enum status sqlite_batch_retry(struct sqlite_batch *batch, struct error *err)
-{
-    struct retry retry = {batch, STATUS_OK, err};
-    enum status status = quarantine_visit(batch->txn, 0, visit_quarantined, &retry, err);
-
-    return status == STATUS_OK ? retry.status : status;
 }

@@ -105,7 +105,7 @@ static enum status move(struct sqlite_batch *batch, const struct sqlite_table *t
     enum status status = STATUS_OK;
 
     if (slot != NULL) {
-        status = sqlite_counters_largest(batch->database, table->definition,
+        status = sqlite_counters_largest(batch->database, table->base.definition,
                                          table->counter, &largest, err);
         if (largest > known)
             known = largest;
@@ -114,14 +114,14 @@ static enum status move(struct sqlite_batch *batch, const struct sqlite_table *t
     }
     if (status != STATUS_OK || known <= largest)
         return status;
-    return sqlite_counters_set(batch->database, table->definition, known, err);
+    return sqlite_counters_set(batch->database, table->base.definition, known, err);
 }
 
 enum status sqlite_counters_move(struct sqlite_batch *batch, struct error *err)
 {
     enum status status = STATUS_OK;
 
-    for (size_t i = 0; i < batch->schema->count && status == STATUS_OK; i++)
+    for (size_t i = 0; i < batch->schema->base.count && status == STATUS_OK; i++)
         if (batch->schema->tables[i].counter != NULL)
             status = move(batch, &batch->schema->tables[i], err);
     return status;

@@ -9,12 +9,12 @@
 
 static const struct definition *child_of(const struct sqlite_foreign *foreign)
 {
-    return foreign->child->definition;
+    return foreign->base.child->definition;
 }
 
 static const struct definition *parent_of(const struct sqlite_foreign *foreign)
 {
-    return foreign->parent->definition;
+    return foreign->base.parent->definition;
 }
 
 /* The named column; the catalog has checked that there is one. NULL when it is not. */
@@ -41,20 +41,20 @@ static void put_no_parent(struct buffer *sql, const struct sqlite_foreign *forei
 {
     sql_put(sql, "NOT EXISTS (SELECT 1 FROM ");
     sql_put_table(sql, SCHEMA_MAIN, parent_of(foreign));
-    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
         sql_put(sql, i == 0 ? " AS p WHERE " : " AND ");
-        sql_put_column(sql, "p", foreign->key->parent_columns[i]);
+        sql_put_column(sql, "p", foreign->base.key->parent_columns[i]);
         /* The plus takes away the child's affinity: the parent's counts. */
         sql_put(sql, " = +");
-        sql_put_column(sql, "c", foreign->key->columns[i]);
+        sql_put_column(sql, "c", foreign->base.key->columns[i]);
     }
     sql_put(sql, ")");
 }
 
 static void put_refers(struct buffer *sql, const struct sqlite_foreign *foreign)
 {
-    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
-        sql_put_column(sql, "c", foreign->key->columns[i]);
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
+        sql_put_column(sql, "c", foreign->base.key->columns[i]);
         sql_put(sql, " IS NOT NULL AND ");
     }
 }
@@ -78,26 +78,27 @@ static enum affinity affinity_of(const struct column *column)
 
 enum status sqlite_foreign_open(struct sqlite_foreign *foreign, struct error *err)
 {
-    uint32_t count = foreign->key->column_count;
+    uint32_t count = foreign->base.key->column_count;
 
     foreign->places = calloc(count, sizeof *foreign->places);
     if (foreign->places == NULL)
         return error_set(err, STATUS_NO_MEMORY, "foreign keys: out of memory");
     for (uint32_t i = 0; i < count; i++) {
         const struct definition *child = child_of(foreign);
-        const struct column *column = find_column(child, foreign->key->columns[i]);
+        const struct column *column = find_column(child, foreign->base.key->columns[i]);
         const struct column *referred =
-            find_column(parent_of(foreign), foreign->key->parent_columns[i]);
+            find_column(parent_of(foreign), foreign->base.key->parent_columns[i]);
         int32_t place = -1;
 
         if (column == NULL || referred == NULL)
             return error_set(err, STATUS_CORRUPT, "%s: a foreign key names no column",
                              child->local_name);
         place = definition_image_place(child, (uint32_t)(column - child->columns));
-        foreign->beyond_key = foreign->beyond_key || referred->key_position == 0;
-        foreign->inexact = foreign->inexact ||
-                           strcmp(referred->collation, "BINARY") != 0 ||
-                           affinity_of(column) != affinity_of(referred);
+        foreign->base.beyond_key =
+            foreign->base.beyond_key || referred->key_position == 0;
+        foreign->base.inexact = foreign->base.inexact ||
+                                strcmp(referred->collation, "BINARY") != 0 ||
+                                affinity_of(column) != affinity_of(referred);
         foreign->places[i] = place < 0 ? UINT32_MAX : (uint32_t)place;
     }
     return STATUS_OK;
@@ -124,9 +125,9 @@ static enum status prepare_probe(struct sqlite_foreign *foreign, struct error *e
 
     sql_put(&sql, "SELECT 1 FROM ");
     sql_put_table(&sql, SCHEMA_MAIN, parent_of(foreign));
-    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
         sql_put(&sql, i == 0 ? " WHERE " : " AND ");
-        sqlite_put_quoted(&sql, foreign->key->parent_columns[i]);
+        sqlite_put_quoted(&sql, foreign->base.key->parent_columns[i]);
         sql_put(&sql, " = ?");
     }
     return prepare(foreign, &sql, &foreign->probe, err);
@@ -139,7 +140,7 @@ static bool are_plain(const struct sqlite_foreign *foreign, const struct value *
     bool plain = true;
 
     *refers = true;
-    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
         uint32_t place = foreign->places[i];
 
         if (place == UINT32_MAX) {
@@ -149,7 +150,7 @@ static bool are_plain(const struct sqlite_foreign *foreign, const struct value *
         if (values[place].type == VALUE_NULL)
             *refers = false;
         else if (!sql_is_stored_as_it_is(
-                     find_column(child_of(foreign), foreign->key->columns[i]),
+                     find_column(child_of(foreign), foreign->base.key->columns[i]),
                      &values[place]))
             plain = false;
     }
@@ -171,7 +172,7 @@ enum status sqlite_foreign_holds(struct sqlite_foreign *foreign,
         return STATUS_OK;
     if (foreign->probe == NULL)
         status = prepare_probe(foreign, err);
-    for (uint32_t i = 0; i < foreign->key->column_count && status == STATUS_OK; i++)
+    for (uint32_t i = 0; i < foreign->base.key->column_count && status == STATUS_OK; i++)
         status = sqlite_bind_value(foreign->database, foreign->probe, (int)i + 1,
                                    &values[foreign->places[i]], err);
     if (status != STATUS_OK)
@@ -213,7 +214,8 @@ enum status sqlite_foreign_violated(struct sqlite_foreign *foreign,
     if (*statement == NULL)
         status = prepare_violated(foreign, schema, statement, err);
     if (status == STATUS_OK && schema == SCHEMA_MAIN)
-        status = sqlite_writer_bind_key(foreign->child->writer, *statement, 1, err);
+        status = sqlite_writer_bind_key(sqlite_table_of(foreign->base.child)->writer,
+                                        *statement, 1, err);
     if (status != STATUS_OK)
         return status;
     rc = sqlite3_step(*statement);
@@ -230,7 +232,8 @@ static void put_gone(struct buffer *sql, const struct sqlite_foreign *foreign)
 {
     char name[48];
 
-    (void)sqlite3_snprintf((int)sizeof name, name, "rowferry_gone_%u", foreign->number);
+    (void)sqlite3_snprintf((int)sizeof name, name, "rowferry_gone_%u",
+                           foreign->base.number);
     sql_put(sql, name);
 }
 
@@ -238,9 +241,9 @@ static void put_gone(struct buffer *sql, const struct sqlite_foreign *foreign)
 static void put_gone_columns(struct buffer *sql, const struct sqlite_foreign *foreign,
                              bool typed)
 {
-    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
         const struct column *column =
-            find_column(parent_of(foreign), foreign->key->parent_columns[i]);
+            find_column(parent_of(foreign), foreign->base.key->parent_columns[i]);
         char name[16];
 
         (void)sqlite3_snprintf((int)sizeof name, name, i == 0 ? "v%u" : ", v%u", i);
@@ -281,9 +284,9 @@ enum status sqlite_foreign_note_gone(struct sqlite_foreign *foreign, struct erro
 
         sql_put(&sql, "INSERT INTO temp.");
         put_gone(&sql, foreign);
-        for (uint32_t i = 0; i < foreign->key->column_count; i++) {
+        for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
             sql_put(&sql, i == 0 ? " SELECT " : ", ");
-            sql_put_column(&sql, "p", foreign->key->parent_columns[i]);
+            sql_put_column(&sql, "p", foreign->base.key->parent_columns[i]);
         }
         sql_put(&sql, " FROM ");
         sql_put_table(&sql, SCHEMA_MAIN, parent_of(foreign));
@@ -292,11 +295,12 @@ enum status sqlite_foreign_note_gone(struct sqlite_foreign *foreign, struct erro
         status = prepare(foreign, &sql, &foreign->note, err);
     }
     if (status == STATUS_OK)
-        status = sqlite_writer_bind_key(foreign->parent->writer, foreign->note, 1, err);
+        status = sqlite_writer_bind_key(sqlite_table_of(foreign->base.parent)->writer,
+                                        foreign->note, 1, err);
     if (status == STATUS_OK)
         status = sql_run(foreign->database, foreign->note, "note a parent", err);
     if (status == STATUS_OK)
-        foreign->gone++;
+        foreign->base.gone++;
     return status;
 }
 
@@ -311,7 +315,7 @@ enum status sqlite_foreign_forget_gone(struct sqlite_foreign *foreign, struct er
         put_gone(&sql, foreign);
         status = prepare(foreign, &sql, &foreign->forget, err);
     }
-    foreign->gone = 0;
+    foreign->base.gone = 0;
     if (status != STATUS_OK || !foreign->gone_made)
         return status;
     return sql_run(foreign->database, foreign->forget, "forget parents", err);
@@ -329,10 +333,10 @@ static void put_of_gone(struct buffer *sql, const struct sqlite_foreign *foreign
     sql_put(sql, once ? ") AS g CROSS JOIN " : " AS g CROSS JOIN ");
     sql_put_table(sql, SCHEMA_MAIN, child);
     sql_put(sql, " AS c WHERE ");
-    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
-        const struct column *mine = find_column(child, foreign->key->columns[i]);
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
+        const struct column *mine = find_column(child, foreign->base.key->columns[i]);
         const struct column *theirs =
-            find_column(parent_of(foreign), foreign->key->parent_columns[i]);
+            find_column(parent_of(foreign), foreign->base.key->parent_columns[i]);
         char text[24];
         bool plain;
 
@@ -402,12 +406,13 @@ static void put_not_of(struct buffer *sql, const struct sqlite_foreign *other)
     sql_put(sql, " AND NOT (");
     put_refers(sql, other);
     put_no_parent(sql, other);
-    for (uint32_t i = 0; i < other->key->column_count; i++) {
+    for (uint32_t i = 0; i < other->base.key->column_count; i++) {
         sql_put(sql, i == 0 ? " AND (+" : ", +");
-        sql_put_column(sql, "c", other->key->columns[i]);
+        sql_put_column(sql, "c", other->base.key->columns[i]);
         sql_put(sql, " COLLATE ");
         sqlite_put_quoted(
-            sql, find_column(parent_of(other), other->key->parent_columns[i])->collation);
+            sql,
+            find_column(parent_of(other), other->base.key->parent_columns[i])->collation);
     }
     sql_put(sql, ") IN (SELECT ");
     put_gone_columns(sql, other, false);
@@ -422,9 +427,10 @@ enum status sqlite_foreign_count_orphans(struct sqlite_foreign *foreign, uint64_
     enum status status = STATUS_OK;
 
     assert(foreign->gone_made);
-    for (struct sqlite_foreign *at = foreign->next_of_child;
+    for (struct batch_foreign *at = foreign->base.next_of_child;
          at != NULL && status == STATUS_OK; at = at->next_of_child)
-        status = at->gone_made ? STATUS_OK : make_gone(at, err);
+        if (!sqlite_foreign_of(at)->gone_made)
+            status = make_gone(sqlite_foreign_of(at), err);
     if (status == STATUS_OK && foreign->orphans == NULL) {
         struct buffer sql = {0};
 
@@ -432,9 +438,9 @@ enum status sqlite_foreign_count_orphans(struct sqlite_foreign *foreign, uint64_
         put_of_gone(&sql, foreign, true);
         put_refers(&sql, foreign);
         put_no_parent(&sql, foreign);
-        for (const struct sqlite_foreign *at = foreign->next_of_child; at != NULL;
+        for (struct batch_foreign *at = foreign->base.next_of_child; at != NULL;
              at = at->next_of_child)
-            put_not_of(&sql, at);
+            put_not_of(&sql, sqlite_foreign_of(at));
         status = prepare(foreign, &sql, &foreign->orphans, err);
     }
     if (status != STATUS_OK)
@@ -462,21 +468,21 @@ enum status sqlite_foreign_blocker(struct sqlite_foreign *foreign, struct buffer
     sqlite3_stmt *statement = NULL;
     size_t before = key->size;
 
-    if (foreign->beyond_key || foreign->key->column_count != parent->key_count)
+    if (foreign->base.beyond_key || foreign->base.key->column_count != parent->key_count)
         return STATUS_OK;
     for (uint32_t i = 0; i < parent->key_count; i++) {
         const char *wanted = sql_key_column(parent, i)->name;
         uint32_t at = 0;
 
         while (at < parent->key_count &&
-               sqlite3_stricmp(foreign->key->parent_columns[at], wanted) != 0)
+               sqlite3_stricmp(foreign->base.key->parent_columns[at], wanted) != 0)
             at++;
         if (at == parent->key_count) {
             buffer_release(&sql);
             return STATUS_OK;
         }
         sql_put(&sql, i == 0 ? "SELECT " : ", ");
-        sqlite_put_quoted(&sql, foreign->key->columns[at]);
+        sqlite_put_quoted(&sql, foreign->base.key->columns[at]);
     }
     sql_put(&sql, " FROM ");
     sql_put_table(&sql, SCHEMA_SCRATCH, child_of(foreign));

@@ -5,30 +5,27 @@
 #ifndef APPLY_SQLITE_FOREIGN_H
 #define APPLY_SQLITE_FOREIGN_H
 
+#include "apply/batch_schema.h"
 #include "apply/sqlite_sql.h"
 #include "engine/sqlite_row.h"
 
-struct sqlite_table;
-
 struct sqlite_foreign {
+    struct batch_foreign base;
     struct sqlite_database *database;
-    const struct foreign_key *key;
-    struct sqlite_table *child;
-    struct sqlite_table *parent;
-    uint32_t number;  /* names its TEMP table */
-    bool inner;       /* both in one group */
-    bool beyond_key;  /* it refers to columns that are not the parent's key */
-    bool inexact;     /* values of other bytes may be the parent's key to SQLite */
     uint32_t *places; /* owned: the child's columns as own image places; UINT32_MAX:
                          generated */
-    uint64_t gone;    /* rows in its TEMP table: parents' values that went away */
-    bool gone_made;
+    bool gone_made;   /* the TEMP table of parents' values that went away */
     sqlite3_stmt *probe, *violated_main, *violated_scratch, *note, *forget;
     sqlite3_stmt *orphans, *all_orphans;
-    struct sqlite_foreign *next_of_child;
-    struct sqlite_foreign *next_of_parent;
 };
 
+/* What neutral parts hand back is SQLite's own. */
+static inline struct sqlite_foreign *sqlite_foreign_of(struct batch_foreign *foreign)
+{
+    return (struct sqlite_foreign *)foreign;
+}
+
+/* base.child, base.parent and base.number are known. */
 MUST_CHECK enum status sqlite_foreign_open(struct sqlite_foreign *foreign,
                                            struct error *err);
 void sqlite_foreign_release(struct sqlite_foreign *foreign);

@@ -11,13 +11,13 @@ static enum status differs(struct rewrite *rewrite, struct bytes key, bool *goes
     struct row holding;
     struct table defined;
     bool from_held, there = false;
-    enum status status =
-        rows_holding(batch->txn, rewrite->table->id, key, &holding, &from_held, err);
+    enum status status = rows_holding(batch->base.txn, rewrite->table->base.id, key,
+                                      &holding, &from_held, err);
 
     *goes = status == STATUS_OK && !holding.live;
     if (status != STATUS_OK || *goes)
         return status;
-    status = tables_find(batch->txn, holding.definition_origin, holding.definition,
+    status = tables_find(batch->base.txn, holding.definition_origin, holding.definition,
                          &defined, err);
     if (status == STATUS_OK)
         status = rewrite_read(rewrite, key, &there, err);
@@ -38,12 +38,12 @@ static enum status decide(struct rewrite *rewrite, const struct row *held,
                           struct error *err)
 {
     struct sqlite_batch *batch = rewrite->batch;
-    uint32_t id = rewrite->table->id;
+    uint32_t id = rewrite->table->base.id;
     struct error message = *err;
     struct row nothing = {.key = held->key}, at;
     struct batch_row row = {
         .table_id = id,
-        .table = rewrite->table,
+        .table = &rewrite->table->base,
         .from = from,
         .key = held->key,
         .image = held->image,
@@ -57,21 +57,21 @@ static enum status decide(struct rewrite *rewrite, const struct row *held,
     struct planned planned;
     bool is_winner;
     enum status status =
-        plan_find(batch->txn, batch->range, id, held->key, &planned, err);
+        plan_find(batch->base.txn, batch->base.range, id, held->key, &planned, err);
 
     if (status != STATUS_NOT_FOUND)
         return status;
-    status =
-        plan_row_at(batch->txn, batch->range.to, id, held->key, &at, &is_winner, err);
+    status = plan_row_at(batch->base.txn, batch->base.range.to, id, held->key, &at,
+                         &is_winner, err);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     if (status == STATUS_OK && result == WRITE_UNIQUE &&
         version_compare(&at.version, &held->version) == 0)
         return sqlite_batch_write(batch, &row, err);
     *err = message;
-    return sqlite_batch_note_refused(batch, id, held->key,
-                                     status == STATUS_OK ? &at.version : &held->version,
-                                     true, true, err);
+    return batch_note_refused(&batch->base, id, held->key,
+                              status == STATUS_OK ? &at.version : &held->version, true,
+                              true, err);
 }
 
 static enum status bring_back(struct rewrite *rewrite, struct bytes key,
@@ -83,8 +83,8 @@ static enum status bring_back(struct rewrite *rewrite, struct bytes key,
     struct row holding;
     struct table defined;
     bool from_held, there = false;
-    enum status status =
-        rows_holding(batch->txn, rewrite->table->id, key, &holding, &from_held, err);
+    enum status status = rows_holding(batch->base.txn, rewrite->table->base.id, key,
+                                      &holding, &from_held, err);
 
     if (status != STATUS_OK || !holding.live)
         return status;
@@ -93,7 +93,7 @@ static enum status bring_back(struct rewrite *rewrite, struct bytes key,
         status = sqlite_writer_find(writer, &there, err);
     if (status != STATUS_OK || there)
         return status;
-    status = tables_find(batch->txn, holding.definition_origin, holding.definition,
+    status = tables_find(batch->base.txn, holding.definition_origin, holding.definition,
                          &defined, err);
     if (status == STATUS_OK)
         status = sqlite_writer_map(writer, defined.definition, holding.image, key,
@@ -102,7 +102,7 @@ static enum status bring_back(struct rewrite *rewrite, struct bytes key,
         status = sqlite_writer_insert(writer, SCHEMA_MAIN, &result, err);
     if (status != STATUS_OK)
         return status;
-    batch->counts->rows++;
+    batch->base.counts->rows++;
     return result == WRITE_DONE
                ? STATUS_OK
                : decide(rewrite, &holding, defined.definition, result, err);
@@ -111,8 +111,8 @@ static enum status bring_back(struct rewrite *rewrite, struct bytes key,
 static enum status bring_back_all(struct rewrite *rewrite, struct error *err)
 {
     struct row_cursor *cursor = NULL;
-    enum status status =
-        row_cursor_open(&cursor, rewrite->batch->txn, rewrite->table->id, false, err);
+    enum status status = row_cursor_open(&cursor, rewrite->batch->base.txn,
+                                         rewrite->table->base.id, false, err);
 
     while (status == STATUS_OK) {
         struct row winner;
@@ -145,10 +145,11 @@ enum status sqlite_mend_all(struct sqlite_batch *batch, struct error *err)
     struct sqlite_schema *schema = batch->schema;
     enum status status = STATUS_OK;
 
-    for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < schema->base.count && status == STATUS_OK; i++) {
         struct sqlite_table *table = &schema->tables[i];
 
-        if (table->direction == TABLE_IN && table->id != 0 && table->lacks == NULL)
+        if (table->base.direction == TABLE_IN && table->base.id != 0 &&
+            table->base.lacks == NULL)
             status = sqlite_mend_table(batch, table, err);
     }
     return status;
@@ -156,7 +157,7 @@ enum status sqlite_mend_all(struct sqlite_batch *batch, struct error *err)
 
 enum status sqlite_mend_first(struct sqlite_batch *batch, struct error *err)
 {
-    if (!batch->schema->any_in || batch->mend || batch->repair)
+    if (!batch->schema->base.any_in || batch->mend || batch->base.repair)
         return STATUS_OK;
     batch->wants_mend = true;
     batch->ended = true;

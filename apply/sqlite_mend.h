@@ -7,7 +7,7 @@
 #include "apply/sqlite_batch.h"
 
 /* Within the batch, before anything is written to the table. Rows that do not fit are
- * left to the plan, to sqlite_parking_resolve() and to the quarantine. */
+ * left to the plan, to parking_resolve() and to the quarantine. */
 MUST_CHECK enum status sqlite_mend_table(struct sqlite_batch *batch,
                                          struct sqlite_table *table, struct error *err);
 

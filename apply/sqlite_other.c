@@ -121,7 +121,7 @@ static enum status make_copy(struct sqlite_schema *schema, struct sqlite_table *
     enum status status = sqlite_query(
         schema->database,
         "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1",
-        table->definition->local_name, &statement, err);
+        table->base.definition->local_name, &statement, err);
 
     if (status != STATUS_OK)
         return status;
@@ -129,20 +129,20 @@ static enum status make_copy(struct sqlite_schema *schema, struct sqlite_table *
     if (status == STATUS_OK)
         text = (const char *)sqlite3_column_text(statement, 0);
     if (status == STATUS_OK && text == NULL)
-        status = sqlite_failed(schema->database, table->definition->local_name, err);
+        status = sqlite_failed(schema->database, table->base.definition->local_name, err);
     if (status == STATUS_OK && text != NULL)
         rest = after_name(text);
     if (status == STATUS_NOT_FOUND || (status == STATUS_OK && rest == NULL)) {
         status =
             error_set(err, STATUS_CORRUPT, "%s: its text in the schema is not a table's",
-                      table->definition->local_name);
+                      table->base.definition->local_name);
     }
     if (status != STATUS_OK) {
         (void)sqlite3_finalize(statement);
         return status;
     }
     sql_put(&sql, "CREATE TABLE IF NOT EXISTS ");
-    sql_put_table(&sql, SCHEMA_SCRATCH, table->definition);
+    sql_put_table(&sql, SCHEMA_SCRATCH, table->base.definition);
     sql_put(&sql, " ");
     sql_put(&sql, rest);
     (void)sqlite3_finalize(statement);
@@ -156,7 +156,7 @@ static void put_other(struct buffer *sql, const struct sqlite_table *table)
     char name[48];
 
     (void)sqlite3_snprintf((int)sizeof name, name, "temp.rowferry_other_%u",
-                           table->index);
+                           table->base.index);
     sql_put(sql, name);
 }
 
@@ -167,13 +167,13 @@ static bool is_full(const struct sqlite_schema *schema, const struct sqlite_tabl
     int most =
         sqlite3_limit(sqlite_database_handle(schema->database), SQLITE_LIMIT_COLUMN, -1);
 
-    return table->definition->stored_count >= (uint32_t)most;
+    return table->base.definition->stored_count >= (uint32_t)most;
 }
 
 /* "c0, c1, …": untyped, so that what the table or its copy has stored stays as it is. */
 static void put_numbered_columns(struct buffer *sql, const struct sqlite_table *table)
 {
-    for (uint32_t i = 0; i < table->definition->stored_count; i++) {
+    for (uint32_t i = 0; i < table->base.definition->stored_count; i++) {
         char name[16];
 
         (void)sqlite3_snprintf((int)sizeof name, name, i == 0 ? "c%u" : ", c%u", i);
@@ -223,7 +223,7 @@ enum status sqlite_other_clear(struct sqlite_schema *schema, struct sqlite_table
     sql_put(&sql, "DELETE FROM ");
     put_other(&sql, table);
     sql_put(&sql, "; DELETE FROM ");
-    sql_put_table(&sql, SCHEMA_SCRATCH, table->definition);
+    sql_put_table(&sql, SCHEMA_SCRATCH, table->base.definition);
     status = sql_execute(schema->database, &sql, err);
     buffer_release(&sql);
     return status;
@@ -246,21 +246,21 @@ static void put_move(struct buffer *sql, struct sqlite_table *table, enum other_
         sql_put(sql, full ? " (" : " (rowid, ");
         put_numbered_columns(sql, table);
         sql_put(sql, full ? ") SELECT " : ") SELECT ?1, ");
-        sql_put_stored_columns(sql, table->definition);
+        sql_put_stored_columns(sql, table->base.definition);
     } else {
-        sql_put_table(sql, schema, table->definition);
+        sql_put_table(sql, schema, table->base.definition);
         sql_put(sql, " (");
-        sql_put_stored_columns(sql, table->definition);
+        sql_put_stored_columns(sql, table->base.definition);
         sql_put(sql, ") SELECT ");
         put_numbered_columns(sql, table);
     }
     sql_put(sql, " FROM ");
     if (into_other)
-        sql_put_table(sql, schema, table->definition);
+        sql_put_table(sql, schema, table->base.definition);
     else
         put_other(sql, table);
     if (move == MAIN_TO_OTHER)
-        sql_put_key_condition(sql, table->definition, NULL, 2);
+        sql_put_key_condition(sql, table->base.definition, NULL, 2);
     else if (!into_other)
         sql_put(sql, " WHERE rowid = ?1");
 }
@@ -302,7 +302,7 @@ static enum status empty_copy(struct sqlite_schema *schema, struct sqlite_table 
         struct buffer sql = {0};
 
         sql_put(&sql, "DELETE FROM ");
-        sql_put_table(&sql, SCHEMA_SCRATCH, table->definition);
+        sql_put_table(&sql, SCHEMA_SCRATCH, table->base.definition);
         status = sql_prepare(schema->database, &sql, &table->other->empty_copy, err);
         buffer_release(&sql);
     }
@@ -388,7 +388,7 @@ enum status sqlite_other_place(struct sqlite_schema *schema, struct sqlite_table
 
     if (status != STATUS_OK)
         return status;
-    sqlite_schema_fire(schema, table->fires);
+    sqlite_schema_fire(schema, table->base.fires);
     return sqlite_writer_step(table->writer, place, "insert into", result, err);
 }
 
@@ -440,15 +440,15 @@ enum status sqlite_other_image(struct sqlite_schema *schema, struct sqlite_table
         return status;
     (void)sqlite3_bind_int64(table->other->read, 1, id);
     if (sqlite3_step(table->other->read) == SQLITE_ROW) {
-        for (uint32_t i = 0; i < table->definition->stored_count && status == STATUS_OK;
-             i++)
+        for (uint32_t i = 0;
+             i < table->base.definition->stored_count && status == STATUS_OK; i++)
             status = sqlite_column_value(table->other->read, (int)i, &values[i], err);
         if (status == STATUS_OK) {
-            image_encode(image, values, table->definition);
+            image_encode(image, values, table->base.definition);
             status = buffer_check(image, err);
         }
     } else {
-        status = sqlite_failed(schema->database, table->definition->local_name, err);
+        status = sqlite_failed(schema->database, table->base.definition->local_name, err);
     }
     (void)sqlite3_reset(table->other->read);
     return status;

@@ -7,8 +7,8 @@
 static struct sqlite_table *find_parent(const struct sqlite_schema *schema,
                                         const char *name)
 {
-    for (size_t i = 0; i < schema->count; i++)
-        if (sqlite3_stricmp(schema->tables[i].definition->local_name, name) == 0)
+    for (size_t i = 0; i < schema->base.count; i++)
+        if (sqlite3_stricmp(schema->tables[i].base.definition->local_name, name) == 0)
             return &schema->tables[i];
     return NULL;
 }
@@ -23,13 +23,13 @@ static enum status add(struct sqlite_schema *schema, struct sqlite_table *child,
     if (parent == NULL)
         return STATUS_OK;
     *foreign = (struct sqlite_foreign){
+        .base = {.key = key,
+                 .child = &child->base,
+                 .parent = &parent->base,
+                 .number = schema->base.foreign_count + schema->outer_count,
+                 .next_of_child = child->base.as_child,
+                 .next_of_parent = parent->base.as_parent},
         .database = schema->database,
-        .key = key,
-        .child = child,
-        .parent = parent,
-        .number = schema->foreign_count + schema->outer_count,
-        .next_of_child = child->as_child,
-        .next_of_parent = parent->as_parent,
     };
     status = sqlite_foreign_open(foreign, err);
     if (status != STATUS_OK) {
@@ -37,8 +37,8 @@ static enum status add(struct sqlite_schema *schema, struct sqlite_table *child,
         return status == STATUS_CORRUPT ? STATUS_OK : status; /* no such column */
     }
     schema->outer_count++;
-    child->as_child = foreign;
-    parent->as_parent = foreign;
+    child->base.as_child = &foreign->base;
+    parent->base.as_parent = &foreign->base;
     return STATUS_OK;
 }
 
@@ -60,7 +60,7 @@ enum status sqlite_outsiders_open(struct sqlite_schema *schema, struct error *er
     for (size_t i = 0; i < outsiders->count; i++) {
         const struct definition *definition = &outsiders->tables[i];
 
-        schema->outer_tables[i].definition = definition;
+        schema->outer_tables[i].base.definition = definition;
         for (uint32_t k = 0; k < definition->foreign_key_count && status == STATUS_OK;
              k++)
             status =
@@ -85,7 +85,7 @@ static enum status count_one(struct sqlite_batch *batch, struct sqlite_foreign *
                              struct error *err)
 {
     enum status status =
-        sqlite_foreign_count_orphans(foreign, &batch->counts->orphaned, err);
+        sqlite_foreign_count_orphans(foreign, &batch->base.counts->orphaned, err);
 
     if (status == STATUS_IO &&
         (sqlite3_errcode(sqlite_database_handle(batch->database)) & 0xff) == SQLITE_ERROR)
@@ -99,11 +99,11 @@ enum status sqlite_outsiders_count(struct sqlite_batch *batch, struct error *err
     enum status status = STATUS_OK;
 
     for (uint32_t i = 0; i < schema->outer_count && status == STATUS_OK; i++) {
-        if (schema->outer[i].gone > 0)
+        if (schema->outer[i].base.gone > 0)
             status = count_one(batch, &schema->outer[i], err);
     }
     for (uint32_t i = 0; i < schema->outer_count && status == STATUS_OK; i++) {
-        if (schema->outer[i].gone > 0)
+        if (schema->outer[i].base.gone > 0)
             status = sqlite_foreign_forget_gone(&schema->outer[i], err);
     }
     return status;

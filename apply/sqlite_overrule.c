@@ -1,6 +1,6 @@
 #include "apply/sqlite_overrule.h"
 
-#include "apply/sqlite_parking.h"
+#include "apply/parking.h"
 
 #include <assert.h>
 
@@ -8,7 +8,7 @@
 static enum status look(struct sqlite_batch *batch, const struct batch_row *row,
                         bool *there, bool *differs, struct error *err)
 {
-    struct sqlite_writer *writer = row->table->writer;
+    struct sqlite_writer *writer = sqlite_table_of(row->table)->writer;
     enum write_result result;
     bool carried;
     enum status status = sqlite_writer_key(writer, row->from, row->key, &result, err);
@@ -25,13 +25,13 @@ static enum status look(struct sqlite_batch *batch, const struct batch_row *row,
     if (status == STATUS_OK && *there)
         return sqlite_writer_differ_present(writer, differs, err);
     *differs = true;
-    return status == STATUS_OK ? sqlite_batch_carry(batch, row, &carried, err) : status;
+    return status == STATUS_OK ? batch_carry(&batch->base, row, &carried, err) : status;
 }
 
 enum status sqlite_overrule_row(struct sqlite_batch *batch, const struct batch_row *row,
                                 struct error *err)
 {
-    struct sqlite_writer *writer = row->table->writer;
+    struct sqlite_writer *writer = sqlite_table_of(row->table)->writer;
     enum write_result result = WRITE_DONE;
     bool there = false, differs = false;
     enum status status = look(batch, row, &there, &differs, err);
@@ -57,14 +57,13 @@ static enum status is_excepted(struct sqlite_batch *batch, const struct planned 
     enum intent_item_kind kind;
     struct moved_row moved;
     bool beyond;
-    enum status status = sqlite_items_find(batch->items, planned->table.id, planned->key,
-                                           &kind, &beyond, err);
+    enum status status = items_find(batch->base.items, planned->table.id, planned->key,
+                                    &kind, &beyond, err);
 
     *excepted = status == STATUS_OK && kind == INTENT_QUARANTINED;
     if ((status != STATUS_OK && status != STATUS_NOT_FOUND) || *excepted)
         return status;
-    status =
-        sqlite_moved_find(batch->moved, planned->table.id, planned->key, &moved, err);
+    status = moved_find(batch->base.moved, planned->table.id, planned->key, &moved, err);
     *excepted = status == STATUS_OK;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -74,7 +73,7 @@ static enum status overrule(struct sqlite_batch *batch, const struct planned *pl
 {
     struct batch_row row = {
         .table_id = planned->table.id,
-        .table = sqlite_schema_find(batch->schema, planned->table.id),
+        .table = batch_schema_find(batch->base.schema, planned->table.id),
         .from = planned->table.definition,
         .key = planned->key,
         .image = planned->image,
@@ -88,7 +87,7 @@ static enum status overrule(struct sqlite_batch *batch, const struct planned *pl
 
     if (status != STATUS_OK || excepted || row.table == NULL)
         return status;
-    status = sqlite_schema_writer(batch->schema, row.table, err);
+    status = sqlite_schema_writer(batch->schema, sqlite_table_of(row.table), err);
     return status == STATUS_OK ? sqlite_overrule_row(batch, &row, err) : status;
 }
 
@@ -105,7 +104,7 @@ static enum status overrule_plan(struct sqlite_batch *batch, struct error *err)
 {
     enum status status = STATUS_OK;
 
-    if (batch->range.from == batch->range.to)
+    if (batch->base.range.from == batch->base.range.to)
         return STATUS_OK;
     sqlite_schema_fire(batch->schema, false);
     for (int live = 0; live <= 1 && status == STATUS_OK; live++) {
@@ -113,7 +112,7 @@ static enum status overrule_plan(struct sqlite_batch *batch, struct error *err)
         struct planned planned;
         bool wanted = live != 0;
 
-        status = plan_open(&cursor, batch->txn, batch->range, err);
+        status = plan_open(&cursor, batch->base.txn, batch->base.range, err);
         if (status == STATUS_OK)
             plan_filter(cursor, wants, &wanted);
         while (status == STATUS_OK) {
@@ -134,8 +133,8 @@ enum status sqlite_overrule_resolve(struct sqlite_batch *batch, struct error *er
     enum status status = writes ? overrule_plan(batch, err) : STATUS_OK;
 
     if (status == STATUS_OK)
-        status = sqlite_parking_resolve(batch, err);
-    return status == STATUS_OK && writes && sqlite_moved_any(batch->moved)
+        status = parking_resolve(&batch->base, err);
+    return status == STATUS_OK && writes && moved_any(batch->base.moved)
                ? overrule_plan(batch, err)
                : status;
 }

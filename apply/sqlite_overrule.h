@@ -16,7 +16,7 @@ MUST_CHECK enum status sqlite_overrule_row(struct sqlite_batch *batch,
                                            struct error *err);
 
 /* Do so with all rows that the plan wrote, those aside that were refused or wait for
- * constraints; decide these (apply/sqlite_parking.h); and once more, since that may fire
+ * constraints; decide these (apply/parking.h); and once more, since that may fire
  * triggers too. Only decides where triggers write nothing that is replicated. */
 MUST_CHECK enum status sqlite_overrule_resolve(struct sqlite_batch *batch,
                                                struct error *err);

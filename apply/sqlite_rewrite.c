@@ -4,10 +4,10 @@
  * Rows that have no winner go; winners that differ from what stands there are written;
  * then constraints are resolved over everything. What the store believes of the database
  * counts for nothing here, and is replaced by the fold of a repair (log/intent.h). */
+#include "apply/parking.h"
 #include "apply/sqlite_counters.h"
 #include "apply/sqlite_mend.h"
 #include "apply/sqlite_outsiders.h"
-#include "apply/sqlite_parking.h"
 #include "apply/sqlite_rewrite_private.h"
 #include "apply/sqlite_target_private.h"
 
@@ -20,7 +20,7 @@ static enum status is_stranger(struct rewrite *rewrite, struct bytes key, bool *
 {
     struct row row;
     enum status status =
-        rows_get(rewrite->batch->txn, rewrite->table->id, key, &row, err);
+        rows_get(rewrite->batch->base.txn, rewrite->table->base.id, key, &row, err);
 
     *goes = status == STATUS_NOT_FOUND || (status == STATUS_OK && !row.live);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -36,17 +36,17 @@ static enum status keep_refused(struct rewrite *rewrite, uint32_t id,
     enum intent_item_kind kind;
     bool beyond;
     enum status status =
-        sqlite_items_find(batch->items, id, winner->key, &kind, &beyond, err);
+        items_find(batch->base.items, id, winner->key, &kind, &beyond, err);
 
     if (status == STATUS_NOT_FOUND || (status == STATUS_OK && kind != INTENT_QUARANTINED))
         return STATUS_OK;
     if (status != STATUS_OK)
         return status;
-    batch->counts->quarantined--;
+    batch->base.counts->quarantined--;
     return rewrite->table != NULL
                ? rewrite_stays(rewrite, winner, err)
-               : sqlite_batch_note_refused(batch, id, winner->key, &winner->version,
-                                           false, true, err);
+               : batch_note_refused(&batch->base, id, winner->key, &winner->version,
+                                    false, true, err);
 }
 
 static enum status write_winner(struct rewrite *rewrite, uint32_t id,
@@ -55,7 +55,7 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
     struct row holding = {.key = winner->key};
     struct batch_row row = {
         .table_id = id,
-        .table = rewrite->table,
+        .table = rewrite->table != NULL ? &rewrite->table->base : NULL,
         .key = winner->key,
         .image = winner->image,
         .version = winner->version,
@@ -65,7 +65,7 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
     };
     struct table defined;
     bool there = false, changed = true;
-    enum status status = tables_find(rewrite->batch->txn, winner->definition_origin,
+    enum status status = tables_find(rewrite->batch->base.txn, winner->definition_origin,
                                      winner->definition, &defined, err);
 
     row.from = defined.definition;
@@ -84,7 +84,7 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
                                          &rewrite->changed, err);
         }
         holding.live = true;
-        holding.definition_origin = store_identity(rewrite->batch->store)->node;
+        holding.definition_origin = store_identity(rewrite->batch->base.store)->node;
         holding.definition = row.table->number;
         holding.image = buffer_view(&rewrite->present);
         row.whole = holding.definition == 0;
@@ -103,7 +103,8 @@ static enum status write_winner(struct rewrite *rewrite, uint32_t id,
 static enum status write_winners(struct rewrite *rewrite, uint32_t id, struct error *err)
 {
     struct row_cursor *cursor = NULL;
-    enum status status = row_cursor_open(&cursor, rewrite->batch->txn, id, false, err);
+    enum status status =
+        row_cursor_open(&cursor, rewrite->batch->base.txn, id, false, err);
 
     rewrite_watch(rewrite, "rewrite");
     while (status == STATUS_OK) {
@@ -114,7 +115,7 @@ static enum status write_winners(struct rewrite *rewrite, uint32_t id, struct er
             status = sqlite_counters_note(rewrite->table, winner.key, err);
         if (status == STATUS_OK && winner.live)
             status = write_winner(rewrite, id, &winner, err);
-        progress_add(rewrite->batch->progress, 1);
+        progress_add(rewrite->batch->base.progress, 1);
     }
     row_cursor_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -127,20 +128,20 @@ static enum status rewrite_table(struct sqlite_batch *batch, uint32_t id, bool r
 {
     struct rewrite rewrite = {.batch = batch,
                               .table = sqlite_schema_find(batch->schema, id)};
-    bool takes_nothing = plan_out_has(batch->range.out, id);
+    bool takes_nothing = plan_out_has(batch->base.range.out, id);
     enum status status = STATUS_OK;
 
     if (rewrite.table != NULL)
-        batch->changed[rewrite.table->group] = true;
+        batch->base.changed[rewrite.table->base.group] = true;
     if (takes_nothing && (rewrite.table == NULL || !remove))
         return STATUS_OK;
-    if (takes_nothing && rewrite.table->lacks != NULL)
+    if (takes_nothing && rewrite.table->base.lacks != NULL)
         return STATUS_OK;
     if (takes_nothing)
         return sqlite_mend_table(batch, rewrite.table, err);
     status = rewrite_init(&rewrite, err);
     if (rewrite.table != NULL)
-        sqlite_schema_fire(batch->schema, rewrite.table->fires);
+        sqlite_schema_fire(batch->schema, rewrite.table->base.fires);
     if (status == STATUS_OK && remove && rewrite.table != NULL)
         status = rewrite_remove(&rewrite, is_stranger, err);
     if (status == STATUS_OK && !remove)
@@ -152,13 +153,13 @@ static enum status rewrite_table(struct sqlite_batch *batch, uint32_t id, bool r
 static enum status rewrite_all(struct sqlite_batch *batch, struct error *err)
 {
     uint32_t count = 0;
-    enum status status = tables_count(batch->txn, &count, err);
+    enum status status = tables_count(batch->base.txn, &count, err);
 
     for (int remove = 1; remove >= 0; remove--)
         for (uint32_t id = 1; id <= count && status == STATUS_OK; id++)
             status = rewrite_table(batch, id, remove != 0, err);
     if (status == STATUS_OK)
-        status = sqlite_parking_resolve(batch, err);
+        status = parking_resolve(&batch->base, err);
     if (status == STATUS_OK)
         status = sqlite_outsiders_count(batch, err);
     if (status == STATUS_OK)
@@ -173,7 +174,7 @@ static enum status find_stamp(struct sqlite_batch *batch, uint64_t *max_stamp_us
 {
     struct plan_extent extent;
     enum status status =
-        plan_extent(batch->txn, batch->range.from, UINT64_MAX, &extent, err);
+        plan_extent(batch->base.txn, batch->base.range.from, UINT64_MAX, &extent, err);
 
     *max_stamp_us = status == STATUS_OK ? extent.max_stamp_us : 0;
     return status;
@@ -189,29 +190,29 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
     enum status status = sqlite_target_prepare(target, batch, err);
 
     if (status == STATUS_OK)
-        status = sqlite_own_write_before(target->database, batch->txn, &own, err);
+        status = sqlite_own_write_before(target->database, batch->base.txn, &own, err);
     if (status == STATUS_OK)
-        status = meta_get(batch->txn, META_APPLIED, &batch->range.from, err);
+        status = meta_get(batch->base.txn, META_APPLIED, &batch->base.range.from, err);
     if (status == STATUS_OK)
-        status = meta_get(batch->txn, META_LAST_SEQ, &batch->range.to, err);
+        status = meta_get(batch->base.txn, META_LAST_SEQ, &batch->base.range.to, err);
     if (status == STATUS_OK)
-        status = meta_get(batch->txn, META_SEEN, &state.counter, err);
+        status = meta_get(batch->base.txn, META_SEEN, &state.counter, err);
     if (status == STATUS_OK)
         status = find_stamp(batch, &intent.max_stamp_us, err);
     if (status == STATUS_OK)
         status = rewrite_all(batch, err);
-    store_abort(batch->txn);
-    batch->txn = NULL;
+    store_abort(batch->base.txn);
+    batch->base.txn = NULL;
     if (status == STATUS_OK)
         status = store_reincarnate(target->store, incarnation, err);
     if (status != STATUS_OK)
         return status;
-    state.applied = batch->range.to;
+    state.applied = batch->base.range.to;
     state.counter++;
-    intent.from = batch->range.from;
-    intent.to = batch->range.to;
+    intent.from = batch->base.range.from;
+    intent.to = batch->base.range.to;
     intent.counter = state.counter;
-    intent.out = batch->range.out;
+    intent.out = batch->base.range.out;
     return sqlite_target_finish(target, batch, &state, &intent, &own, err);
 }
 
@@ -224,7 +225,9 @@ enum status sqlite_target_rewrite(struct target *base, uint64_t incarnation,
 
     while (again) {
         struct apply_counts done = {0};
-        struct sqlite_batch batch = {.counts = &done, .all = true, .repair = true};
+        struct sqlite_batch batch = {
+            .base = {.counts = &done, .all = true, .repair = true}
+        };
 
         target->loaded_here = false;
         status = sqlite_begin_write(target->database, err);

@@ -6,10 +6,10 @@ void rewrite_watch(struct rewrite *rewrite, const char *step)
 {
     struct sqlite_batch *batch = rewrite->batch;
     const struct sqlite_table *table = rewrite->table;
-    const char *name = table != NULL ? table->definition->name : NULL;
+    const char *name = table != NULL ? table->base.definition->name : NULL;
 
     progress_begin(
-        batch->progress, store_progress(batch->store),
+        batch->base.progress, store_progress(batch->base.store),
         &(struct progress_state){.step = step, .part = name, .unit = PROGRESS_ROWS});
 }
 
@@ -23,7 +23,7 @@ enum status rewrite_init(struct rewrite *rewrite, struct error *err)
     status = sqlite_schema_writer(rewrite->batch->schema, rewrite->table, err);
     return status == STATUS_OK
                ? sqlite_comparer_open(&rewrite->comparer, rewrite->batch->database,
-                                      rewrite->table->definition, err)
+                                      rewrite->table->base.definition, err)
                : status;
 }
 
@@ -51,7 +51,7 @@ enum status rewrite_read(struct rewrite *rewrite, struct bytes key, bool *there,
     status = sqlite_writer_complete(writer, &rewrite->present, err);
     return status == STATUS_OK
                ? image_decode(&rewrite->image, buffer_view(&rewrite->present),
-                              rewrite->table->definition, key, err)
+                              rewrite->table->base.definition, key, err)
                : status;
 }
 
@@ -68,31 +68,31 @@ static enum status note(struct rewrite *rewrite, rewrite_goes_cb goes, struct er
 
     rewrite_watch(rewrite, "compare");
     sql_put(&sql, "SELECT ");
-    sql_put_key_columns(&sql, table->definition, NULL);
+    sql_put_key_columns(&sql, table->base.definition, NULL);
     sql_put(&sql, " FROM ");
-    sql_put_table(&sql, SCHEMA_MAIN, table->definition);
+    sql_put_table(&sql, SCHEMA_MAIN, table->base.definition);
     status = sql_prepare(batch->database, &sql, &keys, err);
     buffer_release(&sql);
     while (status == STATUS_OK && (rc = sqlite3_step(keys)) == SQLITE_ROW) {
         bool it_goes = false;
 
-        progress_add(batch->progress, 1);
-        buffer_clear(&batch->key);
-        status = sql_take_key(&batch->key, keys, 0, table->definition, err);
+        progress_add(batch->base.progress, 1);
+        buffer_clear(&batch->base.key);
+        status = sql_take_key(&batch->base.key, keys, 0, table->base.definition, err);
         if (status == STATUS_REFUSED) { /* a row with NULL in its key: not replicated */
             status = STATUS_OK;
             continue;
         }
         if (status == STATUS_OK)
-            status = goes(rewrite, buffer_view(&batch->key), &it_goes, err);
+            status = goes(rewrite, buffer_view(&batch->base.key), &it_goes, err);
         if (status == STATUS_OK && it_goes) {
-            status = sqlite_suspects_add(
-                batch->moved, table->group,
-                &(struct suspect){table->id, buffer_view(&batch->key)}, err);
+            status = suspects_add(
+                batch->base.moved, table->base.group,
+                &(struct suspect){table->base.id, buffer_view(&batch->base.key)}, err);
         }
     }
     if (status == STATUS_OK && rc != SQLITE_DONE)
-        status = sqlite_failed(batch->database, table->definition->local_name, err);
+        status = sqlite_failed(batch->database, table->base.definition->local_name, err);
     (void)sqlite3_finalize(keys);
     return status;
 }
@@ -107,13 +107,13 @@ static enum status take_present(struct rewrite *rewrite, const struct row *winne
     bool lacking;
     enum status status;
 
-    if (table->number != 0 || !winner->live) {
-        present->definition_origin = store_identity(rewrite->batch->store)->node;
-        present->definition = table->number;
+    if (table->base.number != 0 || !winner->live) {
+        present->definition_origin = store_identity(rewrite->batch->base.store)->node;
+        present->definition = table->base.number;
         present->image = buffer_view(&rewrite->present);
         return STATUS_OK;
     }
-    status = tables_find(rewrite->batch->txn, winner->definition_origin,
+    status = tables_find(rewrite->batch->base.txn, winner->definition_origin,
                          winner->definition, &defined, err);
     if (status == STATUS_OK) {
         status = row_compare_lacking(rewrite->comparer, winner->key, winner->image,
@@ -134,13 +134,14 @@ static enum status compare_held(struct rewrite *rewrite, struct bytes key, bool 
     struct row held;
     struct table defined;
     bool changed = true, lacking = false;
-    enum status status = held_get(batch->txn, rewrite->table->id, key, &held, err);
+    enum status status =
+        held_get(batch->base.txn, rewrite->table->base.id, key, &held, err);
 
     *is_held = false;
     if (status != STATUS_OK || !held.live)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-    status =
-        tables_find(batch->txn, held.definition_origin, held.definition, &defined, err);
+    status = tables_find(batch->base.txn, held.definition_origin, held.definition,
+                         &defined, err);
     if (status == STATUS_OK) {
         status = row_compare_held(rewrite->comparer, key, held.image, defined.definition,
                                   rewrite->image.values, &changed, &rewrite->changed,
@@ -170,11 +171,10 @@ enum status rewrite_stays(struct rewrite *rewrite, const struct row *winner,
     if (status != STATUS_OK)
         return status;
     *err = message;
-    return there ? sqlite_batch_note_stays(rewrite->batch, rewrite->table->id, winner,
-                                           &stays, err)
-                 : sqlite_batch_note_refused(rewrite->batch, rewrite->table->id,
-                                             winner->key, &winner->version, false, true,
-                                             err);
+    return there ? batch_note_stays(&rewrite->batch->base, rewrite->table->base.id,
+                                    winner, &stays, err)
+                 : batch_note_refused(&rewrite->batch->base, rewrite->table->base.id,
+                                      winner->key, &winner->version, false, true, err);
 }
 
 static enum status count_removed(struct rewrite *rewrite, struct bytes key,
@@ -186,10 +186,10 @@ static enum status count_removed(struct rewrite *rewrite, struct bytes key,
     enum status status = STATUS_OK;
 
     if (rewrite->mends)
-        status =
-            rows_holding(batch->txn, rewrite->table->id, key, &holding, &from_held, err);
-    batch->counts->rows++;
-    batch->counts->removed += !holding.live;
+        status = rows_holding(batch->base.txn, rewrite->table->base.id, key, &holding,
+                              &from_held, err);
+    batch->base.counts->rows++;
+    batch->base.counts->removed += !holding.live;
     return status;
 }
 
@@ -211,9 +211,9 @@ static enum status remove_or_keep(struct rewrite *rewrite, struct bytes key,
         return status == STATUS_OK ? count_removed(rewrite, key, err) : status;
     }
     message = *err;
-    status = rows_get(batch->txn, rewrite->table->id, key, &row, err);
+    status = rows_get(batch->base.txn, rewrite->table->base.id, key, &row, err);
     if (status == STATUS_NOT_FOUND ||
-        (status == STATUS_OK && rewrite->table->number == 0))
+        (status == STATUS_OK && rewrite->table->base.number == 0))
         return STATUS_OK;
     if (status != STATUS_OK)
         return status;
@@ -234,16 +234,16 @@ enum status rewrite_remove(struct rewrite *rewrite, rewrite_goes_cb goes,
         enum write_result result;
 
         status =
-            sqlite_suspects_after(batch->moved, table->group, &first, &stranger, err);
+            suspects_after(batch->base.moved, table->base.group, &first, &stranger, err);
         if (status != STATUS_OK)
             break;
-        buffer_clear(&batch->key);
-        buffer_put_bytes(&batch->key, stranger.key);
-        stranger.key = buffer_view(&batch->key);
-        status = sqlite_suspects_remove(batch->moved, table->group, &stranger, err);
+        buffer_clear(&batch->base.key);
+        buffer_put_bytes(&batch->base.key, stranger.key);
+        stranger.key = buffer_view(&batch->base.key);
+        status = suspects_remove(batch->base.moved, table->base.group, &stranger, err);
         if (status == STATUS_OK)
             status = sqlite_writer_key(table->writer, NULL, stranger.key, &result, err);
-        if (status == STATUS_OK && table->lacks != NULL) {
+        if (status == STATUS_OK && table->base.lacks != NULL) {
             status = remove_or_keep(rewrite, stranger.key, err);
             continue;
         }

@@ -1,58 +1,46 @@
 /* The user's tables as apply sees them: definitions, what they are called in the store,
- * who refers to whom, and the statements for each. Read when the schema has changed. */
+ * who refers to whom (apply/batch_schema.h), and the statements for each. Read when the
+ * schema has changed. */
 #ifndef APPLY_SQLITE_SCHEMA_H
 #define APPLY_SQLITE_SCHEMA_H
 
+#include "apply/batch_schema.h"
 #include "apply/sqlite_foreign.h"
 #include "apply/sqlite_target.h"
 #include "apply/sqlite_writer.h"
-#include "engine/catalog.h"
-#include "log/tables.h"
 
 struct sqlite_table {
-    const struct definition *definition;
-    const char *lacks; /* as in the catalog: then no row of it is parked; or NULL */
-    uint32_t index;    /* in the schema */
-    uint32_t id;       /* the store's; 0: nobody has logged it yet */
-    uint32_t
-        number; /* that this node logged a definition with these columns under; 0: none */
-    uint32_t group; /* parents have smaller ones */
-    enum table_direction direction;
-    bool fires;                      /* its triggers fire */
-    const struct column *counter;    /* AUTOINCREMENT; NULL: none is */
-    int64_t counted;                 /* largest number that this batch has met; 0: none */
-    bool other_made;                 /* apply/sqlite_other.h has made its tables */
-    bool other_used;                 /* and put something there */
-    struct sqlite_writer *writer;    /* opened when first needed */
-    struct sqlite_foreign *as_child; /* lists of the foreign keys that count */
-    struct sqlite_foreign *as_parent;
+    struct batch_table base;
+    const struct column *counter;  /* AUTOINCREMENT; NULL: none is */
+    int64_t counted;               /* largest number that this batch has met; 0: none */
+    bool other_made;               /* apply/sqlite_other.h has made its tables */
+    bool other_used;               /* and put something there */
+    struct sqlite_writer *writer;  /* opened when first needed */
     struct sqlite_unique *uniques; /* owned: one for each of the definition's, or NULL */
     struct sqlite_other_statements *other; /* owned by apply/sqlite_other.h */
 };
 
 struct sqlite_schema {
+    struct batch_schema base;
     struct sqlite_database *database;
     struct catalog catalog;
-    const struct table_rules *rules;
-    const uint32_t *slot;        /* as in the options */
-    struct sqlite_table *tables; /* as the catalog has them: by name */
-    size_t count;
-    struct sqlite_table **by_id;     /* NULL: no such table here */
-    uint32_t id_count;               /* of by_id, ids 0 .. id_count - 1 */
-    struct sqlite_foreign *foreigns; /* owned */
-    uint32_t foreign_count;
-    struct outsiders outsiders; /* owned, like the next two, by sqlite_outsiders.h */
+    const uint32_t *slot;            /* as in the options */
+    struct sqlite_table *tables;     /* base's, as an array */
+    struct sqlite_foreign *foreigns; /* the same */
+    struct outsiders outsiders;      /* owned, like the next two, by sqlite_outsiders.h */
     struct sqlite_table *outer_tables; /* of each: only its definition */
     struct sqlite_foreign *outer;      /* their foreign keys */
     uint32_t outer_count;
-    uint32_t group_count;
-    struct sqlite_table **by_group; /* owned: the tables, group by group */
-    uint32_t *group_start;          /* owned: where each begins; one more at the end */
     bool any_fires;
     bool triggers_write; /* those that fire may write replicated tables */
-    bool any_in;         /* some table only takes */
     bool loaded;
 };
+
+/* What neutral parts hand back is SQLite's own. */
+static inline struct sqlite_table *sqlite_table_of(struct batch_table *table)
+{
+    return (struct sqlite_table *)table;
+}
 
 /* Read it within the caller's write transaction. schema is all zero, or was unloaded. */
 MUST_CHECK enum status sqlite_schema_load(struct sqlite_schema *schema,

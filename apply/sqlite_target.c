@@ -4,19 +4,19 @@
  *
  *   settle          database and store at one position; BEGIN IMMEDIATE
  *   capture         what the database holds and the store does not know is logged
- *   plan, resolve   rows written, constraints decided (sqlite_batch.h, sqlite_parking.h)
+ *   plan, resolve   rows written, constraints decided (sqlite_batch.h, parking.h)
  *   rowferry_state  the new position, the counter raised
  *   intent          what the store must learn, on the store's disk; then COMMIT
  *   fold            the intent becomes what the store knows */
 #include "apply/sqlite_target.h"
 
+#include "apply/direction.h"
+#include "apply/parking.h"
 #include "apply/sqlite_counters.h"
-#include "apply/sqlite_direction.h"
 #include "apply/sqlite_mend.h"
 #include "apply/sqlite_other.h"
 #include "apply/sqlite_outsiders.h"
 #include "apply/sqlite_overrule.h"
-#include "apply/sqlite_parking.h"
 #include "apply/sqlite_target_private.h"
 #include "engine/sqlite_settle.h"
 
@@ -82,34 +82,37 @@ enum status sqlite_target_prepare(struct sqlite_target *target,
     enum status status;
 
     batch->database = target->database;
-    batch->store = target->store;
+    batch->base.store = target->store;
     batch->schema = &target->schema;
-    batch->items = target->items;
-    batch->moved = target->moved;
+    batch->base.ops = &sqlite_batch_ops;
+    batch->base.schema = &target->schema.base;
+    batch->base.items = target->items;
+    batch->base.moved = target->moved;
     batch->refused = &target->refused;
-    batch->progress = &target->progress;
-    batch->now_us = store_now_us(target->store);
-    batch->foreign_keys = target->options.foreign_keys;
-    status = store_begin(target->store, TXN_READ, &batch->txn, err);
+    batch->base.progress = &target->progress;
+    batch->base.now_us = store_now_us(target->store);
+    status = store_begin(target->store, TXN_READ, &batch->base.txn, err);
     if (status == STATUS_OK)
-        status = sqlite_target_refresh(target, batch->txn, err);
+        status = sqlite_target_refresh(target, batch->base.txn, err);
     if (status == STATUS_OK)
-        status = parked_count(batch->txn, &batch->parked, err);
+        status = parked_count(batch->base.txn, &batch->base.parked, err);
     if (status == STATUS_OK)
-        status = sqlite_direction_out(&target->schema, batch->txn, &batch->out, err);
-    batch->range.out = buffer_view(&batch->out);
+        status =
+            direction_out(&target->schema.base, batch->base.txn, &batch->base.out, err);
+    batch->base.range.out = buffer_view(&batch->base.out);
     if (status == STATUS_OK)
-        status = sqlite_items_clear(batch->items, err);
+        status = items_clear(batch->base.items, err);
     if (status == STATUS_OK)
-        status = sqlite_moved_clear(batch->moved, err);
-    for (size_t i = 0; i < target->schema.count && status == STATUS_OK; i++) {
+        status = moved_clear(batch->base.moved, err);
+    for (size_t i = 0; i < target->schema.base.count && status == STATUS_OK; i++) {
         target->schema.tables[i].counted = 0;
         status = sqlite_other_clear(&target->schema, &target->schema.tables[i], err);
     }
     if (status != STATUS_OK)
         return status;
-    batch->changed = calloc(target->schema.group_count + 1, sizeof *batch->changed);
-    return batch->changed != NULL
+    batch->base.changed =
+        calloc(target->schema.base.group_count + 1, sizeof *batch->base.changed);
+    return batch->base.changed != NULL
                ? STATUS_OK
                : error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
 }
@@ -117,8 +120,8 @@ enum status sqlite_target_prepare(struct sqlite_target *target,
 /* Give back what the batch holds of the store. */
 static void end_reading(struct sqlite_batch *batch)
 {
-    store_abort(batch->txn);
-    batch->txn = NULL;
+    store_abort(batch->base.txn);
+    batch->base.txn = NULL;
 }
 
 void sqlite_target_release(struct sqlite_target *target, struct sqlite_batch *batch)
@@ -127,13 +130,7 @@ void sqlite_target_release(struct sqlite_target *target, struct sqlite_batch *ba
     sqlite_rollback(target->database);
     if (target->schema.loaded)
         sqlite_schema_fire(&target->schema, false);
-    planned_rows_release(&batch->planned);
-    buffer_release(&batch->out);
-    buffer_release(&batch->image);
-    buffer_release(&batch->key);
-    buffer_release(&batch->keys);
-    free(batch->changed);
-    batch->changed = NULL;
+    batch_release(&batch->base);
 }
 
 void sqlite_target_forget(struct sqlite_target *target)
@@ -150,12 +147,12 @@ enum status sqlite_target_intend(struct sqlite_batch *batch, const struct intent
                                  struct error *err)
 {
     struct intent_writer *writer = NULL;
-    enum status status = intent_writer_open(&writer, batch->store, err);
+    enum status status = intent_writer_open(&writer, batch->base.store, err);
 
     if (status == STATUS_OK)
-        status = sqlite_items_write(batch->items, writer, err);
+        status = items_write(batch->base.items, writer, err);
     if (status == STATUS_OK)
-        status = sqlite_parking_write(batch, writer, err);
+        status = parking_write(&batch->base, writer, err);
     if (status == STATUS_OK)
         status = intent_writer_end(writer, intent, err);
     intent_writer_close(writer);
@@ -192,7 +189,7 @@ enum status sqlite_target_finish(struct sqlite_target *target, struct sqlite_bat
     updates[count++] = (struct meta_update){META_SCHEMA_VERSION, target->rules};
     if (status != STATUS_OK)
         return status;
-    return intent_fold(target->store, &batch->planned, updates, count, err);
+    return intent_fold(target->store, &batch->base.planned, updates, count, err);
 }
 
 /* Nothing came of it: only the store may have to learn by which rules. */
@@ -202,19 +199,19 @@ static enum status end_without_writing(struct sqlite_target *target,
     struct bytes out = {0};
     uint64_t known = 0;
     bool same = false;
-    enum status status = meta_get(batch->txn, META_SCHEMA_VERSION, &known, err);
+    enum status status = meta_get(batch->base.txn, META_SCHEMA_VERSION, &known, err);
 
     if (status == STATUS_OK)
-        status = meta_get_bytes(batch->txn, META_OUT, &out, err);
+        status = meta_get_bytes(batch->base.txn, META_OUT, &out, err);
     if (status == STATUS_OK)
-        same = known == target->rules && bytes_equal(out, batch->range.out);
+        same = known == target->rules && bytes_equal(out, batch->base.range.out);
     end_reading(batch);
     sqlite_rollback(target->database);
     sqlite_target_forget(target);
     target->loaded_here = false;
     if (status == STATUS_OK && !same)
-        status = sqlite_direction_remember(target->store, target->rules, batch->range.out,
-                                           err);
+        status =
+            direction_remember(target->store, target->rules, batch->base.range.out, err);
     return status == STATUS_OK ? STATUS_NOT_FOUND : status;
 }
 
@@ -236,9 +233,9 @@ static enum status watch_batch(struct sqlite_target *target,
     struct plan_extent all;
     enum status status;
 
-    if (progress == NULL || batch->range.from < target->watched_to)
+    if (progress == NULL || batch->base.range.from < target->watched_to)
         return STATUS_OK;
-    status = plan_extent(batch->txn, batch->range.from, UINT64_MAX, &all, err);
+    status = plan_extent(batch->base.txn, batch->base.range.from, UINT64_MAX, &all, err);
     if (status == STATUS_OK) {
         progress_begin(&target->progress, progress,
                        &(struct progress_state){
@@ -257,23 +254,25 @@ static enum status choose_extent(struct sqlite_target *target, struct sqlite_bat
     uint64_t changes_max = target->options.batch_changes_max != 0
                                ? target->options.batch_changes_max
                                : target->changes_max;
-    enum status status = meta_get(batch->txn, META_APPLIED, &batch->range.from, err);
+    enum status status =
+        meta_get(batch->base.txn, META_APPLIED, &batch->base.range.from, err);
 
     if (status == STATUS_OK)
-        status = meta_get(batch->txn, META_LAST_SEQ, &last, err);
+        status = meta_get(batch->base.txn, META_LAST_SEQ, &last, err);
     if (status == STATUS_OK)
-        status = meta_get(batch->txn, META_SCHEMA_VERSION, &known, err);
+        status = meta_get(batch->base.txn, META_SCHEMA_VERSION, &known, err);
     if (status == STATUS_OK)
-        status = plan_extent(batch->txn, batch->range.from, changes_max, extent, err);
+        status = plan_extent(batch->base.txn, batch->base.range.from, changes_max, extent,
+                             err);
     if (status == STATUS_OK)
         status = watch_batch(target, batch, err);
-    batch->range.to = extent->to;
+    batch->base.range.to = extent->to;
     if (extent->to == last)
         target->changes_max = BATCH_CHANGES_FIRST;
     else if (target->changes_max < BATCH_CHANGES_MOST)
         target->changes_max *= 2;
     *retry = extent->local || known != target->rules;
-    batch->all = batch->all || *retry;
+    batch->base.all = batch->base.all || *retry;
     return status;
 }
 
@@ -286,9 +285,9 @@ static enum status work(struct sqlite_batch *batch, bool retry, struct error *er
     if (status == STATUS_OK)
         status = sqlite_batch_write_plan(batch, err);
     if (status == STATUS_OK && retry)
-        status = sqlite_batch_retry(batch, err);
+        status = batch_retry(&batch->base, err);
     if (status == STATUS_OK)
-        status = sqlite_direction_bring(batch, err);
+        status = direction_bring(&batch->base, err);
     if (status == STATUS_OK)
         status = sqlite_overrule_resolve(batch, err);
     if (status == STATUS_OK)
@@ -308,37 +307,37 @@ static enum status run(struct sqlite_target *target, struct sqlite_batch *batch,
     struct plan_extent extent = {0};
     struct intent intent;
     bool logged, retry;
-    enum status status = store_begin(target->store, TXN_READ, &batch->txn, err);
+    enum status status = store_begin(target->store, TXN_READ, &batch->base.txn, err);
 
     if (status == STATUS_OK)
-        status = sqlite_own_write_before(target->database, batch->txn, &own, err);
+        status = sqlite_own_write_before(target->database, batch->base.txn, &own, err);
     end_reading(batch);
     if (status == STATUS_OK)
         status = capture(target, &logged, err);
     if (status != STATUS_OK)
         return status;
-    batch->all = logged;
-    batch->counts->captured += logged;
+    batch->base.all = logged;
+    batch->base.counts->captured += logged;
     status = sqlite_target_prepare(target, batch, err);
     if (status == STATUS_OK)
         status = choose_extent(target, batch, &extent, &retry, err);
-    batch->only = status == STATUS_OK && (retry || logged) ? 0 : target->only;
+    batch->base.only = status == STATUS_OK && (retry || logged) ? 0 : target->only;
     if (status == STATUS_OK)
         status = work(batch, retry || logged || target->insist, err);
     if (status != STATUS_OK)
         return status;
-    if (extent.to == batch->range.from && !logged && !batch->parks &&
-        !sqlite_items_any(batch->items))
+    if (extent.to == batch->base.range.from && !logged && !batch->base.parks &&
+        !items_any(batch->base.items))
         return end_without_writing(target, batch, err);
-    batch->counts->entries += extent.to - batch->range.from;
+    batch->base.counts->entries += extent.to - batch->base.range.from;
     state->applied = extent.to;
     state->counter++;
     intent = (struct intent){
-        .from = batch->range.from,
+        .from = batch->base.range.from,
         .to = extent.to,
         .counter = state->counter,
         .max_stamp_us = extent.max_stamp_us,
-        .out = batch->range.out,
+        .out = batch->base.range.out,
     };
     return sqlite_target_finish(target, batch, state, &intent, &own, err);
 }
@@ -351,7 +350,7 @@ static enum status write_batch(struct sqlite_target *target, struct apply_counts
 
     while (again) {
         struct apply_counts done = {0};
-        struct sqlite_batch batch = {.counts = &done, .mend = mend};
+        struct sqlite_batch batch = {.base = {.counts = &done}, .mend = mend};
         struct sqlite_state state;
 
         target->loaded_here = false;
@@ -453,8 +452,8 @@ static void close_target(struct target *base)
     if (target == NULL)
         return;
     sqlite_schema_unload(&target->schema);
-    sqlite_items_close(target->items);
-    sqlite_moved_close(target->moved);
+    items_close(target->items);
+    moved_close(target->moved);
     refused_rows_release(&target->refused);
     if (target->attached)
         sqlite_other_detach(target->database);
@@ -488,9 +487,9 @@ enum status sqlite_target_open(struct target **out, struct sqlite_database *data
         status = sqlite_other_attach(database, err);
     target->attached = status == STATUS_OK;
     if (status == STATUS_OK)
-        status = sqlite_items_open(&target->items, database, err);
+        status = items_open(&target->items, database, err);
     if (status == STATUS_OK)
-        status = sqlite_moved_open(&target->moved, database, err);
+        status = moved_open(&target->moved, database, err);
     if (status != STATUS_OK) {
         close_target(&target->base);
         return status;

@@ -12,8 +12,8 @@ struct sqlite_target {
     struct store *store;
     struct sqlite_target_options options;
     struct sqlite_schema schema;
-    struct sqlite_items *items;
-    struct sqlite_moved *moved;
+    struct items *items;
+    struct moved *moved;
     struct refused_rows refused;
     uint64_t changes_max; /* that the next batch takes */
     uint64_t rules;       /* by which schema was read: META_SCHEMA_VERSION */

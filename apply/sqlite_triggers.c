@@ -23,8 +23,8 @@ struct watch {
 
 static bool is_replicated(const struct sqlite_schema *schema, const char *name)
 {
-    for (size_t i = 0; i < schema->count; i++)
-        if (sqlite3_stricmp(schema->tables[i].definition->local_name, name) == 0)
+    for (size_t i = 0; i < schema->base.count; i++)
+        if (sqlite3_stricmp(schema->tables[i].base.definition->local_name, name) == 0)
             return true;
     return false;
 }
@@ -121,25 +121,25 @@ enum status sqlite_triggers_classify(struct sqlite_schema *schema,
     bool few = true;
     enum status status;
 
-    table->fires = false;
+    table->base.fires = false;
     if (mode == TRIGGERS_OFF)
         return STATUS_OK;
-    status = list_triggers(&watch, table->definition, &few, err);
+    status = list_triggers(&watch, table->base.definition, &few, err);
     if (status != STATUS_OK || watch.count == 0)
         return status;
     if (mode == TRIGGERS_ON) {
-        table->fires = true;
+        table->base.fires = true;
         return STATUS_OK;
     }
     sqlite_schema_fire(schema, true);
     (void)sqlite3_set_authorizer(handle, authorize, &watch);
     /* A trigger that does not even prepare stays silent, rather than refuse every row. */
-    status = prepare_all(schema, table->definition, &ignored);
+    status = prepare_all(schema, table->base.definition, &ignored);
     (void)sqlite3_set_authorizer(handle, NULL, NULL);
     sqlite_schema_fire(schema, false);
-    table->fires = status == STATUS_OK && few && !watch.writes_replicated;
+    table->base.fires = status == STATUS_OK && few && !watch.writes_replicated;
     for (uint32_t i = 0; i < watch.count; i++)
-        table->fires = table->fires && watch.triggers[i].writes;
+        table->base.fires = table->base.fires && watch.triggers[i].writes;
     return status == STATUS_NO_MEMORY ? error_set(err, status, "triggers: out of memory")
                                       : STATUS_OK;
 }
@@ -148,14 +148,15 @@ enum status sqlite_triggers_silent(struct sqlite_database *database,
                                    const struct catalog *catalog, enum trigger_mode mode,
                                    bool *silent, struct error *err)
 {
-    struct sqlite_schema schema = {.database = database, .count = catalog->count};
+    struct sqlite_schema schema = {.database = database,
+                                   .base = {.count = catalog->count}};
     enum status status = STATUS_OK;
 
     schema.tables = calloc(catalog->count + 1, sizeof *schema.tables);
     if (schema.tables == NULL)
         return error_set(err, STATUS_NO_MEMORY, "triggers: out of memory");
     for (size_t i = 0; i < catalog->count; i++)
-        schema.tables[i].definition = catalog->definitions[i];
+        schema.tables[i].base.definition = catalog->definitions[i];
     for (size_t i = 0; i < catalog->count && status == STATUS_OK; i++) {
         struct watch watch = {.schema = &schema};
         bool few = true;
@@ -163,7 +164,7 @@ enum status sqlite_triggers_silent(struct sqlite_database *database,
         status = list_triggers(&watch, catalog->definitions[i], &few, err);
         if (status == STATUS_OK)
             status = sqlite_triggers_classify(&schema, &schema.tables[i], mode, err);
-        silent[i] = watch.count > 0 && !schema.tables[i].fires;
+        silent[i] = watch.count > 0 && !schema.tables[i].base.fires;
     }
     free(schema.tables);
     return status;

@@ -10,7 +10,7 @@ struct sqlite_unique {
 void sqlite_uniques_close(struct sqlite_table *table)
 {
     if (table->uniques != NULL)
-        for (uint32_t i = 0; i < table->definition->unique_count; i++)
+        for (uint32_t i = 0; i < table->base.definition->unique_count; i++)
             (void)sqlite3_finalize(table->uniques[i].holder);
     free(table->uniques);
     table->uniques = NULL;
@@ -77,7 +77,7 @@ static enum status prepare(struct sqlite_schema *schema,
 enum status sqlite_unique_holder(struct sqlite_schema *schema, struct sqlite_table *table,
                                  uint32_t at, struct buffer *key, struct error *err)
 {
-    const struct definition *definition = table->definition;
+    const struct definition *definition = table->base.definition;
     enum status status = STATUS_OK;
     sqlite3_stmt *holder;
     int rc;

@@ -9,17 +9,11 @@
 #define APPLY_SQLITE_WRITER_H
 
 #include "apply/sqlite_sql.h"
+#include "apply/write_result.h"
 #include "engine/sqlite_row.h"
 #include "log/image.h"
 
 struct sqlite_writer;
-
-enum write_result {
-    WRITE_DONE,
-    WRITE_UNIQUE,  /* nothing was written: another row has a unique value of this one */
-    WRITE_REFUSED, /* nothing was written: the database's message is in err */
-    WRITE_ENDED,   /* refused, and the whole transaction is rolled back (a trigger can) */
-};
 
 /* definition: the database's own; it must outlive the writer. guarded: run each statement
  * in a savepoint, since triggers fire. On success the caller closes it. */

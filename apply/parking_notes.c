@@ -1,7 +1,5 @@
 /* What the resolution came to, for the store. */
-#include "apply/sqlite_other.h"
-#include "apply/sqlite_overrule.h"
-#include "apply/sqlite_parking.h"
+#include "apply/parking.h"
 
 #include <assert.h>
 
@@ -13,12 +11,12 @@ static bool is_same(const struct parked *a, const struct parked *b)
 }
 
 /* A row that ended in its table: is anything new about it? */
-static enum status note_placed(struct sqlite_batch *batch, const struct moved_row *moved,
+static enum status note_placed(struct batch *batch, const struct moved_row *moved,
                                struct error *err)
 {
     struct batch_row row = {
         .table_id = moved->table,
-        .table = sqlite_schema_find(batch->schema, moved->table),
+        .table = batch_schema_find(batch->schema, moved->table),
         .key = moved->key,
         .live = true,
         .beyond = moved->origin == MOVED_BEYOND,
@@ -47,22 +45,21 @@ static enum status note_placed(struct sqlite_batch *batch, const struct moved_ro
     row.holding = &planned.holding;
     batch->counts->rows++;
     batch->counts->released += moved->was == WAS_PARKED;
-    return batch->schema->triggers_write ? sqlite_overrule_row(batch, &row, err)
-                                         : sqlite_batch_note_written(batch, &row, err);
+    return batch->ops->placed(batch, &row, err);
 }
 
-static enum status note_parked(struct sqlite_batch *batch, const struct moved_row *moved,
+static enum status note_parked(struct batch *batch, const struct moved_row *moved,
                                struct error *err)
 {
     struct apply_counts *counts = batch->counts;
     /* The fast path may have noted it as written. */
-    enum status status = sqlite_items_remove(batch->items, moved->table, moved->key, err);
+    enum status status = items_remove(batch->items, moved->table, moved->key, err);
 
     if (status != STATUS_OK)
         return status;
     if (!batch->repair && moved->was == WAS_PARKED && moved->origin == MOVED_BEYOND &&
         is_same(&moved->before, &moved->parked))
-        return sqlite_moved_set(batch->moved, moved->id, MOVED_AS_BEFORE, NULL, err);
+        return moved_set(batch->moved, moved->id, MOVED_AS_BEFORE, NULL, err);
     if (moved->was != WAS_PARKED) {
         counts->parked++;
         counts->evicted += moved->was == WAS_SHOWN;
@@ -72,13 +69,12 @@ static enum status note_parked(struct sqlite_batch *batch, const struct moved_ro
     return STATUS_OK;
 }
 
-enum status sqlite_parking_conclude(struct sqlite_batch *batch, struct error *err)
+enum status parking_conclude(struct batch *batch, struct error *err)
 {
     struct moved_row moved = {0};
     enum status status;
 
-    while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) ==
-           STATUS_OK) {
+    while ((status = moved_after(batch->moved, moved.id, &moved, err)) == STATUS_OK) {
         assert(moved.state != MOVED_QUEUED);
         if (moved.state == MOVED_PLACED)
             status = note_placed(batch, &moved, err);
@@ -92,23 +88,23 @@ enum status sqlite_parking_conclude(struct sqlite_batch *batch, struct error *er
 
 /* Keep the row as it was shown, for the columns that only this database has: whoever
  * writes the row while it is parked may not send them. */
-static enum status keep_shown(struct sqlite_batch *batch, const struct moved_row *moved,
+static enum status keep_shown(struct batch *batch, const struct moved_row *moved,
                               struct parked *parked, struct error *err)
 {
-    struct sqlite_table *table = sqlite_schema_find(batch->schema, moved->table);
+    struct batch_table *table = batch_schema_find(batch->schema, moved->table);
     enum status status;
 
     if (moved->was != WAS_SHOWN || table->number == 0)
         return STATUS_OK;
     buffer_clear(&batch->image);
-    status = sqlite_other_image(batch->schema, table, moved->id, &batch->image, err);
+    status = batch->ops->image(batch, table, moved->id, &batch->image, err);
     parked->shown = buffer_view(&batch->image);
     parked->shown_origin = store_identity(batch->store)->node;
     parked->shown_definition = table->number;
     return status;
 }
 
-static enum status write_parked(struct sqlite_batch *batch, const struct moved_row *moved,
+static enum status write_parked(struct batch *batch, const struct moved_row *moved,
                                 struct intent_writer *writer, struct error *err)
 {
     struct intent_item item = {
@@ -127,16 +123,15 @@ static enum status write_parked(struct sqlite_batch *batch, const struct moved_r
     return status == STATUS_OK ? intent_writer_add(writer, &item, err) : status;
 }
 
-enum status sqlite_parking_write(struct sqlite_batch *batch, struct intent_writer *writer,
-                                 struct error *err)
+enum status parking_write(struct batch *batch, struct intent_writer *writer,
+                          struct error *err)
 {
     struct moved_row moved = {0};
     enum status status;
 
     if (!batch->parks)
         return STATUS_OK;
-    while ((status = sqlite_moved_after(batch->moved, moved.id, &moved, err)) ==
-           STATUS_OK) {
+    while ((status = moved_after(batch->moved, moved.id, &moved, err)) == STATUS_OK) {
         if (moved.state != MOVED_PARKED)
             continue;
         status = write_parked(batch, &moved, writer, err);

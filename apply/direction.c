@@ -1,9 +1,9 @@
-#include "apply/sqlite_direction.h"
+#include "apply/direction.h"
 
 #include <assert.h>
 
 /* Whether --tables leaves out a table that is not here. */
-static enum status is_left_out(const struct sqlite_schema *schema, struct store_txn *txn,
+static enum status is_left_out(const struct batch_schema *schema, struct store_txn *txn,
                                uint32_t id, bool *left_out, struct error *err)
 {
     const char *name = NULL;
@@ -17,15 +17,14 @@ static enum status is_left_out(const struct sqlite_schema *schema, struct store_
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status sqlite_direction_out(const struct sqlite_schema *schema,
-                                 struct store_txn *txn, struct buffer *out,
-                                 struct error *err)
+enum status direction_out(const struct batch_schema *schema, struct store_txn *txn,
+                          struct buffer *out, struct error *err)
 {
     struct bytes before = {0};
     enum status status = meta_get_bytes(txn, META_OUT, &before, err);
 
     for (uint32_t id = 1; id < schema->id_count && status == STATUS_OK; id++) {
-        const struct sqlite_table *table = schema->by_id[id];
+        const struct batch_table *table = schema->by_id[id];
         bool takes_nothing;
 
         if (table != NULL)
@@ -40,7 +39,7 @@ enum status sqlite_direction_out(const struct sqlite_schema *schema,
     return status == STATUS_OK ? buffer_check(out, err) : status;
 }
 
-static enum status bring_table(struct sqlite_batch *batch, uint32_t id, struct error *err)
+static enum status bring_table(struct batch *batch, uint32_t id, struct error *err)
 {
     struct row_cursor *cursor = NULL;
     enum status status = row_cursor_open(&cursor, batch->txn, id, true, err);
@@ -50,13 +49,13 @@ static enum status bring_table(struct sqlite_batch *batch, uint32_t id, struct e
 
         status = row_cursor_next(cursor, &held, err);
         if (status == STATUS_OK)
-            status = sqlite_batch_try(batch, id, held.key, true, err);
+            status = batch_try(batch, id, held.key, true, err);
     }
     row_cursor_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status sqlite_direction_bring(struct sqlite_batch *batch, struct error *err)
+enum status direction_bring(struct batch *batch, struct error *err)
 {
     struct bytes before = {0};
     uint64_t id;
@@ -68,8 +67,8 @@ enum status sqlite_direction_bring(struct sqlite_batch *batch, struct error *err
     return status;
 }
 
-enum status sqlite_direction_remember(struct store *store, uint64_t rules,
-                                      struct bytes out, struct error *err)
+enum status direction_remember(struct store *store, uint64_t rules, struct bytes out,
+                               struct error *err)
 {
     struct store_txn *txn = NULL;
     enum status status = store_begin(store, TXN_WRITE, &txn, err);

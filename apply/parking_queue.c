@@ -1,61 +1,48 @@
 /* Step 2 of parking: rows in the order of their birth, each placed or parked. */
-#include "apply/sqlite_mend.h"
-#include "apply/sqlite_parking_private.h"
-#include "apply/sqlite_unique.h"
+#include "apply/parking_private.h"
 
-enum status parking_at_hand(struct sqlite_batch *batch, struct sqlite_table *table,
-                            struct bytes key, struct error *err)
-{
-    enum write_result result;
-    enum status status = sqlite_schema_writer(batch->schema, table, err);
-
-    if (status == STATUS_OK)
-        status = sqlite_writer_key(table->writer, NULL, key, &result, err);
-    return status;
-}
-
-enum status parking_take_out(struct sqlite_batch *batch, struct sqlite_table *table,
+enum status parking_take_out(struct batch *batch, struct batch_table *table,
                              struct bytes key, int64_t *id, struct error *err)
 {
     struct moved_row row = {0};
-    enum status status = sqlite_mend_first(batch, err);
+    enum status status = batch->ops->mend_first(batch, err);
 
     if (status != STATUS_OK)
         return status;
-    status = sqlite_moved_find(batch->moved, table->id, key, &row, err);
+    status = moved_find(batch->moved, table->id, key, &row, err);
     *id = row.id;
     if (status == STATUS_OK) {
-        status = sqlite_moved_set(batch->moved, *id, MOVED_QUEUED, NULL, err);
+        status = moved_set(batch->moved, *id, MOVED_QUEUED, NULL, err);
     } else if (status == STATUS_NOT_FOUND) {
-        status = sqlite_batch_describe(batch, table, key, &row, err);
+        status = batch_describe(batch, table, key, &row, err);
         if (status == STATUS_OK)
-            status = sqlite_moved_add(batch->moved, &row, err);
+            status = moved_add(batch->moved, &row, err);
         *id = row.id;
     }
     if (status == STATUS_OK)
-        status = sqlite_batch_note_gone(batch, table, err);
+        status = batch_note_gone(batch, table, err);
     if (status == STATUS_OK)
-        status = sqlite_other_take(batch->schema, table, *id, err);
+        status = batch->ops->take(batch, table, *id, err);
     if (status == STATUS_OK)
-        status = sqlite_batch_remove(batch, table, err);
+        status = batch->ops->remove(batch, table, err);
     batch->changed[table->group] = true;
     batch->displaced = true;
     return status;
 }
 
-enum status parking_find_violated(struct sqlite_table *table, enum sql_schema schema,
-                                  bool inner, struct sqlite_foreign **out,
-                                  struct error *err)
+enum status parking_find_violated(struct batch *batch, struct batch_table *table,
+                                  enum row_place place, bool inner,
+                                  struct batch_foreign **out, struct error *err)
 {
     enum status status = STATUS_OK;
 
     *out = NULL;
-    for (struct sqlite_foreign *at = table->as_child;
+    for (struct batch_foreign *at = table->as_child;
          at != NULL && status == STATUS_OK && *out == NULL; at = at->next_of_child) {
         bool violated = false;
 
         if (at->inner == inner)
-            status = sqlite_foreign_violated(at, schema, &violated, err);
+            status = batch->ops->violated(batch, at, place, &violated, err);
         if (violated)
             *out = at;
     }
@@ -64,50 +51,54 @@ enum status parking_find_violated(struct sqlite_table *table, enum sql_schema sc
 
 /* ---- names for people */
 
+static void put(struct buffer *text, const char *what)
+{
+    buffer_put_bytes(text, bytes_of_text(what));
+}
+
 static void put_list(struct buffer *text, const char *const *names, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0)
-            sql_put(text, ", ");
-        sql_put(text, names[i]);
+            put(text, ", ");
+        put(text, names[i]);
     }
 }
 
-static struct bytes name_unique(struct sqlite_batch *batch,
-                                const struct unique_key *unique)
+static struct bytes name_unique(struct batch *batch, const struct unique_key *unique)
 {
     if (unique->name[0] != '\0')
         return bytes_of_text(unique->name);
     buffer_clear(&batch->image);
-    sql_put(&batch->image, unique->is_primary ? "PRIMARY KEY (" : "UNIQUE (");
+    put(&batch->image, unique->is_primary ? "PRIMARY KEY (" : "UNIQUE (");
     put_list(&batch->image, unique->terms, unique->term_count);
-    sql_put(&batch->image, ")");
+    put(&batch->image, ")");
     return buffer_view(&batch->image);
 }
 
-struct bytes parking_name_foreign(struct sqlite_batch *batch,
-                                  const struct sqlite_foreign *foreign)
+struct bytes parking_name_foreign(struct batch *batch,
+                                  const struct batch_foreign *foreign)
 {
     if (foreign->key->name[0] != '\0')
         return bytes_of_text(foreign->key->name);
     buffer_clear(&batch->image);
     put_list(&batch->image, foreign->key->columns, foreign->key->column_count);
-    sql_put(&batch->image, " REFERENCES ");
-    sql_put(&batch->image, foreign->key->parent);
+    put(&batch->image, " REFERENCES ");
+    put(&batch->image, foreign->key->parent);
     return buffer_view(&batch->image);
 }
 
 /* ---- 2: the queue */
 
-static enum status park(struct sqlite_batch *batch, const struct decision *decision,
+static enum status park(struct batch *batch, const struct decision *decision,
                         const struct parked *parked, struct error *err)
 {
     batch->displaced = batch->displaced || decision->claimed;
-    return sqlite_moved_set(batch->moved, decision->id, MOVED_PARKED, parked, err);
+    return moved_set(batch->moved, decision->id, MOVED_PARKED, parked, err);
 }
 
 /* The engine refuses the row for what it is; message in err. */
-static enum status refuse(struct sqlite_batch *batch, const struct decision *decision,
+static enum status refuse(struct batch *batch, const struct decision *decision,
                           struct error *err)
 {
     struct error message = *err;
@@ -120,51 +111,49 @@ static enum status refuse(struct sqlite_batch *batch, const struct decision *dec
         return error_set(err, STATUS_IO, "%s: a refused row is not known",
                          decision->table->definition->local_name);
     if (status == STATUS_OK)
-        status = sqlite_other_drop(batch->schema, decision->table, decision->id, err);
+        status = batch->ops->drop(batch, decision->table, decision->id, err);
     if (status == STATUS_OK)
-        status = sqlite_moved_set(batch->moved, decision->id, MOVED_REFUSED, NULL, err);
+        status = moved_set(batch->moved, decision->id, MOVED_REFUSED, NULL, err);
     if (status != STATUS_OK)
         return status;
     batch->displaced = batch->displaced || decision->claimed;
     *err = message;
-    return sqlite_batch_note_refused(batch, decision->table->id, decision->key,
-                                     &row.version, decision->origin != MOVED_PLANNED,
-                                     decision->was == WAS_SHOWN, err);
+    return batch_note_refused(batch, decision->table->id, decision->key, &row.version,
+                              decision->origin != MOVED_PLANNED,
+                              decision->was == WAS_SHOWN, err);
 }
 
-enum status parking_lacks_parent(struct sqlite_batch *batch,
-                                 const struct decision *decision,
-                                 struct sqlite_foreign *foreign, enum parked_kind kind,
+enum status parking_lacks_parent(struct batch *batch, const struct decision *decision,
+                                 struct batch_foreign *foreign, enum parked_kind kind,
                                  struct error *err)
 {
     struct parked parked = {.kind = kind, .blocker_table = foreign->parent->id};
     enum status status;
 
     buffer_clear(&batch->keys);
-    status = sqlite_foreign_blocker(foreign, &batch->keys, err);
+    status = batch->ops->blocker(batch, foreign, &batch->keys, err);
     parked.constraint = parking_name_foreign(batch, foreign);
     parked.blocker_key = buffer_view(&batch->keys);
     return status == STATUS_OK ? park(batch, decision, &parked, err) : status;
 }
 
 /* When was the placed row with this key born? */
-static enum status born_of(struct sqlite_batch *batch, struct sqlite_table *table,
+static enum status born_of(struct batch *batch, struct batch_table *table,
                            struct bytes key, struct version *born, struct error *err)
 {
     struct moved_row row;
-    enum status status = sqlite_moved_find(batch->moved, table->id, key, &row, err);
+    enum status status = moved_find(batch->moved, table->id, key, &row, err);
 
     if (status == STATUS_NOT_FOUND)
-        status = sqlite_batch_describe(batch, table, key, &row, err);
+        status = batch_describe(batch, table, key, &row, err);
     *born = row.born;
     return status;
 }
 
 /* Collect who must leave in batch->keys; or *blocked: someone older holds a value, and
  * the row is parked. */
-static enum status find_rivals(struct sqlite_batch *batch,
-                               const struct decision *decision, bool *blocked,
-                               struct error *err)
+static enum status find_rivals(struct batch *batch, const struct decision *decision,
+                               bool *blocked, struct error *err)
 {
     const struct definition *definition = decision->table->definition;
     struct buffer rival = {0};
@@ -176,7 +165,7 @@ static enum status find_rivals(struct sqlite_batch *batch,
          i++) {
         struct version born;
 
-        status = sqlite_unique_holder(batch->schema, decision->table, i, &rival, err);
+        status = batch->ops->holder(batch, decision->table, i, &rival, err);
         if (status == STATUS_NOT_FOUND) {
             status = STATUS_OK;
             continue;
@@ -213,8 +202,8 @@ static enum status find_rivals(struct sqlite_batch *batch,
     return status == STATUS_OK ? buffer_check(&batch->keys, err) : status;
 }
 
-static enum status evict_rivals(struct sqlite_batch *batch,
-                                const struct decision *decision, struct error *err)
+static enum status evict_rivals(struct batch *batch, const struct decision *decision,
+                                struct error *err)
 {
     struct bytes rivals = buffer_view(&batch->keys), key;
     enum status status = STATUS_OK;
@@ -223,22 +212,21 @@ static enum status evict_rivals(struct sqlite_batch *batch,
         bool there = false;
         int64_t id;
 
-        status = parking_at_hand(batch, decision->table, key, err);
+        status = batch->ops->key(batch, decision->table, key, err);
         if (status == STATUS_OK) /* it may hold two of the values */
-            status = sqlite_writer_find(decision->table->writer, &there, err);
+            status = batch->ops->find(batch, decision->table, &there, err);
         if (status == STATUS_OK && there)
             status = parking_take_out(batch, decision->table, key, &id, err);
     }
     return status;
 }
 
-static enum status place(struct sqlite_batch *batch, const struct decision *decision,
+static enum status place(struct batch *batch, const struct decision *decision,
                          struct error *err)
 {
-    struct sqlite_table *table = decision->table;
+    struct batch_table *table = decision->table;
     enum write_result result;
-    enum status status =
-        sqlite_other_place(batch->schema, table, decision->id, &result, err);
+    enum status status = batch->ops->place(batch, table, decision->id, &result, err);
 
     if (status == STATUS_OK && result == WRITE_UNIQUE && table->fires)
         result = WRITE_REFUSED; /* a row that its triggers write */
@@ -249,39 +237,37 @@ static enum status place(struct sqlite_batch *batch, const struct decision *deci
                          table->definition->local_name);
     }
     if (status == STATUS_OK && result == WRITE_ENDED)
-        return sqlite_batch_end(batch, table->id, decision->key, err);
+        return batch->ops->end(batch, table->id, decision->key, err);
     if (status == STATUS_OK && result == WRITE_REFUSED)
         return refuse(batch, decision, err);
     if (status == STATUS_OK)
-        status = sqlite_other_drop(batch->schema, table, decision->id, err);
+        status = batch->ops->drop(batch, table, decision->id, err);
     if (status == STATUS_OK)
-        status = sqlite_moved_set(batch->moved, decision->id, MOVED_PLACED, NULL, err);
+        status = moved_set(batch->moved, decision->id, MOVED_PLACED, NULL, err);
     batch->changed[table->group] = true;
-    for (struct sqlite_foreign *at = table->as_child; at != NULL && status == STATUS_OK;
+    for (struct batch_foreign *at = table->as_child; at != NULL && status == STATUS_OK;
          at = at->next_of_child) {
         if (at->inner) {
-            status =
-                sqlite_suspects_add(batch->moved, table->group,
-                                    &(struct suspect){table->id, decision->key}, err);
+            status = suspects_add(batch->moved, table->group,
+                                  &(struct suspect){table->id, decision->key}, err);
         }
     }
     return status;
 }
 
-static enum status decide(struct sqlite_batch *batch, const struct decision *decision,
+static enum status decide(struct batch *batch, const struct decision *decision,
                           struct error *err)
 {
-    struct sqlite_table *table = decision->table;
-    struct sqlite_foreign *violated = NULL;
+    struct batch_table *table = decision->table;
+    struct batch_foreign *violated = NULL;
     enum write_result result;
     bool blocked = false;
-    enum status status =
-        sqlite_other_load(batch->schema, table, decision->id, &result, err);
+    enum status status = batch->ops->load(batch, table, decision->id, &result, err);
 
     if (status == STATUS_OK && result != WRITE_DONE)
         return refuse(batch, decision, err);
     if (status == STATUS_OK)
-        status = parking_find_violated(table, SCHEMA_SCRATCH, false, &violated, err);
+        status = parking_find_violated(batch, table, ROW_IN_COPY, false, &violated, err);
     if (status == STATUS_OK && violated != NULL)
         return parking_lacks_parent(batch, decision, violated, PARKED_PARENT_OUTER, err);
     if (status == STATUS_OK)
@@ -292,16 +278,16 @@ static enum status decide(struct sqlite_batch *batch, const struct decision *dec
     return status == STATUS_OK ? place(batch, decision, err) : status;
 }
 
-enum status parking_run_queue(struct sqlite_batch *batch, uint32_t group, bool partly,
+enum status parking_run_queue(struct batch *batch, uint32_t group, bool partly,
                               struct error *err)
 {
     struct moved_row row;
     struct buffer key = {0};
     enum status status;
 
-    while ((status = sqlite_moved_queued(batch->moved, group, &row, err)) == STATUS_OK) {
+    while ((status = moved_queued(batch->moved, group, &row, err)) == STATUS_OK) {
         struct decision decision = {
-            .table = sqlite_schema_find(batch->schema, row.table),
+            .table = batch_schema_find(batch->schema, row.table),
             .id = row.id,
             .born = row.born,
             .was = row.was,

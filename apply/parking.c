@@ -14,44 +14,42 @@
  * it was; when a row loses its place, all of them: so whatever became free is found. What
  * step 3 hides has been placed, and has evicted, like any other. Step 3 takes orphans
  * away until there are none: what is left is the largest set without any. */
-#include "apply/sqlite_mend.h"
-#include "apply/sqlite_parking_private.h"
+#include "apply/parking_private.h"
 
 /* ---- 1: rows without their outer parents */
 
 /* Add the children that lost a parent to the suspects. */
-static enum status suspect_orphans(struct sqlite_batch *batch,
-                                   struct sqlite_foreign *foreign, bool all,
-                                   struct error *err)
+static enum status suspect_orphans(struct batch *batch, struct batch_foreign *foreign,
+                                   bool all, struct error *err)
 {
-    struct sqlite_table *child = foreign->child;
+    struct batch_table *child = foreign->child;
     enum status status = STATUS_OK;
 
     if (child->id == 0) /* nobody has logged a row of it */
         return STATUS_OK;
     while (status == STATUS_OK) {
         buffer_clear(&batch->key);
-        status = sqlite_foreign_next_orphan(foreign, all, &batch->key, err);
+        status = batch->ops->next_orphan(batch, foreign, all, &batch->key, err);
         if (status == STATUS_OK) {
-            status = sqlite_suspects_add(
-                batch->moved, child->group,
-                &(struct suspect){child->id, buffer_view(&batch->key)}, err);
+            status =
+                suspects_add(batch->moved, child->group,
+                             &(struct suspect){child->id, buffer_view(&batch->key)}, err);
         }
     }
-    sqlite_foreign_stop(foreign);
+    batch->ops->stop(batch, foreign);
     if (status != STATUS_NOT_FOUND)
         return status;
-    return all ? STATUS_OK : sqlite_foreign_forget_gone(foreign, err);
+    return all ? STATUS_OK : batch->ops->forget_gone(batch, foreign, err);
 }
 
 /* Whether parents outside of the group have gone, or changed what is referred to. */
-static bool lost_parents(const struct sqlite_batch *batch, uint32_t group)
+static bool lost_parents(const struct batch *batch, uint32_t group)
 {
-    const struct sqlite_schema *schema = batch->schema;
+    const struct batch_schema *schema = batch->schema;
 
     for (uint32_t i = schema->group_start[group]; i < schema->group_start[group + 1];
          i++) {
-        for (const struct sqlite_foreign *at = schema->by_group[i]->as_child; at != NULL;
+        for (const struct batch_foreign *at = schema->by_group[i]->as_child; at != NULL;
              at = at->next_of_child)
             if (!at->inner && at->gone > 0)
                 return true;
@@ -59,15 +57,15 @@ static bool lost_parents(const struct sqlite_batch *batch, uint32_t group)
     return false;
 }
 
-static enum status suspect_children(struct sqlite_batch *batch, uint32_t group,
-                                    bool inner, struct error *err)
+static enum status suspect_children(struct batch *batch, uint32_t group, bool inner,
+                                    struct error *err)
 {
-    struct sqlite_schema *schema = batch->schema;
+    struct batch_schema *schema = batch->schema;
     enum status status = STATUS_OK;
 
     for (uint32_t i = schema->group_start[group];
          i < schema->group_start[group + 1] && status == STATUS_OK; i++) {
-        for (struct sqlite_foreign *at = schema->by_group[i]->as_child;
+        for (struct batch_foreign *at = schema->by_group[i]->as_child;
              at != NULL && status == STATUS_OK; at = at->next_of_child)
             if (at->inner == inner && at->gone > 0)
                 status = suspect_orphans(batch, at, false, err);
@@ -76,11 +74,11 @@ static enum status suspect_children(struct sqlite_batch *batch, uint32_t group,
 }
 
 /* Copy the group's next suspect to batch->key. */
-static enum status next_suspect(struct sqlite_batch *batch, uint32_t group,
+static enum status next_suspect(struct batch *batch, uint32_t group,
                                 struct suspect *suspect, struct error *err)
 {
     struct suspect next;
-    enum status status = sqlite_suspects_after(batch->moved, group, suspect, &next, err);
+    enum status status = suspects_after(batch->moved, group, suspect, &next, err);
 
     if (status != STATUS_OK)
         return status;
@@ -92,20 +90,20 @@ static enum status next_suspect(struct sqlite_batch *batch, uint32_t group,
 
 /* Take the suspects that are no candidates out of their tables. They stay suspects: of
  * their parents inside the group nothing is known yet. */
-static enum status drop_candidates(struct sqlite_batch *batch, uint32_t group,
-                                   struct error *err)
+static enum status drop_candidates(struct batch *batch, uint32_t group, struct error *err)
 {
     struct suspect suspect = {0};
     enum status status;
 
     while ((status = next_suspect(batch, group, &suspect, err)) == STATUS_OK) {
-        struct sqlite_table *table = sqlite_schema_find(batch->schema, suspect.table);
-        struct sqlite_foreign *violated;
+        struct batch_table *table = batch_schema_find(batch->schema, suspect.table);
+        struct batch_foreign *violated;
         int64_t id;
 
-        status = parking_at_hand(batch, table, suspect.key, err);
+        status = batch->ops->key(batch, table, suspect.key, err);
         if (status == STATUS_OK)
-            status = parking_find_violated(table, SCHEMA_MAIN, false, &violated, err);
+            status =
+                parking_find_violated(batch, table, ROW_IN_TABLE, false, &violated, err);
         if (status == STATUS_OK && violated != NULL)
             status = parking_take_out(batch, table, suspect.key, &id, err);
         if (status != STATUS_OK)
@@ -117,25 +115,25 @@ static enum status drop_candidates(struct sqlite_batch *batch, uint32_t group,
 /* ---- parked rows join in */
 
 struct loading {
-    struct sqlite_batch *batch;
+    struct batch *batch;
     bool whole;
     enum status status;
     struct error *err;
 };
 
 /* Whether a parked row is to be decided anew; then *row is what it would be shown as. */
-static enum status is_open(struct sqlite_batch *batch, struct sqlite_table *table,
+static enum status is_open(struct batch *batch, struct batch_table *table,
                            struct bytes key, bool *open, struct row *row,
                            struct error *err)
 {
     struct moved_row moved;
     enum intent_item_kind kind;
     bool beyond;
-    enum status status = sqlite_moved_find(batch->moved, table->id, key, &moved, err);
+    enum status status = moved_find(batch->moved, table->id, key, &moved, err);
 
     *open = false;
     if (status == STATUS_NOT_FOUND)
-        status = sqlite_items_find(batch->items, table->id, key, &kind, &beyond, err);
+        status = items_find(batch->items, table->id, key, &kind, &beyond, err);
     if (status != STATUS_NOT_FOUND)
         return status;
     status = rows_get(batch->txn, table->id, key, row, err);
@@ -147,16 +145,16 @@ static enum status is_open(struct sqlite_batch *batch, struct sqlite_table *tabl
     /* A later winner comes with its batch. */
     if (!row->live || (!row->local && row->winner.seq > batch->range.to))
         return STATUS_OK;
-    status = parking_at_hand(batch, table, key, err);
+    status = batch->ops->key(batch, table, key, err);
     if (status == STATUS_OK) /* the plan may have shown it already */
-        status = sqlite_writer_find(table->writer, open, err);
+        status = batch->ops->find(batch, table, open, err);
     *open = !*open;
     return status;
 }
 
 /* Whether a row at hand that is parked for want of an outer parent surely still lacks the
  * same one, so that nothing about it is new: it claims nothing. There may be many. */
-static enum status still_lacks(struct sqlite_batch *batch, struct sqlite_table *table,
+static enum status still_lacks(struct batch *batch, struct batch_table *table,
                                const struct parked *parked, bool *lacks,
                                struct error *err)
 {
@@ -164,12 +162,11 @@ static enum status still_lacks(struct sqlite_batch *batch, struct sqlite_table *
     bool holds = true, sure = true;
 
     *lacks = false;
-    for (struct sqlite_foreign *at = table->as_child;
+    for (struct batch_foreign *at = table->as_child;
          at != NULL && status == STATUS_OK && holds; at = at->next_of_child) {
         if (at->inner)
             continue;
-        status = sqlite_foreign_holds(at, sqlite_writer_values(table->writer), &holds,
-                                      &sure, err);
+        status = batch->ops->holds(batch, at, &holds, &sure, err);
         *lacks = status == STATUS_OK && sure && !holds &&
                  bytes_equal(parked->constraint, parking_name_foreign(batch, at));
     }
@@ -177,9 +174,9 @@ static enum status still_lacks(struct sqlite_batch *batch, struct sqlite_table *
 }
 
 /* Whether the table refers to the parent by values that may be its key in other bytes. */
-static bool refers_inexactly(const struct sqlite_table *table, uint32_t parent)
+static bool refers_inexactly(const struct batch_table *table, uint32_t parent)
 {
-    for (const struct sqlite_foreign *at = table->as_child; at != NULL;
+    for (const struct batch_foreign *at = table->as_child; at != NULL;
          at = at->next_of_child)
         if (at->inexact && at->parent->id == parent)
             return true;
@@ -190,8 +187,7 @@ static bool refers_inexactly(const struct sqlite_table *table, uint32_t parent)
  * too: the holder of its unique value neither written nor moved, or its parent neither
  * come nor brought back. Not asked of a hidden row, whose values are its own, nor where
  * the key at hand may not be the parent's. */
-static enum status is_blocked_still(struct sqlite_batch *batch,
-                                    const struct sqlite_table *table,
+static enum status is_blocked_still(struct batch *batch, const struct batch_table *table,
                                     const struct parked *parked, bool *still,
                                     struct error *err)
 {
@@ -205,8 +201,8 @@ static enum status is_blocked_still(struct sqlite_batch *batch,
         (parked->kind == PARKED_PARENT_OUTER &&
          refers_inexactly(table, parked->blocker_table)))
         return STATUS_OK;
-    status = sqlite_moved_find(batch->moved, parked->blocker_table, parked->blocker_key,
-                               &moved, err);
+    status =
+        moved_find(batch->moved, parked->blocker_table, parked->blocker_key, &moved, err);
     if (status != STATUS_NOT_FOUND)
         return status;
     status = rows_get(batch->txn, parked->blocker_table, parked->blocker_key, &row, err);
@@ -215,7 +211,7 @@ static enum status is_blocked_still(struct sqlite_batch *batch,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static enum status load_parked(struct sqlite_batch *batch, struct sqlite_table *table,
+static enum status load_parked(struct batch *batch, struct batch_table *table,
                                const struct parked *parked, struct error *err)
 {
     struct moved_row moved = {.table = table->id,
@@ -235,33 +231,31 @@ static enum status load_parked(struct sqlite_batch *batch, struct sqlite_table *
     status =
         tables_find(batch->txn, row.definition_origin, row.definition, &defined, err);
     if (status == STATUS_OK)
-        status = sqlite_writer_map(table->writer, defined.definition, row.image,
-                                   parked->key, &result, err);
+        status = batch->ops->map(batch, table, defined.definition, row.image, parked->key,
+                                 &result, err);
     if (status == STATUS_OK && result == WRITE_DONE &&
         parked->kind == PARKED_PARENT_OUTER)
         status = still_lacks(batch, table, parked, &lacks, err);
     if (status != STATUS_OK || lacks)
         return status;
-    status = sqlite_mend_first(batch, err);
+    status = batch->ops->mend_first(batch, err);
     if (status == STATUS_OK && result == WRITE_DONE)
-        status =
-            sqlite_batch_carry_parked(batch, table, parked, parked->key, &carried, err);
+        status = batch_carry_parked(batch, table, parked, parked->key, &carried, err);
     if (status == STATUS_OK && result == WRITE_DONE)
-        status = sqlite_other_try(batch->schema, table, &result, err);
+        status = batch->ops->try_row(batch, table, &result, err);
     if (status == STATUS_OK && result != WRITE_DONE)
-        return sqlite_batch_note_refused(batch, table->id, parked->key, &row.version,
-                                         true, false, err);
+        return batch_note_refused(batch, table->id, parked->key, &row.version, true,
+                                  false, err);
     moved.born = row.born;
     if (status == STATUS_OK)
-        status = sqlite_moved_add(batch->moved, &moved, err);
-    return status == STATUS_OK ? sqlite_other_keep(batch->schema, table, moved.id, err)
-                               : status;
+        status = moved_add(batch->moved, &moved, err);
+    return status == STATUS_OK ? batch->ops->keep(batch, table, moved.id, err) : status;
 }
 
 static bool visit_parked(void *data, uint32_t table, const struct parked *parked)
 {
     struct loading *loading = data;
-    struct sqlite_table *parked_in = sqlite_schema_find(loading->batch->schema, table);
+    struct batch_table *parked_in = batch_schema_find(loading->batch->schema, table);
     bool still = false;
 
     loading->status = STATUS_OK;
@@ -274,16 +268,16 @@ static bool visit_parked(void *data, uint32_t table, const struct parked *parked
     return loading->status == STATUS_OK;
 }
 
-enum status parking_load_group(struct sqlite_batch *batch, uint32_t group, bool whole,
+enum status parking_load_group(struct batch *batch, uint32_t group, bool whole,
                                struct error *err)
 {
     struct loading loading = {batch, whole, STATUS_OK, err};
-    struct sqlite_schema *schema = batch->schema;
+    struct batch_schema *schema = batch->schema;
     enum status status = STATUS_OK;
 
     for (uint32_t i = schema->group_start[group];
          i < schema->group_start[group + 1] && status == STATUS_OK; i++) {
-        const struct sqlite_table *table = schema->by_group[i];
+        const struct batch_table *table = schema->by_group[i];
         uint32_t id = table->id;
 
         /* A repair writes every winner anew, but of tables that take nothing. */
@@ -299,40 +293,39 @@ enum status parking_load_group(struct sqlite_batch *batch, uint32_t group, bool 
 
 /* ---- 3: rows without their inner parents */
 
-static enum status hide(struct sqlite_batch *batch, struct sqlite_table *table,
-                        struct bytes key, struct sqlite_foreign *violated,
-                        struct error *err)
+static enum status hide(struct batch *batch, struct batch_table *table, struct bytes key,
+                        struct batch_foreign *violated, struct error *err)
 {
     struct decision decision = {.table = table, .key = key};
     enum write_result result;
     enum status status = parking_take_out(batch, table, key, &decision.id, err);
 
     if (status == STATUS_OK)
-        status = sqlite_other_load(batch->schema, table, decision.id, &result, err);
+        status = batch->ops->load(batch, table, decision.id, &result, err);
     return status == STATUS_OK ? parking_lacks_parent(batch, &decision, violated,
                                                       PARKED_PARENT_INNER, err)
                                : status;
 }
 
-static enum status hide_orphans(struct sqlite_batch *batch, uint32_t group,
-                                struct error *err)
+static enum status hide_orphans(struct batch *batch, uint32_t group, struct error *err)
 {
     enum status status = suspect_children(batch, group, true, err);
 
     while (status == STATUS_OK) {
         struct suspect suspect = {0};
-        struct sqlite_foreign *violated = NULL;
-        struct sqlite_table *table;
+        struct batch_foreign *violated = NULL;
+        struct batch_table *table;
 
         status = next_suspect(batch, group, &suspect, err);
         if (status != STATUS_OK)
             break;
-        table = sqlite_schema_find(batch->schema, suspect.table);
-        status = sqlite_suspects_remove(batch->moved, group, &suspect, err);
+        table = batch_schema_find(batch->schema, suspect.table);
+        status = suspects_remove(batch->moved, group, &suspect, err);
         if (status == STATUS_OK)
-            status = parking_at_hand(batch, table, suspect.key, err);
+            status = batch->ops->key(batch, table, suspect.key, err);
         if (status == STATUS_OK)
-            status = parking_find_violated(table, SCHEMA_MAIN, true, &violated, err);
+            status =
+                parking_find_violated(batch, table, ROW_IN_TABLE, true, &violated, err);
         if (status == STATUS_OK && violated != NULL)
             status = hide(batch, table, suspect.key, violated, err);
         /* batch->key is free again: the children of what was hidden. */
@@ -344,15 +337,15 @@ static enum status hide_orphans(struct sqlite_batch *batch, uint32_t group,
 
 /* ---- all groups */
 
-static bool is_touched(const struct sqlite_batch *batch, uint32_t group)
+static bool is_touched(const struct batch *batch, uint32_t group)
 {
-    const struct sqlite_schema *schema = batch->schema;
+    const struct batch_schema *schema = batch->schema;
 
     if (batch->all || batch->changed[group])
         return true;
     for (uint32_t i = schema->group_start[group]; i < schema->group_start[group + 1];
          i++) {
-        for (const struct sqlite_foreign *at = schema->by_group[i]->as_child; at != NULL;
+        for (const struct batch_foreign *at = schema->by_group[i]->as_child; at != NULL;
              at = at->next_of_child)
             if (batch->changed[at->parent->group])
                 return true;
@@ -360,8 +353,8 @@ static bool is_touched(const struct sqlite_batch *batch, uint32_t group)
     return false;
 }
 
-static enum status resolve_group(struct sqlite_batch *batch, uint32_t group,
-                                 bool any_parked, struct error *err)
+static enum status resolve_group(struct batch *batch, uint32_t group, bool any_parked,
+                                 struct error *err)
 {
     bool whole = batch->all || lost_parents(batch, group);
     enum status status = suspect_children(batch, group, false, err);
@@ -377,16 +370,16 @@ static enum status resolve_group(struct sqlite_batch *batch, uint32_t group,
     return status == STATUS_OK ? hide_orphans(batch, group, err) : status;
 }
 
-enum status sqlite_parking_resolve(struct sqlite_batch *batch, struct error *err)
+enum status parking_resolve(struct batch *batch, struct error *err)
 {
-    struct sqlite_schema *schema = batch->schema;
+    struct batch_schema *schema = batch->schema;
     enum status status = STATUS_OK;
 
     for (uint32_t i = 0; i < schema->foreign_count && batch->all && status == STATUS_OK;
          i++)
-        status = suspect_orphans(batch, &schema->foreigns[i], true, err);
+        status = suspect_orphans(batch, schema->foreigns[i], true, err);
     for (uint32_t group = 0; group < schema->group_count && status == STATUS_OK; group++)
         if (is_touched(batch, group))
             status = resolve_group(batch, group, batch->parked > 0, err);
-    return status == STATUS_OK ? sqlite_parking_conclude(batch, err) : status;
+    return status == STATUS_OK ? parking_conclude(batch, err) : status;
 }

@@ -1,11 +1,11 @@
-#include "apply/sqlite_items.h"
+#include "apply/items.h"
 
 #include "apply/sqlite_sql.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-struct sqlite_items {
+struct items {
     struct sqlite_database *database;
     sqlite3_stmt *put, *remove, *find, *clear, *all;
     struct buffer version;
@@ -19,10 +19,10 @@ static const char make_sql[] =
     "BLOB,"
     " definition INTEGER, origin INTEGER, PRIMARY KEY (tbl, \"key\")) WITHOUT ROWID";
 
-enum status sqlite_items_open(struct sqlite_items **out, struct sqlite_database *database,
-                              struct error *err)
+enum status items_open(struct items **out, struct sqlite_database *database,
+                       struct error *err)
 {
-    struct sqlite_items *items = calloc(1, sizeof *items);
+    struct items *items = calloc(1, sizeof *items);
     enum status status;
 
     *out = NULL;
@@ -58,16 +58,16 @@ enum status sqlite_items_open(struct sqlite_items **out, struct sqlite_database 
                            &items->all, err);
     }
     if (status == STATUS_OK)
-        status = sqlite_items_clear(items, err);
+        status = items_clear(items, err);
     if (status != STATUS_OK) {
-        sqlite_items_close(items);
+        items_close(items);
         return status;
     }
     *out = items;
     return STATUS_OK;
 }
 
-void sqlite_items_close(struct sqlite_items *items)
+void items_close(struct items *items)
 {
     if (items == NULL)
         return;
@@ -80,13 +80,13 @@ void sqlite_items_close(struct sqlite_items *items)
     free(items);
 }
 
-enum status sqlite_items_clear(struct sqlite_items *items, struct error *err)
+enum status items_clear(struct items *items, struct error *err)
 {
     items->any = false;
     return sql_run(items->database, items->clear, "clear the batch", err);
 }
 
-bool sqlite_items_any(const struct sqlite_items *items)
+bool items_any(const struct items *items)
 {
     return items->any;
 }
@@ -97,8 +97,8 @@ static void bind_row(sqlite3_stmt *statement, uint32_t table, struct bytes key)
     sql_bind_bytes(statement, 2, key);
 }
 
-enum status sqlite_items_put(struct sqlite_items *items, const struct intent_item *item,
-                             bool beyond, struct error *err)
+enum status items_put(struct items *items, const struct intent_item *item, bool beyond,
+                      struct error *err)
 {
     enum status status;
 
@@ -122,16 +122,15 @@ enum status sqlite_items_put(struct sqlite_items *items, const struct intent_ite
     return sql_run(items->database, items->put, "note a row", err);
 }
 
-enum status sqlite_items_remove(struct sqlite_items *items, uint32_t table,
-                                struct bytes key, struct error *err)
+enum status items_remove(struct items *items, uint32_t table, struct bytes key,
+                         struct error *err)
 {
     bind_row(items->remove, table, key);
     return sql_run(items->database, items->remove, "note a row", err);
 }
 
-enum status sqlite_items_find(struct sqlite_items *items, uint32_t table,
-                              struct bytes key, enum intent_item_kind *kind, bool *beyond,
-                              struct error *err)
+enum status items_find(struct items *items, uint32_t table, struct bytes key,
+                       enum intent_item_kind *kind, bool *beyond, struct error *err)
 {
     enum status status = STATUS_NOT_FOUND;
     int rc;
@@ -172,8 +171,8 @@ static enum status take(sqlite3_stmt *all, struct intent_item *out, struct error
                : error_set(err, STATUS_CORRUPT, "batch: a note does not decode");
 }
 
-enum status sqlite_items_write(struct sqlite_items *items, struct intent_writer *writer,
-                               struct error *err)
+enum status items_write(struct items *items, struct intent_writer *writer,
+                        struct error *err)
 {
     enum status status = STATUS_OK;
     int rc = SQLITE_DONE;

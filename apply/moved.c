@@ -1,4 +1,4 @@
-#include "apply/sqlite_moved.h"
+#include "apply/moved.h"
 
 #include "apply/sqlite_sql.h"
 
@@ -7,7 +7,7 @@
 
 enum { BORN_SIZE = 28 };
 
-struct sqlite_moved {
+struct moved {
     struct sqlite_database *database;
     sqlite3_stmt *add, *set, *find, *queued, *after, *clear, *clear_suspects;
     sqlite3_stmt *suspect_add, *suspect_after, *suspect_remove;
@@ -32,7 +32,7 @@ static const char row_sql[] =
     " blocker_key, kind_before, since, cons_before, blocker_before, blocker_key_before"
     " FROM temp.rowferry_moved WHERE ";
 
-static enum status prepare_row(struct sqlite_moved *moved, const char *condition,
+static enum status prepare_row(struct moved *moved, const char *condition,
                                sqlite3_stmt **out, struct error *err)
 {
     struct buffer sql = {0};
@@ -45,7 +45,7 @@ static enum status prepare_row(struct sqlite_moved *moved, const char *condition
     return status;
 }
 
-static enum status prepare_all(struct sqlite_moved *moved, struct error *err)
+static enum status prepare_all(struct moved *moved, struct error *err)
 {
     const struct {
         sqlite3_stmt **statement;
@@ -83,10 +83,10 @@ static enum status prepare_all(struct sqlite_moved *moved, struct error *err)
     return status;
 }
 
-enum status sqlite_moved_open(struct sqlite_moved **out, struct sqlite_database *database,
-                              struct error *err)
+enum status moved_open(struct moved **out, struct sqlite_database *database,
+                       struct error *err)
 {
-    struct sqlite_moved *moved = calloc(1, sizeof *moved);
+    struct moved *moved = calloc(1, sizeof *moved);
     enum status status;
 
     *out = NULL;
@@ -97,16 +97,16 @@ enum status sqlite_moved_open(struct sqlite_moved **out, struct sqlite_database 
     if (status == STATUS_OK)
         status = prepare_all(moved, err);
     if (status == STATUS_OK)
-        status = sqlite_moved_clear(moved, err);
+        status = moved_clear(moved, err);
     if (status != STATUS_OK) {
-        sqlite_moved_close(moved);
+        moved_close(moved);
         return status;
     }
     *out = moved;
     return STATUS_OK;
 }
 
-void sqlite_moved_close(struct sqlite_moved *moved)
+void moved_close(struct moved *moved)
 {
     if (moved == NULL)
         return;
@@ -124,7 +124,7 @@ void sqlite_moved_close(struct sqlite_moved *moved)
     free(moved);
 }
 
-enum status sqlite_moved_clear(struct sqlite_moved *moved, struct error *err)
+enum status moved_clear(struct moved *moved, struct error *err)
 {
     enum status status =
         sql_run(moved->database, moved->clear_suspects, "clear the batch", err);
@@ -136,12 +136,12 @@ enum status sqlite_moved_clear(struct sqlite_moved *moved, struct error *err)
                : status;
 }
 
-bool sqlite_moved_any(const struct sqlite_moved *moved)
+bool moved_any(const struct moved *moved)
 {
     return moved->any;
 }
 
-bool sqlite_suspects_any(const struct sqlite_moved *moved)
+bool suspects_any(const struct moved *moved)
 {
     return moved->any_suspects;
 }
@@ -173,8 +173,7 @@ static void bind_parked(sqlite3_stmt *statement, int first, const struct parked 
     sql_bind_bytes(statement, first + 2, parked->blocker_key);
 }
 
-enum status sqlite_moved_add(struct sqlite_moved *moved, struct moved_row *row,
-                             struct error *err)
+enum status moved_add(struct moved *moved, struct moved_row *row, struct error *err)
 {
     uint8_t born[BORN_SIZE];
     enum status status;
@@ -195,9 +194,8 @@ enum status sqlite_moved_add(struct sqlite_moved *moved, struct moved_row *row,
     return status;
 }
 
-enum status sqlite_moved_set(struct sqlite_moved *moved, int64_t id,
-                             enum moved_state state, const struct parked *parked,
-                             struct error *err)
+enum status moved_set(struct moved *moved, int64_t id, enum moved_state state,
+                      const struct parked *parked, struct error *err)
 {
     static const struct parked none = {0};
 
@@ -211,7 +209,7 @@ enum status sqlite_moved_set(struct sqlite_moved *moved, int64_t id,
 }
 
 /* Copy a column; the view is made when all are there, since the buffer may move. */
-static size_t keep(struct sqlite_moved *moved, sqlite3_stmt *statement, int column)
+static size_t keep(struct moved *moved, sqlite3_stmt *statement, int column)
 {
     struct bytes bytes = sql_column_bytes(statement, column);
 
@@ -227,7 +225,7 @@ static struct bytes next_view(struct bytes *all, size_t size)
     return view;
 }
 
-static enum status take(struct sqlite_moved *moved, sqlite3_stmt *statement,
+static enum status take(struct moved *moved, sqlite3_stmt *statement,
                         struct moved_row *out, struct error *err)
 {
     static const int columns[] = {2, 9, 11, 14, 16};
@@ -260,7 +258,7 @@ static enum status take(struct sqlite_moved *moved, sqlite3_stmt *statement,
     return buffer_check(&moved->views, err);
 }
 
-static enum status get(struct sqlite_moved *moved, sqlite3_stmt *statement,
+static enum status get(struct moved *moved, sqlite3_stmt *statement,
                        struct moved_row *out, struct error *err)
 {
     int rc = sqlite3_step(statement);
@@ -273,8 +271,8 @@ static enum status get(struct sqlite_moved *moved, sqlite3_stmt *statement,
     return status;
 }
 
-enum status sqlite_moved_find(struct sqlite_moved *moved, uint32_t table,
-                              struct bytes key, struct moved_row *out, struct error *err)
+enum status moved_find(struct moved *moved, uint32_t table, struct bytes key,
+                       struct moved_row *out, struct error *err)
 {
     if (!moved->any)
         return STATUS_NOT_FOUND;
@@ -283,8 +281,8 @@ enum status sqlite_moved_find(struct sqlite_moved *moved, uint32_t table,
     return get(moved, moved->find, out, err);
 }
 
-enum status sqlite_moved_queued(struct sqlite_moved *moved, uint32_t group,
-                                struct moved_row *out, struct error *err)
+enum status moved_queued(struct moved *moved, uint32_t group, struct moved_row *out,
+                         struct error *err)
 {
     if (!moved->any)
         return STATUS_NOT_FOUND;
@@ -292,8 +290,8 @@ enum status sqlite_moved_queued(struct sqlite_moved *moved, uint32_t group,
     return get(moved, moved->queued, out, err);
 }
 
-enum status sqlite_moved_after(struct sqlite_moved *moved, int64_t id,
-                               struct moved_row *out, struct error *err)
+enum status moved_after(struct moved *moved, int64_t id, struct moved_row *out,
+                        struct error *err)
 {
     if (!moved->any)
         return STATUS_NOT_FOUND;
@@ -311,17 +309,17 @@ static void bind_suspect(sqlite3_stmt *statement, uint32_t group,
     sql_bind_bytes(statement, 3, suspect->key);
 }
 
-enum status sqlite_suspects_add(struct sqlite_moved *moved, uint32_t group,
-                                const struct suspect *suspect, struct error *err)
+enum status suspects_add(struct moved *moved, uint32_t group,
+                         const struct suspect *suspect, struct error *err)
 {
     bind_suspect(moved->suspect_add, group, suspect);
     moved->any_suspects = true;
     return sql_run(moved->database, moved->suspect_add, "look for parents", err);
 }
 
-enum status sqlite_suspects_after(struct sqlite_moved *moved, uint32_t group,
-                                  const struct suspect *after, struct suspect *out,
-                                  struct error *err)
+enum status suspects_after(struct moved *moved, uint32_t group,
+                           const struct suspect *after, struct suspect *out,
+                           struct error *err)
 {
     enum status status = STATUS_OK;
     int rc;
@@ -344,8 +342,8 @@ enum status sqlite_suspects_after(struct sqlite_moved *moved, uint32_t group,
     return status;
 }
 
-enum status sqlite_suspects_remove(struct sqlite_moved *moved, uint32_t group,
-                                   const struct suspect *suspect, struct error *err)
+enum status suspects_remove(struct moved *moved, uint32_t group,
+                            const struct suspect *suspect, struct error *err)
 {
     bind_suspect(moved->suspect_remove, group, suspect);
     return sql_run(moved->database, moved->suspect_remove, "look for parents", err);
