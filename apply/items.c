@@ -17,7 +17,8 @@ static const char make_sql[] =
     "INTEGER,"
     " beyond INTEGER, absent INTEGER, version BLOB, since INTEGER, message BLOB, image "
     "BLOB,"
-    " definition INTEGER, origin INTEGER, PRIMARY KEY (tbl, \"key\")) WITHOUT ROWID";
+    " definition INTEGER, origin INTEGER, seq INTEGER, place INTEGER, PRIMARY KEY (tbl, "
+    "\"key\")) WITHOUT ROWID";
 
 enum status items_open(struct items **out, struct sqlite_database *database,
                        struct error *err)
@@ -31,10 +32,11 @@ enum status items_open(struct items **out, struct sqlite_database *database,
     items->database = database;
     status = sqlite_execute(database, make_sql, err);
     if (status == STATUS_OK) {
-        status = sqlite_prepare(database,
-                                "INSERT OR REPLACE INTO temp.rowferry_item VALUES"
-                                " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                                &items->put, err);
+        status =
+            sqlite_prepare(database,
+                           "INSERT OR REPLACE INTO temp.rowferry_item VALUES"
+                           " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                           &items->put, err);
     }
     if (status == STATUS_OK) {
         status = sqlite_prepare(
@@ -51,11 +53,11 @@ enum status items_open(struct items **out, struct sqlite_database *database,
         status = sqlite_prepare(database, "DELETE FROM temp.rowferry_item", &items->clear,
                                 err);
     if (status == STATUS_OK) {
-        status =
-            sqlite_prepare(database,
-                           "SELECT tbl, \"key\", kind, absent, version, since, message,"
-                           " image, definition, origin FROM temp.rowferry_item",
-                           &items->all, err);
+        status = sqlite_prepare(
+            database,
+            "SELECT tbl, \"key\", kind, absent, version, since, message,"
+            " image, definition, origin, seq, place FROM temp.rowferry_item",
+            &items->all, err);
     }
     if (status == STATUS_OK)
         status = items_clear(items, err);
@@ -118,6 +120,8 @@ enum status items_put(struct items *items, const struct intent_item *item, bool 
     sql_bind_bytes(items->put, 9, item->image);
     (void)sqlite3_bind_int64(items->put, 10, item->definition);
     (void)sqlite3_bind_int64(items->put, 11, (sqlite3_int64)item->definition_origin);
+    (void)sqlite3_bind_int64(items->put, 12, (sqlite3_int64)item->place.seq);
+    (void)sqlite3_bind_int64(items->put, 13, item->place.index);
     items->any = true;
     return sql_run(items->database, items->put, "note a row", err);
 }
@@ -162,8 +166,10 @@ static enum status take(sqlite3_stmt *all, struct intent_item *out, struct error
         .image = sql_column_bytes(all, 7),
         .definition = (uint32_t)sqlite3_column_int64(all, 8),
         .definition_origin = (uint64_t)sqlite3_column_int64(all, 9),
+        .place = {(uint64_t)sqlite3_column_int64(all,             10),
+                  (uint32_t)sqlite3_column_int64(all, 11)},
         .quarantined = {.since_us = (uint64_t)sqlite3_column_int64(all, 5),
-                        .message = sql_column_bytes(all, 6)},
+                  .message = sql_column_bytes(all,    6) },
     };
     out->quarantined.key = out->key;
     return version_take(&version, &out->quarantined.version)

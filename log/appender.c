@@ -295,6 +295,15 @@ enum status appender_txn(struct appender *appender, struct store_txn **txn,
     return status;
 }
 
+enum status appender_write_txn(struct appender *appender, struct store_txn **txn,
+                               struct error *err)
+{
+    enum status status = appender_begin_group(appender, err);
+
+    *txn = appender->write;
+    return status;
+}
+
 void appender_drop(struct appender *appender)
 {
     /* Parts already written stay until the next open of the same owner. */

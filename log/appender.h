@@ -33,6 +33,10 @@ void appender_close(struct appender *appender);
 MUST_CHECK enum status appender_txn(struct appender *appender, struct store_txn **txn,
                                     struct error *err);
 
+/* The same to write in, what an echo tells: it becomes durable with the group. */
+MUST_CHECK enum status appender_write_txn(struct appender *appender,
+                                          struct store_txn **txn, struct error *err);
+
 /* Add one item to the entry being made. item: encoded by change_put (kind changes), or
  * definition / member bytes with their size prefix. Copied. FULL, IO: close the appender.
  */

@@ -19,6 +19,8 @@ enum intent_item_kind {
     INTENT_QUARANTINED = 3, /* not written; held stays as it was */
     INTENT_KEPT = 4, /* written, with columns that only this database has: held becomes
                         this image under our own definition, with the version written */
+    INTENT_REPAIRED = 5, /* of an echoed intent: a row beyond the plan, written as the
+                            change at this place made it; the echo tells it */
 };
 
 struct intent_item {
@@ -34,6 +36,7 @@ struct intent_item {
                                    no version */
     uint32_t definition;        /* of the image. KEPT: our own number */
     uint64_t definition_origin; /* QUARANTINED with an image: whose number that is */
+    struct place place;         /* REPAIRED */
 };
 
 struct intent {
@@ -46,6 +49,10 @@ struct intent {
                        */
     bool repair; /* resync --prefer log: the database was rewritten as of `to`, the last
                     entry: every row without an item shows its winner */
+    bool echoed; /* local writes may have come between the plan and the commit: what was
+                    written is told row by row (log/echo.h), and the fold sends to
+                    repair what of the plan was not */
+    bool whole;  /* with echoed: all of the plan was written */
 };
 
 /* Replace any intent by a new one, in transactions of bounded size. Until end it does not

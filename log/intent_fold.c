@@ -186,8 +186,10 @@ static enum status walk_plan(struct fold *fold, bool *ended, struct error *err)
  * walked from the beginning, and finds what is folded already no more. */
 static enum status read_plan(struct fold *fold, bool *ended, struct error *err)
 {
-    bool hold;
-    enum status status = planned_rows_hold(fold->planned, fold->txn, &hold, err);
+    bool hold = false;
+    enum status status = fold->intent.echoed
+                             ? STATUS_OK
+                             : planned_rows_hold(fold->planned, fold->txn, &hold, err);
 
     if (status != STATUS_OK)
         return status;
@@ -266,6 +268,10 @@ static enum status change_rows(struct fold *fold, struct error *err)
            bytes_take_sized(&todo, &key) && bytes_take_sized(&todo, &held)) {
         struct place place = {seq, (uint32_t)index};
 
+        if (fold->intent.echoed) {
+            status = intent_row_left(&context, (uint32_t)table, key, err);
+            continue;
+        }
         status = change_row(&context, (uint32_t)table, key, place, held, err);
         if (status == STATUS_OK && (fold->exceptions || fold->intent.repair))
             status = intent_row_freed(&context, (uint32_t)table, key, err);
@@ -428,7 +434,7 @@ static enum status fill_transaction(struct fold *fold, const struct meta_update 
         if (!ended)
             continue;
         buffer_clear(&fold->resume);
-        if (fold->phase == FOLD_ITEMS)
+        if (fold->phase == FOLD_ITEMS && !fold->intent.whole)
             fold->phase = fold->intent.repair ? FOLD_HELD : FOLD_PLAN;
         else
             fold->phase = FOLD_END;

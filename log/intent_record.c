@@ -4,9 +4,11 @@
  *  header                             item
  *  size  field                        size    field
  *  1     format        1              1       kind   1 parked, 2 shown, 3 quarantined,
- *  1     flags         bit 0 repair,                  4 kept
- *                      bit 1 out      4       table
- *  8     from                         sized   row key, whole
+ *  1     flags         bit 0 repair,                  4 kept, 5 repaired
+ *                      bit 1 out,     4       table
+ *                      bit 2 echoed,
+ *                      bit 3 whole    sized   row key, whole
+ *  8     from
  *  8     to                           ...     by kind
  *  8     counter                      8       checksum
  *  8     max_stamp_us
@@ -19,6 +21,7 @@
  *               message sized; with bit 1 the image's definition: origin 8, number
  *               varint; image sized, not empty
  *  kept         definition varint, image sized
+ *  repaired     seq 8, index 4: the change's place
  */
 #include "log/intent_record.h"
 
@@ -27,7 +30,13 @@
 #include <assert.h>
 #include <string.h>
 
-enum { INTENT_REPAIR = 1, INTENT_OUT = 2, INTENT_FLAGS = INTENT_REPAIR | INTENT_OUT };
+enum {
+    INTENT_REPAIR = 1,
+    INTENT_OUT = 2,
+    INTENT_ECHOED = 4,
+    INTENT_WHOLE = 8,
+    INTENT_FLAGS = INTENT_REPAIR | INTENT_OUT | INTENT_ECHOED | INTENT_WHOLE
+};
 enum { QUARANTINED_ABSENT = 1, QUARANTINED_IMAGE = 2 };
 
 static bool is_ascending(struct bytes out)
@@ -48,10 +57,11 @@ void intent_encode(struct buffer *out, const struct intent *intent)
     assert(intent->counter > 0);
     buffer_put(out, INTENT_FORMAT, 1);
     assert(is_ascending(intent->out));
-    buffer_put(out,
-               (intent->repair ? INTENT_REPAIR : 0U) |
-                   (intent->out.size > 0 ? INTENT_OUT : 0U),
-               1);
+    buffer_put(
+        out,
+        (intent->repair ? INTENT_REPAIR : 0U) | (intent->out.size > 0 ? INTENT_OUT : 0U) |
+            (intent->echoed ? INTENT_ECHOED : 0U) | (intent->whole ? INTENT_WHOLE : 0U),
+        1);
     buffer_put(out, intent->from, 8);
     buffer_put(out, intent->to, 8);
     buffer_put(out, intent->counter, 8);
@@ -78,9 +88,11 @@ enum status intent_decode(struct bytes record, struct intent *out, struct error 
         ((flags & INTENT_OUT) != 0 &&
          (!bytes_take_sized(&record, &intent.out) || intent.out.size == 0)) ||
         record.size != 0 || !is_ascending(intent.out) || intent.from > intent.to ||
-        intent.counter == 0)
+        intent.counter == 0 || (flags & (INTENT_ECHOED | INTENT_WHOLE)) == INTENT_WHOLE)
         return error_set(err, STATUS_CORRUPT, "the intent does not decode");
     intent.repair = (flags & INTENT_REPAIR) != 0;
+    intent.echoed = (flags & INTENT_ECHOED) != 0;
+    intent.whole = (flags & INTENT_WHOLE) != 0;
     *out = intent;
     return STATUS_OK;
 }
@@ -123,6 +135,10 @@ void intent_item_encode(struct buffer *out, const struct intent_item *item)
         buffer_put_varint(out, item->definition);
         buffer_put_sized(out, item->image);
         break;
+    case INTENT_REPAIRED:
+        buffer_put(out, item->place.seq, 8);
+        buffer_put(out, item->place.index, 4);
+        break;
     }
     record_seal(out);
 }
@@ -150,6 +166,15 @@ static bool take_quarantined(struct bytes *in, struct intent_item *out)
     out->absent = flags == QUARANTINED_ABSENT;
     return flags != QUARANTINED_IMAGE ||
            (bytes_take(in, 8, &out->definition_origin) && take_image(in, out));
+}
+
+static bool take_place(struct bytes *in, struct place *out)
+{
+    uint64_t index = 0;
+    bool whole = bytes_take(in, 8, &out->seq) && bytes_take(in, 4, &index);
+
+    out->index = (uint32_t)index;
+    return whole && out->seq > 0;
 }
 
 enum status intent_item_decode(struct bytes record, struct intent_item *out,
@@ -181,6 +206,9 @@ enum status intent_item_decode(struct bytes record, struct intent_item *out,
         break;
     case INTENT_KEPT:
         whole = take_image(&record, &item);
+        break;
+    case INTENT_REPAIRED:
+        whole = take_place(&record, &item.place);
         break;
     default:
         break;

@@ -166,6 +166,46 @@ static enum status fold_kept(const struct intent_fold_txn *fold,
                                : status;
 }
 
+/* What is parked or quarantined has a way back of its own. */
+static enum status is_excepted(struct store_txn *txn, uint32_t table, struct bytes key,
+                               bool *excepted, struct error *err)
+{
+    struct quarantined quarantined;
+    struct parked parked;
+    enum status status = parked_get(txn, table, key, &parked, err);
+
+    if (status == STATUS_NOT_FOUND)
+        status = quarantine_get(txn, table, key, &quarantined, err);
+    *excepted = status == STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status intent_row_left(const struct intent_fold_txn *fold, uint32_t table,
+                            struct bytes key, struct error *err)
+{
+    struct row held, row;
+    bool is_winner, shows, excepted = false;
+    enum status status = is_excepted(fold->txn, table, key, &excepted, err);
+
+    if (status == STATUS_OK)
+        status = held_get(fold->txn, table, key, &held, err);
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && excepted))
+        return repair_delete(fold->txn, table, key, err);
+    if (status == STATUS_OK)
+        status =
+            plan_row_at(fold->txn, fold->intent->to, table, key, &row, &is_winner, err);
+    if (status != STATUS_OK)
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    shows = version_compare(&held.version, &row.version) >= 0;
+    if (!shows && (held.live || row.live))
+        return repair_put(fold->txn, table, key, err);
+    if (!shows && is_winner)
+        status = held_delete(fold->txn, table, key, err);
+    else if (!shows)
+        status = put_absent(fold->txn, table, key, &row.version, row.winner, err);
+    return status == STATUS_OK ? repair_delete(fold->txn, table, key, err) : status;
+}
+
 enum status intent_row_item(const struct intent_fold_txn *fold,
                             const struct intent_item *item, struct error *err)
 {
@@ -178,6 +218,8 @@ enum status intent_row_item(const struct intent_fold_txn *fold,
         return fold_quarantined(fold, item, err);
     case INTENT_KEPT:
         return fold_kept(fold, item, err);
+    case INTENT_REPAIRED:
+        return intent_row_left(fold, item->table, item->key, err);
     case INTENT_SHOWN:
         break;
     }

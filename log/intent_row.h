@@ -24,6 +24,13 @@ MUST_CHECK enum status intent_row_placed(const struct intent_fold_txn *fold,
                                          uint32_t table, struct bytes key,
                                          struct place place, struct error *err);
 
+/* An echo has told what the batch wrote: send the row to repair when the database does
+ * not show what it should as of the intent's end, and take it from there when it does.
+ * Where there is no row and should be none, nothing was told: that is held from now on.
+ */
+MUST_CHECK enum status intent_row_left(const struct intent_fold_txn *fold, uint32_t table,
+                                       struct bytes key, struct error *err);
+
 /* The row is neither parked nor quarantined any more. */
 MUST_CHECK enum status intent_row_freed(const struct intent_fold_txn *fold,
                                         uint32_t table, struct bytes key,

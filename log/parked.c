@@ -2,7 +2,8 @@
  *
  *  `parked`: the fields of log/parked_record.c, whole key sized, checksum 8.
  *  `quarantine`: number 8, not 0; version, since_us 8, message sized, whole key sized,
- * checksum 8. */
+ * checksum 8.
+ *  `repair`: whole key sized, checksum 8. */
 #include "log/parked_record.h"
 #include "log/row_record.h"
 
@@ -143,6 +144,24 @@ enum status quarantine_delete(struct store_txn *txn, uint32_t table, struct byte
     return store_delete(txn, DBI_QUARANTINE, row_lmdb_key(lmdb_key, table, key), err);
 }
 
+enum status repair_put(struct store_txn *txn, uint32_t table, struct bytes key,
+                       struct error *err)
+{
+    struct buffer record = {0};
+
+    buffer_put_sized(&record, key);
+    record_seal(&record);
+    return put_sealed(txn, DBI_REPAIR, table, key, &record, err);
+}
+
+enum status repair_delete(struct store_txn *txn, uint32_t table, struct bytes key,
+                          struct error *err)
+{
+    uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+
+    return store_delete(txn, DBI_REPAIR, row_lmdb_key(lmdb_key, table, key), err);
+}
+
 /* ---- walking */
 
 /* Decode and hand over one record; *go_on is the visitor's answer. */
@@ -228,6 +247,40 @@ enum status quarantine_visit(struct store_txn *txn, uint32_t table,
     struct quarantine_visitor visitor = {visit_one, data};
 
     return visit(txn, DBI_QUARANTINE, table, visit_quarantined, &visitor, err);
+}
+
+struct repair_visitor {
+    repair_visit_cb visit;
+    void *data;
+};
+
+static enum status visit_repair(void *data, uint32_t table, struct bytes record,
+                                bool *go_on, struct error *err)
+{
+    struct repair_visitor *visitor = data;
+    struct bytes key;
+    enum status status = record_check(&record, "a record of a row to repair", err);
+
+    if (status != STATUS_OK)
+        return status;
+    if (!bytes_take_sized(&record, &key) || record.size != 0)
+        return error_set(err, STATUS_CORRUPT,
+                         "a record of a row to repair does not decode");
+    *go_on = visitor->visit(visitor->data, table, key);
+    return STATUS_OK;
+}
+
+enum status repair_visit(struct store_txn *txn, repair_visit_cb visit_one, void *data,
+                         struct error *err)
+{
+    struct repair_visitor visitor = {visit_one, data};
+
+    return visit(txn, DBI_REPAIR, 0, visit_repair, &visitor, err);
+}
+
+enum status repair_count(struct store_txn *txn, uint64_t *count, struct error *err)
+{
+    return store_count(txn, DBI_REPAIR, count, err);
 }
 
 enum status parked_count(struct store_txn *txn, uint64_t *count, struct error *err)

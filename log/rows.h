@@ -136,6 +136,16 @@ MUST_CHECK enum status quarantine_put(struct store_txn *txn, uint32_t table,
 MUST_CHECK enum status quarantine_delete(struct store_txn *txn, uint32_t table,
                                          struct bytes key, struct error *err);
 
+/* ---- rows that do not show what they should, and are to be written again (DESIGN
+ * section 6): of a target that overwrites nothing that capture has not passed */
+
+MUST_CHECK enum status repair_put(struct store_txn *txn, uint32_t table, struct bytes key,
+                                  struct error *err);
+MUST_CHECK enum status repair_delete(struct store_txn *txn, uint32_t table,
+                                     struct bytes key, struct error *err);
+MUST_CHECK enum status repair_count(struct store_txn *txn, uint64_t *count,
+                                    struct error *err);
+
 /* Walk all of one kind; table 0: every table. Return false from visit to end the walk
  * early. The visitor must not write. */
 typedef bool (*parked_visit_cb)(void *data, uint32_t table, const struct parked *parked);
@@ -146,6 +156,9 @@ MUST_CHECK enum status parked_visit(struct store_txn *txn, uint32_t table,
 MUST_CHECK enum status quarantine_visit(struct store_txn *txn, uint32_t table,
                                         quarantine_visit_cb visit, void *data,
                                         struct error *err);
+typedef bool (*repair_visit_cb)(void *data, uint32_t table, struct bytes key);
+MUST_CHECK enum status repair_visit(struct store_txn *txn, repair_visit_cb visit,
+                                    void *data, struct error *err);
 MUST_CHECK enum status parked_count(struct store_txn *txn, uint64_t *count,
                                     struct error *err);
 MUST_CHECK enum status quarantine_count(struct store_txn *txn, uint64_t *count,

@@ -43,11 +43,12 @@ Test(intent, refuses_tables_that_are_no_list)
         uint8_t flags, list[9];
         size_t size;
     } cases[] = {
-        {2, {0},                         1},
-        {2, {8, 0, 0, 0, 2, 0, 0, 0, 2}, 9},
-        {2, {4, 0, 0, 0, 0},             5},
-        {2, {3, 0, 0, 1},                4},
-        {4, {0},                         0},
+        {2,  {0},                         1},
+        {2,  {8, 0, 0, 0, 2, 0, 0, 0, 2}, 9},
+        {2,  {4, 0, 0, 0, 0},             5},
+        {2,  {3, 0, 0, 1},                4},
+        {8,  {0},                         0}, /* whole, and not echoed */
+        {16, {0},                         0},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
