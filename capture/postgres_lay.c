@@ -2,6 +2,7 @@
 #include "capture/postgres_source_private.h"
 
 #include "capture/schema_log.h"
+#include "engine/postgres_mark.h"
 #include "engine/postgres_slot.h"
 #include "log/entry.h"
 
@@ -225,6 +226,24 @@ static enum status lay_update(struct postgres_source *self,
     return status == STATUS_OK ? put(self, relation, err) : status;
 }
 
+/* A row of a batch of our own. What triggers wrote in it is a local write like others. */
+static enum status lay_echo(struct postgres_source *self,
+                            struct postgres_relation *relation,
+                            const struct pgoutput_message *message, bool *ours,
+                            struct error *err)
+{
+    bool live = message->kind != PGOUTPUT_DELETE;
+    enum status status;
+
+    *ours = !self->told.intent.echoed; /* the fold knows it all */
+    if (*ours)
+        return STATUS_OK;
+    status = postgres_relation_take(
+        relation, live ? &message->row.after : &message->row.before, err);
+    return status == STATUS_OK ? postgres_echo_row(self, relation, live, ours, err)
+                               : status;
+}
+
 static enum status lay_row(struct postgres_source *self,
                            const struct pgoutput_message *message, struct error *err)
 {
@@ -233,6 +252,13 @@ static enum status lay_row(struct postgres_source *self,
 
     if (status != STATUS_OK || relation == NULL)
         return status;
+    if (self->told.echo) {
+        bool ours = false;
+
+        status = lay_echo(self, relation, message, &ours, err);
+        if (status != STATUS_OK || ours)
+            return status;
+    }
     self->run.pending = self->pending;
     if (message->kind == PGOUTPUT_INSERT)
         return lay_insert(self, relation, message, err);
@@ -267,7 +293,21 @@ static void begin(struct postgres_source *self, const struct pgoutput_message *m
 {
     self->told.open = true;
     self->told.skipped = message->begin.final_lsn < self->lsn;
+    self->told.echo = false;
     buffer_clear(&self->told.note);
+}
+
+static enum status commit_echo(struct postgres_source *self,
+                               const struct local_entry *written, struct error *err)
+{
+    struct local_entry entry = *written;
+    enum status status = STATUS_OK;
+    uint64_t seq;
+
+    entry.update_count = 0; /* the transaction counts when all of it is folded */
+    if (appender_item_count(self->run.appender) > 0)
+        status = appender_end_local(self->run.appender, &entry, &seq, err);
+    return status == STATUS_OK ? postgres_echo_end(self, self->lsn, err) : status;
 }
 
 static enum status commit(struct postgres_source *self,
@@ -293,6 +333,8 @@ static enum status commit(struct postgres_source *self,
     if (status != STATUS_OK)
         return status;
     self->lsn = message->commit.end_lsn;
+    if (self->told.echo)
+        return commit_echo(self, &entry, err);
     if (appender_item_count(self->run.appender) == 0)
         return STATUS_OK;
     if (self->told.note.size > 0)
@@ -306,13 +348,18 @@ static enum status commit(struct postgres_source *self,
     return status;
 }
 
-static void take_message(struct postgres_source *self,
-                         const struct pgoutput_message *message)
+static enum status take_message(struct postgres_source *self,
+                                const struct pgoutput_message *message, struct error *err)
 {
-    if (!self->told.open || strcmp(message->message.prefix, NOTE_PREFIX) != 0)
-        return;
-    buffer_clear(&self->told.note);
-    buffer_put_bytes(&self->told.note, message->message.content);
+    if (!self->told.open || self->told.skipped || !message->message.transactional)
+        return STATUS_OK;
+    if (strcmp(message->message.prefix, POSTGRES_MARK_PREFIX) == 0)
+        return postgres_echo_begin(self, message->message.content, err);
+    if (strcmp(message->message.prefix, NOTE_PREFIX) == 0) {
+        buffer_clear(&self->told.note);
+        buffer_put_bytes(&self->told.note, message->message.content);
+    }
+    return STATUS_OK;
 }
 
 enum status postgres_source_lay(struct postgres_source *self,
@@ -333,8 +380,7 @@ enum status postgres_source_lay(struct postgres_source *self,
     case PGOUTPUT_TRUNCATE:
         return self->told.skipped ? STATUS_OK : lay_truncate(self, message, err);
     case PGOUTPUT_MESSAGE:
-        take_message(self, message);
-        return STATUS_OK;
+        return take_message(self, message, err);
     default:
         return STATUS_OK;
     }

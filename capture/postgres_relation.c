@@ -274,6 +274,11 @@ enum status postgres_relation_use(struct postgres_relation *relation,
 
 /* ---- its rows */
 
+uint32_t postgres_relation_table(const struct postgres_relation *relation)
+{
+    return relation->table.id;
+}
+
 struct row_layer *postgres_relation_layer(struct postgres_relation *relation)
 {
     return relation->layer;

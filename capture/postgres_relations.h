@@ -54,6 +54,7 @@ MUST_CHECK enum status postgres_relations_find(struct postgres_relations *relati
                                                struct error *err);
 
 struct row_layer *postgres_relation_layer(struct postgres_relation *relation);
+uint32_t postgres_relation_table(const struct postgres_relation *relation); /* its id */
 
 /* Take a tuple's values into the room of the relation's layer, or into one for the row
  * before, *values: what is unchanged out of line is absent. Views live as long as the

@@ -72,11 +72,25 @@ enum status postgres_run_keep(struct postgres_source *self,
                               const struct meta_update *updates, size_t count,
                               struct error *err)
 {
-    enum status status;
+    enum status status = postgres_run_yield(self, err);
 
-    close_appender(self); /* it has the thread's transaction */
-    status = put(self, updates, count, err);
-    return status == STATUS_OK ? open_appender(self, err) : status;
+    if (status == STATUS_OK)
+        status = put(self, updates, count, err);
+    return status == STATUS_OK ? postgres_run_resume(self, err) : status;
+}
+
+enum status postgres_run_yield(struct postgres_source *self, struct error *err)
+{
+    enum status status = appender_commit(self->run.appender, err);
+
+    close_appender(self);
+    self->waiting = false;
+    return status;
+}
+
+enum status postgres_run_resume(struct postgres_source *self, struct error *err)
+{
+    return open_appender(self, err);
 }
 
 enum status postgres_run_forget(struct postgres_source *self, struct error *err)

@@ -5,6 +5,7 @@
 #include "capture/postgres_relations.h"
 #include "capture/postgres_source.h"
 #include "capture/postgres_stream.h"
+#include "log/intent.h"
 
 /* The transaction that is being told. */
 struct told_transaction {
@@ -12,6 +13,9 @@ struct told_transaction {
     bool skipped; /* it is in the log already */
     uint64_t commit_lsn;
     struct buffer note;
+    bool echo;            /* it is a batch of our own, which did what intent says */
+    struct intent intent; /* its out is empty: the fold reads it again */
+    uint32_t held;        /* rows told since the last commit of the store */
 };
 
 struct postgres_source {
@@ -46,6 +50,24 @@ MUST_CHECK enum status postgres_run_keep(struct postgres_source *self,
 
 /* Forget the rows of the transaction that was told, or of one that is told again. */
 MUST_CHECK enum status postgres_run_forget(struct postgres_source *self,
+                                           struct error *err);
+
+/* An echo (log/echo.h): the mark that begins it; a row of it, by the values at the
+ * layer's hand, *ours false when the batch did not write it; its end, durable on return.
+ * REFUSED: the store does not know the batch. */
+MUST_CHECK enum status postgres_echo_begin(struct postgres_source *self,
+                                           struct bytes mark, struct error *err);
+MUST_CHECK enum status postgres_echo_row(struct postgres_source *self,
+                                         struct postgres_relation *relation, bool live,
+                                         bool *ours, struct error *err);
+MUST_CHECK enum status postgres_echo_end(struct postgres_source *self, uint64_t end_lsn,
+                                         struct error *err);
+
+/* Close and open again the run's appender; what was ended is durable. For who needs the
+ * store's one write transaction. */
+MUST_CHECK enum status postgres_run_yield(struct postgres_source *self,
+                                          struct error *err);
+MUST_CHECK enum status postgres_run_resume(struct postgres_source *self,
                                            struct error *err);
 
 /* Read the catalog, and log what of it is new or another than was logged; durable on
