@@ -2,13 +2,14 @@
  * of changes has its own. The slot's name says whose database it is. */
 #include "node/database.h"
 
+#include "apply/postgres_target.h"
 #include "capture/postgres_source.h"
 #include "engine/postgres_catalog.h"
 #include "engine/postgres_check.h"
 #include "engine/postgres_publication.h"
 #include "engine/postgres_slot.h"
-#include "log/log_reader.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct postgres_house {
     struct database database;
     struct postgres *postgres;
     char slot[POSTGRES_NAME_SIZE]; /* and publication: rowferry_<node id> */
+    struct source *source;         /* that the target asks; not owned */
     uint64_t before;               /* whose it was when it was claimed; 0: nobody's */
 };
 
@@ -242,91 +244,34 @@ static enum status open_source(struct database *database, const struct database_
     return postgres_source_open(out, house->postgres, use->store, &options, err);
 }
 
-/* Writing into Postgres is yet to be built: what others wrote waits in the log. */
-struct waiting_target {
-    struct target target;
-    const struct database *database;
-    struct store *store;
-};
-
-static enum status settle(struct target *target, struct error *err)
+/* The applier's view of capture: apply/ and capture/ do not know each other. */
+static enum status capture_for_target(void *data, bool *logged, struct error *err)
 {
-    (void)target, (void)err;
-    return STATUS_OK;
-}
+    struct postgres_house *house = data;
+    struct capture_counts counts = {0};
+    enum status status;
 
-/* How many changes others made that the database has not. */
-static enum status count_waiting(struct store_txn *txn, uint64_t *waiting,
-                                 struct error *err)
-{
-    struct log_entry entry;
-    uint64_t seq = 0, last = 0;
-    enum status status = meta_get(txn, META_APPLIED, &seq, err);
-
-    *waiting = 0;
-    if (status == STATUS_OK)
-        status = meta_get(txn, META_LAST_SEQ, &last, err);
-    while (status == STATUS_OK && seq++ < last) {
-        status = log_get(txn, seq, &entry, err);
-        if (status == STATUS_OK && !entry.local && entry.header.kind == ENTRY_CHANGES)
-            *waiting += entry.header.item_count;
-    }
+    assert(house->source != NULL);
+    status = house->source->ops->capture(house->source, &counts, err);
+    *logged = counts.entries > 0;
     return status;
-}
-
-static enum status refuse_batch(struct target *target, struct apply_counts *counts,
-                                struct error *err)
-{
-    struct waiting_target *self = (struct waiting_target *)target;
-    struct store_txn *txn = NULL;
-    uint64_t waiting = 0;
-    enum status status = store_begin(self->store, TXN_READ, &txn, err);
-
-    (void)counts;
-    if (status == STATUS_OK)
-        status = count_waiting(txn, &waiting, err);
-    store_abort(txn);
-    if (status != STATUS_OK || waiting == 0)
-        return status == STATUS_OK ? STATUS_NOT_FOUND : status;
-    return error_set(err, STATUS_REFUSED,
-                     "%s: this version does not write into Postgres yet: %" PRIu64
-                     " changes of others wait in the log",
-                     self->database->name, waiting);
-}
-
-static enum status retry(struct target *target, struct apply_counts *counts,
-                         struct error *err)
-{
-    (void)target, (void)counts, (void)err;
-    return STATUS_NOT_FOUND;
-}
-
-static void close_target(struct target *target)
-{
-    free(target);
 }
 
 static enum status open_target(struct database *database, const struct database_use *use,
                                struct source *source, struct target **out,
                                struct error *err)
 {
-    static const struct target_ops ops = {
-        .settle = settle,
-        .apply_batch = refuse_batch,
-        .retry = retry,
-        .close = close_target,
+    struct postgres_house *house = house_of(database);
+    struct postgres_target_options options = {
+        .url = postgres_url(house->postgres),
+        .capture = capture_for_target,
+        .capture_data = house,
+        .foreign_keys = use->foreign_keys,
+        .rules = &use->config->rules,
     };
-    struct waiting_target *waiting = calloc(1, sizeof *waiting);
 
-    (void)source;
-    *out = NULL;
-    if (waiting == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "open target: out of memory");
-    waiting->target.ops = &ops;
-    waiting->database = database;
-    waiting->store = use->store;
-    *out = &waiting->target;
-    return STATUS_OK;
+    house->source = source;
+    return postgres_target_open(out, use->store, &options, err);
 }
 
 static const struct database_ops postgres_ops = {

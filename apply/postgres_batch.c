@@ -1,0 +1,383 @@
+#include "apply/postgres_batch.h"
+
+#include "apply/postgres_checks.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH_BYTES_MAX = 16 << 20 }; /* in all sets together */
+
+void postgres_batch_release(struct postgres_batch *batch)
+{
+    for (size_t i = 0; i < batch->schema->base.count; i++)
+        for (struct postgres_set *set = batch->schema->tables[i].sets; set != NULL;
+             set = set->next)
+            postgres_set_clear(set);
+    for (uint32_t i = 0; i < batch->schema->base.foreign_count; i++)
+        batch->schema->foreigns[i].suspect = false;
+    free(batch->parks_in);
+    buffer_release(&batch->note);
+    batch_release(&batch->base);
+}
+
+/* ---- refusals */
+
+static enum status begin_anew(struct postgres_batch *batch, enum batch_mode need,
+                              struct error *err)
+{
+    assert(need > batch->mode);
+    batch->need = need;
+    return error_set(err, STATUS_CONSTRAINT, "the batch begins anew");
+}
+
+enum status postgres_batch_refuse(struct postgres_batch *batch, uint32_t table,
+                                  struct bytes key, struct error *err)
+{
+    struct error message = *err;
+    struct planned planned;
+    struct row row;
+    bool is_winner, beyond;
+    enum status status =
+        plan_find(batch->base.txn, batch->base.range, table, key, &planned, err);
+
+    beyond = status == STATUS_NOT_FOUND;
+    if (beyond) {
+        status = plan_row_at(batch->base.txn, batch->base.range.to, table, key, &row,
+                             &is_winner, err);
+        planned.version = row.version;
+    }
+    if (status != STATUS_OK)
+        return status;
+    batch->whole = false;
+    *err = message;
+    return batch_note_refused(&batch->base, table, key, &planned.version, beyond, false,
+                              err);
+}
+
+static bool is_for_the_lock(const char sqlstate[6])
+{
+    return strcmp(sqlstate, "23505") == 0 || strcmp(sqlstate, "23P01") == 0 ||
+           strcmp(sqlstate, "23503") == 0;
+}
+
+/* ---- sets */
+
+static enum status run_part(struct postgres_batch *batch, struct postgres_set *set,
+                            uint32_t first, uint32_t count, uint32_t *written,
+                            char sqlstate[6], struct error *err)
+{
+    struct error ignored;
+    enum status status = STATUS_OK;
+    bool guarded = batch->mode != BATCH_FAST;
+
+    if (guarded)
+        status = postgres_execute(batch->postgres, "SAVEPOINT rowferry_set", err);
+    if (status == STATUS_OK)
+        status = postgres_set_run(set, first, count, written, sqlstate, err);
+    if (status == STATUS_OK && guarded)
+        return postgres_execute(batch->postgres, "RELEASE rowferry_set", err);
+    if (status == STATUS_CONSTRAINT && guarded) {
+        /* When this fails, so will whatever comes next. */
+        (void)!postgres_execute(
+            batch->postgres, "ROLLBACK TO rowferry_set; RELEASE rowferry_set", &ignored);
+    }
+    return status;
+}
+
+/* Halves and halves of them, until the rows to blame stand alone. */
+static enum status run_rows(struct postgres_batch *batch, struct postgres_table *table,
+                            struct postgres_set *set, uint32_t first, uint32_t count,
+                            uint32_t *written, struct error *err)
+{
+    char sqlstate[6];
+    uint32_t done = 0;
+    enum status status = run_part(batch, set, first, count, &done, sqlstate, err);
+
+    *written += done;
+    if (status != STATUS_CONSTRAINT)
+        return status;
+    if (is_for_the_lock(sqlstate) && batch->mode != BATCH_LOCKED)
+        return begin_anew(batch, BATCH_LOCKED, err);
+    if (batch->mode == BATCH_FAST)
+        return begin_anew(batch, BATCH_CAREFUL, err);
+    if (count == 1)
+        return postgres_batch_refuse(batch, table->base.id, postgres_set_note(set, first),
+                                     err);
+    status = run_rows(batch, table, set, first, count / 2, written, err);
+    if (status == STATUS_OK)
+        status = run_rows(batch, table, set, first + count / 2, count - count / 2,
+                          written, err);
+    return status;
+}
+
+static bool sets_parent_column(const struct postgres_set *set,
+                               const struct foreign_key *key)
+{
+    const struct definition *definition = set->writer->definition;
+
+    for (uint32_t i = 0; i < key->column_count; i++) {
+        int32_t column = definition_find_column(definition, key->parent_columns[i]);
+        int32_t place =
+            column < 0 ? -1 : definition_image_place(definition, (uint32_t)column);
+
+        if (place < 0 || set->settable[place])
+            return true;
+    }
+    return false;
+}
+
+/* Which foreign keys some child may not satisfy now. */
+static enum status look_at_keys(struct postgres_table *table, struct postgres_set *set,
+                                struct error *err)
+{
+    enum status status = STATUS_OK;
+    bool holds = true;
+
+    for (struct batch_foreign *at = table->base.as_child;
+         at != NULL && status == STATUS_OK && set->kind != SET_DELETE;
+         at = at->next_of_child) {
+        struct postgres_foreign *foreign = postgres_foreign_of(at);
+
+        if (foreign->suspect)
+            continue;
+        status = postgres_checks_parents(foreign, set, &holds, err);
+        foreign->suspect = status == STATUS_OK && !holds;
+    }
+    for (struct batch_foreign *at = table->base.as_parent;
+         at != NULL && status == STATUS_OK; at = at->next_of_parent) {
+        struct postgres_foreign *foreign = postgres_foreign_of(at);
+
+        if (foreign->suspect || set->kind == SET_INSERT)
+            continue;
+        holds = set->kind == SET_UPDATE && !sets_parent_column(set, at->key);
+        if (set->kind == SET_DELETE)
+            status = postgres_checks_children(foreign, set, &holds, err);
+        foreign->suspect = status == STATUS_OK && !holds;
+    }
+    return status;
+}
+
+enum status postgres_batch_run(struct postgres_batch *batch, struct postgres_table *table,
+                               struct postgres_set *set, uint32_t *written,
+                               struct error *err)
+{
+    enum status status;
+
+    *written = 0;
+    status = run_rows(batch, table, set, 0, set->count, written, err);
+    /* The table is not as it was read: it is read again. */
+    if (status == STATUS_NOT_FOUND)
+        status = error_wrap(err, STATUS_BUSY, "apply");
+    if (status == STATUS_OK && *written > 0)
+        status = look_at_keys(table, set, err);
+    batch->whole = batch->whole && *written == set->count;
+    batch->base.counts->rows += *written;
+    return status;
+}
+
+static enum status flush(struct postgres_batch *batch, struct postgres_table *table,
+                         struct postgres_set *set, struct error *err)
+{
+    uint32_t written;
+    enum status status = STATUS_OK;
+
+    if (set->count > 0)
+        status = postgres_batch_run(batch, table, set, &written, err);
+    batch->bytes -= set->bytes;
+    postgres_set_clear(set);
+    return status;
+}
+
+/* Parents before their children, or (deletes) the other way round. */
+static enum status flush_all(struct postgres_batch *batch, bool children_first,
+                             struct error *err)
+{
+    const struct batch_schema *schema = &batch->schema->base;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
+        size_t at = children_first ? schema->count - 1 - i : i;
+        struct postgres_table *table = postgres_table_of(schema->by_group[at]);
+
+        for (struct postgres_set *set = table->sets; set != NULL && status == STATUS_OK;
+             set = set->next)
+            status = flush(batch, table, set, err);
+    }
+    return status;
+}
+
+/* What the row is called when something has to be said of it: its key. */
+static enum status add(struct postgres_batch *batch, struct postgres_set *set,
+                       const struct planned *planned, struct error *err)
+{
+    enum write_result result;
+    size_t before = set->bytes;
+    bool deletes = set->kind == SET_DELETE;
+    enum status status = postgres_set_add(set, planned->key, &result, err);
+
+    if (status != STATUS_OK)
+        return status;
+    batch->bytes += set->bytes - before;
+    if (result != WRITE_DONE)
+        return postgres_batch_refuse(batch, planned->table.id, planned->key, err);
+    /* Others first where they may be its parents or children. */
+    return postgres_set_is_full(set) || batch->bytes > BATCH_BYTES_MAX
+               ? flush_all(batch, deletes, err)
+               : STATUS_OK;
+}
+
+static void choose_columns(const struct postgres_writer *writer, bool *columns)
+{
+    for (uint32_t i = 0; i < writer->definition->stored_count; i++)
+        columns[i] = writer->values[i].type != VALUE_ABSENT;
+}
+
+static enum status find_set(struct postgres_batch *batch, struct postgres_table *table,
+                            enum set_kind kind, const bool *columns,
+                            struct postgres_set **out, struct error *err)
+{
+    const struct postgres_guard *guard =
+        batch->mode == BATCH_LOCKED ? NULL : batch->guard;
+    enum status status = postgres_schema_set(table, kind, columns, guard, out, err);
+
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    status = flush_all(batch, kind == SET_DELETE, err);
+    postgres_schema_shrink(table);
+    return status == STATUS_OK
+               ? postgres_schema_set(table, kind, columns, guard, out, err)
+               : status;
+}
+
+enum status postgres_batch_choose_set(struct postgres_batch *batch,
+                                      struct postgres_table *table, bool live,
+                                      const struct row *holding,
+                                      struct postgres_set **out, struct error *err)
+{
+    struct postgres_writer *writer = table->writer;
+    uint32_t count = writer->definition->stored_count;
+    bool *columns = calloc((size_t)count + 1, sizeof *columns);
+    bool differs = false;
+    struct table held;
+    enum status status = STATUS_OK;
+
+    if (columns == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "apply: out of memory");
+    if (!live) {
+        status = find_set(batch, table, SET_DELETE, columns, out, err);
+        free(columns);
+        return status;
+    }
+    if (holding->live) {
+        status = tables_find(batch->base.txn, holding->definition_origin,
+                             holding->definition, &held, err);
+        if (status == STATUS_OK)
+            status = postgres_writer_differ(writer, held.definition, holding->image,
+                                            holding->key, columns, &differs, err);
+    }
+    if (!differs)
+        choose_columns(writer, columns);
+    if (status == STATUS_OK)
+        status = find_set(batch, table, holding->live ? SET_UPDATE : SET_INSERT, columns,
+                          out, err);
+    free(columns);
+    return status;
+}
+
+/* ---- the plan */
+
+static enum status write_row(struct postgres_batch *batch, const struct planned *planned,
+                             struct error *err)
+{
+    struct postgres_table *table = postgres_schema_find(batch->schema, planned->table.id);
+    enum write_result result = WRITE_DONE;
+    struct postgres_set *set = NULL;
+    enum status status;
+
+    if (table == NULL) {
+        (void)error_set(err, STATUS_CONSTRAINT, "relation \"%s\" does not exist",
+                        planned->table.definition->name);
+        return postgres_batch_refuse(batch, planned->table.id, planned->key, err);
+    }
+    if (batch->mode != BATCH_LOCKED &&
+        (table->probed || batch->parks_in[table->component]))
+        return begin_anew(batch, BATCH_LOCKED, err);
+    if (!planned->live && !planned->holding.live) {
+        batch->whole = false; /* nobody will tell it */
+        return STATUS_OK;
+    }
+    status = postgres_schema_writer(batch->schema, table, err);
+    if (status == STATUS_OK && planned->live)
+        status = postgres_writer_map(table->writer, planned->table.definition,
+                                     planned->image, planned->key, &result, err);
+    else if (status == STATUS_OK)
+        status = postgres_writer_key(table->writer, planned->table.definition,
+                                     planned->key, &result, err);
+    if (status == STATUS_OK && result != WRITE_DONE)
+        return postgres_batch_refuse(batch, planned->table.id, planned->key, err);
+    if (status == STATUS_OK)
+        status = postgres_batch_choose_set(batch, table, planned->live, &planned->holding,
+                                           &set, err);
+    return status == STATUS_OK ? add(batch, set, planned, err) : status;
+}
+
+static bool wants(void *data, const struct table *table, bool live)
+{
+    const bool *wanted = data;
+
+    (void)table;
+    return live == *wanted;
+}
+
+static enum status run_pass(struct postgres_batch *batch, struct plan_cursor *cursor,
+                            bool live, struct error *err)
+{
+    struct planned planned;
+    enum status status = STATUS_OK;
+
+    plan_filter(cursor, wants, &live);
+    /* Where rows refer to others, in the order in which they were made. */
+    plan_restart(cursor, batch->schema->base.foreign_count > 0);
+    while (status == STATUS_OK) {
+        status = plan_next(cursor, &planned, err);
+        if (status != STATUS_OK)
+            break;
+        status = write_row(batch, &planned, err);
+        progress_add(batch->base.progress, 1);
+    }
+    return status == STATUS_NOT_FOUND ? flush_all(batch, !live, err) : status;
+}
+
+enum status postgres_batch_write_plan(struct postgres_batch *batch, struct error *err)
+{
+    struct plan_cursor *cursor = NULL;
+    enum status status = plan_open(&cursor, batch->base.txn, batch->base.range, err);
+
+    batch->whole = true;
+    if (status == STATUS_OK)
+        status = run_pass(batch, cursor, false, err);
+    if (status == STATUS_OK)
+        status = run_pass(batch, cursor, true, err);
+    plan_close(cursor);
+    return status;
+}
+
+enum status postgres_batch_check(struct postgres_batch *batch, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; i < batch->schema->base.foreign_count && status == STATUS_OK;
+         i++) {
+        struct postgres_foreign *foreign = &batch->schema->foreigns[i];
+        bool holds = true;
+
+        if (!foreign->suspect)
+            continue;
+        status = postgres_checks_all(foreign, &holds, err);
+        foreign->suspect = !holds;
+        if (status == STATUS_OK && !holds)
+            status = begin_anew(batch, BATCH_LOCKED, err);
+    }
+    return status;
+}

@@ -1,0 +1,149 @@
+#include "apply/postgres_schema.h"
+
+#include "apply/postgres_checks.h"
+#include "engine/postgres_catalog.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { SETS_MAX = 24 };
+
+struct postgres_table *postgres_schema_find(const struct postgres_schema *schema,
+                                            uint32_t id)
+{
+    return postgres_table_of(batch_schema_find(&schema->base, id));
+}
+
+static void close_sets(struct postgres_table *table)
+{
+    while (table->sets != NULL) {
+        struct postgres_set *next = table->sets->next;
+
+        postgres_set_close(table->sets);
+        table->sets = next;
+    }
+    table->set_count = 0;
+}
+
+static bool is_probed(const struct definition *definition)
+{
+    for (uint32_t i = 0; i < definition->unique_count; i++)
+        if (definition->uniques[i].deferrable)
+            return true;
+    return false;
+}
+
+/* Each takes the smaller number of two that refer to each other, until none has to. */
+static void number_components(struct postgres_schema *schema)
+{
+    bool moved = true;
+
+    for (size_t i = 0; i < schema->base.count; i++)
+        schema->tables[i].component = (uint32_t)i;
+    while (moved) {
+        moved = false;
+        for (uint32_t i = 0; i < schema->base.foreign_count; i++) {
+            struct postgres_table *child =
+                postgres_table_of(schema->foreigns[i].base.child);
+            struct postgres_table *parent =
+                postgres_table_of(schema->foreigns[i].base.parent);
+            uint32_t least = child->component < parent->component ? child->component
+                                                                  : parent->component;
+
+            moved = moved || child->component != parent->component;
+            child->component = parent->component = least;
+        }
+    }
+}
+
+enum status postgres_schema_load(struct postgres_schema *schema,
+                                 struct postgres *postgres, struct store_txn *txn,
+                                 const struct table_rules *rules, bool foreign_keys,
+                                 struct error *err)
+{
+    struct batch_schema_source source = {
+        .catalog = &schema->catalog,
+        .rules = rules,
+        .table_size = sizeof(struct postgres_table),
+        .foreign_size = sizeof(struct postgres_foreign),
+    };
+    enum status status;
+
+    assert(!schema->loaded);
+    schema->postgres = postgres;
+    status = postgres_catalog_read(postgres, rules, txn, &schema->catalog, err);
+    if (status != STATUS_OK)
+        return status;
+    schema->loaded = true;
+    if (!foreign_keys)
+        catalog_count_foreign_keys(&schema->catalog, false);
+    status = batch_schema_load(&schema->base, txn, &source, err);
+    schema->tables = schema->base.table_memory;
+    schema->foreigns = schema->base.foreign_memory;
+    for (size_t i = 0; status == STATUS_OK && i < schema->base.count; i++)
+        schema->tables[i].probed = is_probed(schema->tables[i].base.definition);
+    if (status == STATUS_OK)
+        number_components(schema);
+    for (uint32_t i = 0; status == STATUS_OK && i < schema->base.foreign_count; i++)
+        status = postgres_checks_open(&schema->foreigns[i], postgres, err);
+    if (status != STATUS_OK)
+        postgres_schema_unload(schema);
+    return status;
+}
+
+void postgres_schema_unload(struct postgres_schema *schema)
+{
+    if (!schema->loaded)
+        return;
+    for (size_t i = 0; schema->tables != NULL && i < schema->base.count; i++) {
+        close_sets(&schema->tables[i]);
+        postgres_writer_close(schema->tables[i].writer);
+    }
+    for (uint32_t i = 0; schema->foreigns != NULL && i < schema->base.foreign_count; i++)
+        postgres_checks_close(&schema->foreigns[i]);
+    batch_schema_release(&schema->base);
+    catalog_release(&schema->catalog);
+    *schema = (struct postgres_schema){0};
+}
+
+enum status postgres_schema_writer(struct postgres_schema *schema,
+                                   struct postgres_table *table, struct error *err)
+{
+    if (table->writer != NULL)
+        return STATUS_OK;
+    return postgres_writer_open(&table->writer, schema->postgres, table->base.definition,
+                                err);
+}
+
+void postgres_schema_shrink(struct postgres_table *table)
+{
+    close_sets(table);
+}
+
+enum status postgres_schema_set(struct postgres_table *table, enum set_kind kind,
+                                const bool *columns, const struct postgres_guard *guard,
+                                struct postgres_set **out, struct error *err)
+{
+    struct postgres_set *set = NULL;
+    enum status status;
+
+    for (struct postgres_set **at = &table->sets; *at != NULL; at = &(*at)->next) {
+        if (!postgres_set_is(*at, kind, columns, guard))
+            continue;
+        set = *at;
+        *at = set->next;
+        set->next = table->sets;
+        *out = table->sets = set;
+        return STATUS_OK;
+    }
+    *out = NULL;
+    if (table->set_count >= SETS_MAX)
+        return STATUS_NOT_FOUND; /* the caller empties them */
+    status = postgres_set_open(&set, table->writer, kind, columns, guard, err);
+    if (status != STATUS_OK)
+        return status;
+    set->next = table->sets;
+    *out = table->sets = set;
+    table->set_count++;
+    return STATUS_OK;
+}

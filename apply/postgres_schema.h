@@ -1,0 +1,69 @@
+/* The user's tables in Postgres as apply sees them. Read when the schema has changed. */
+#ifndef APPLY_POSTGRES_SCHEMA_H
+#define APPLY_POSTGRES_SCHEMA_H
+
+#include "apply/batch_schema.h"
+#include "apply/postgres_set.h"
+
+struct postgres_table {
+    struct batch_table base;
+    struct postgres_writer *writer; /* opened when first needed */
+    struct postgres_set *sets;      /* the last used first */
+    uint32_t set_count;
+    uint32_t component; /* tables that foreign keys connect have one number */
+    bool probed; /* it has unique constraints that the server may not check in the role of
+                    a replica: deferrable ones, exclusions */
+};
+
+struct postgres_foreign {
+    struct batch_foreign base;
+    struct postgres_foreign_checks *checks; /* owned by apply/postgres_checks.h */
+    bool suspect; /* of this batch: some child may lack its parent */
+};
+
+struct postgres_schema {
+    struct batch_schema base;
+    struct postgres *postgres;
+    struct catalog catalog;
+    struct postgres_table *tables; /* the base's memory, by index */
+    struct postgres_foreign *foreigns;
+    bool loaded;
+};
+
+/* Read it within the caller's transaction. schema is all zero, or was unloaded. Foreign
+ * keys count when foreign_keys says so and the server has validated them. */
+MUST_CHECK enum status postgres_schema_load(struct postgres_schema *schema,
+                                            struct postgres *postgres,
+                                            struct store_txn *txn,
+                                            const struct table_rules *rules,
+                                            bool foreign_keys, struct error *err);
+void postgres_schema_unload(struct postgres_schema *schema);
+
+static inline struct postgres_table *postgres_table_of(struct batch_table *table)
+{
+    return (struct postgres_table *)table; /* its first member */
+}
+
+static inline struct postgres_foreign *postgres_foreign_of(struct batch_foreign *foreign)
+{
+    return (struct postgres_foreign *)foreign; /* its first member */
+}
+
+/* NULL: the database has no such table, or does not replicate it. */
+struct postgres_table *postgres_schema_find(const struct postgres_schema *schema,
+                                            uint32_t id);
+
+/* table->writer, opened. */
+MUST_CHECK enum status postgres_schema_writer(struct postgres_schema *schema,
+                                              struct postgres_table *table,
+                                              struct error *err);
+
+/* The table's set for such rows, empty or begun; it is the schema's. NOT_FOUND, a plain
+ * answer: there are too many sets: run what is in them, and shrink. */
+MUST_CHECK enum status postgres_schema_set(struct postgres_table *table,
+                                           enum set_kind kind, const bool *columns,
+                                           const struct postgres_guard *guard,
+                                           struct postgres_set **out, struct error *err);
+void postgres_schema_shrink(struct postgres_table *table);
+
+#endif
