@@ -1,0 +1,93 @@
+"""Postgres as a target: what others wrote stands in it, and comes back to nobody."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+import postgres_pairs as pairs  # noqa: E402
+from postgres import Cluster  # noqa: E402
+from rowferry import expect, expect_equal, main  # noqa: E402
+
+
+def both_ways(folder):
+    shop, stall = pairs.make_pair(folder, """
+        CREATE TABLE item (id bigint PRIMARY KEY, name text, n integer);
+        INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 100) i;""")
+
+    def same(what):
+        pairs.settle(folder, [shop, stall])
+        pairs.expect_same(shop, stall, "item", ["id", "name", "n"],
+                          ["bigint", "text", "integer"], ["id"], what)
+
+    same("the first copy")
+    stall.write("INSERT INTO item VALUES (101, 'from the stall', -1)")
+    same("an insert")
+    stall.write(["UPDATE item SET n = n + 1000 WHERE id % 3 = 0",
+                 "DELETE FROM item WHERE id % 3 = 1"])
+    same("updates and deletes of many rows")
+    entries = shop.last_seq()
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.last_seq(), entries, "entries after a visit with nothing new")
+    shop.write("UPDATE item SET name = 'shop' WHERE id = 2")
+    stall.write("UPDATE item SET name = 'stall' WHERE id = 2")
+    same("a conflict")
+    expect_equal(len(shop.run("conflicts", "--json").json_lines()), 1, "conflicts")
+    stall.write(["DELETE FROM item WHERE id = 3", "INSERT INTO item VALUES (3, 'again', 3)"])
+    same("a row that was deleted and made again")
+    stall.write("DELETE FROM item")
+    same("all rows go")
+    stall.write("INSERT INTO item VALUES (3, 'new', 3)")
+    same("one comes back")
+
+
+def round_trip(folder):
+    """SQLite changes one other column: what it did not touch comes back byte for byte."""
+    kinds = pairs.KINDS
+    columns = ", ".join(f"{name} {kind}" for name, kind, _ in kinds)
+    values = ", ".join(pairs.quoted(text) for _, _, text in kinds)
+    shop, stall = pairs.make_pair(folder, f"""{pairs.TYPES}
+        CREATE TABLE thing (id integer PRIMARY KEY, other integer, {columns});
+        INSERT INTO thing VALUES (1, 0, {values}), (2, 0, {values});
+        INSERT INTO thing (id) VALUES (3);""")
+    before = shop.rows("SELECT * FROM thing ORDER BY id")
+    pairs.settle(folder, [shop, stall])
+    stall.write("UPDATE thing SET other = 7")
+    stall.write(["UPDATE thing SET id = 12 WHERE id = 2"])
+    pairs.settle(folder, [shop, stall])
+    after = shop.rows("SELECT * FROM thing ORDER BY id")
+    expect_equal([row[0] for row in after], ["1", "3", "12"], "keys")
+    expect_equal([row[1] for row in after], ["7"] * 3, "the other column")
+    expect_equal(after[0][2:], before[0][2:], "untouched values")
+    expect_equal(after[2][2:], before[1][2:], "values of a row under a new key")
+    stall.write("DELETE FROM thing WHERE id = 1")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(len(shop.rows("SELECT id FROM thing")), 2, "rows after a delete")
+
+
+def refused_rows(folder):
+    """What the database does not take waits alone, and comes in when it is taken."""
+    shop, stall = pairs.make_pair(folder, """
+        CREATE TABLE item (id integer PRIMARY KEY, n integer, word text);""")
+    shop.script("ALTER TABLE item ADD CHECK (n < 100), ALTER word TYPE varchar(5)")
+    pairs.settle(folder, [shop, stall])
+    stall.write([f"INSERT INTO item VALUES ({i}, {i}, 'w{i}')" for i in range(1, 60)])
+    stall.write("INSERT INTO item VALUES (60, 1000, 'x'), (61, 1, 'too long'), (62, 2, 'y')")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT count(*), max(id) FROM item"), [("60", "62")], "rows")
+    waiting = shop.run("quarantine", "--json").json_lines()
+    expect_equal(len(waiting), 2, f"quarantined rows: {waiting}")
+    expect(any("check constraint" in row["message"] for row in waiting), f"{waiting}")
+    stall.write("UPDATE item SET word = 'short' WHERE id = 61")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT word FROM item WHERE id = 61"), [("short",)], "a new try")
+    shop.script("ALTER TABLE item DROP CONSTRAINT item_n_check")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT n FROM item WHERE id = 60"), [("1000",)], "a looser table")
+    expect_equal(shop.run("quarantine", "--json").json_lines(), [], "quarantined rows")
+    shop.check()
+
+
+if __name__ == "__main__":
+    with Cluster() as pairs.CLUSTER:
+        main([both_ways, round_trip, refused_rows])
