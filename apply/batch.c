@@ -65,7 +65,7 @@ static enum status find_keyless(struct batch *batch, struct batch_table *table,
     enum status status = STATUS_OK;
 
     for (uint32_t i = 0; i < definition->unique_count && status == STATUS_OK; i++) {
-        status = batch->ops->holder(batch, table, i, &key, err);
+        status = batch->ops->holder(batch, table, i, 0, &key, err);
         if (status == STATUS_REFUSED) {
             (void)error_set(err, STATUS_CONSTRAINT,
                             "a row of %s with NULL in its key, which is not replicated, "

@@ -121,11 +121,13 @@ struct batch_ops {
     /* ---- constraints
      *
      * Find a row of the user's table that has the value of unique constraint number `at`
-     * of the row in the copy, as the engine compares them. *key: cleared, then its key.
-     * NOT_FOUND, a plain answer: nobody, or the copy's row has no such value. REFUSED: it
-     * has NULL in its key, so it is not the fleet's. */
+     * of the row in the copy, as the engine compares them; the one after `skip` such
+     * rows, in any order that lasts while nothing is written. Those from the definition's
+     * unique_count on are the table's exclusions, which more than one may meet. *key:
+     * cleared, then its key. NOT_FOUND, a plain answer: nobody, or the copy's row has no
+     * such value. REFUSED: it has NULL in its key, so it is not the fleet's. */
     enum status (*holder)(struct batch *batch, struct batch_table *table, uint32_t at,
-                          struct buffer *key, struct error *err);
+                          uint32_t skip, struct buffer *key, struct error *err);
 
     /* Whether the child's row at hand, by its values, has its parent, or refers to none.
      * Not *sure: they may be stored as others, and *holds is false. */

@@ -31,7 +31,10 @@ struct batch_table {
                           none */
     uint32_t group;    /* parents have smaller ones */
     enum table_direction direction;
-    bool fires;                     /* its triggers fire */
+    bool fires;              /* its triggers fire */
+    const char **exclusions; /* constraints that forbid pairs of rows, beyond the unique
+                                ones: their names; the engine's */
+    uint32_t exclusion_count;
     struct batch_foreign *as_child; /* lists of the foreign keys that count */
     struct batch_foreign *as_parent;
 };

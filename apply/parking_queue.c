@@ -65,8 +65,16 @@ static void put_list(struct buffer *text, const char *const *names, uint32_t cou
     }
 }
 
-static struct bytes name_unique(struct batch *batch, const struct unique_key *unique)
+/* The unique constraint of this number, or the exclusion. */
+static struct bytes name_claim(struct batch *batch, const struct batch_table *table,
+                               uint32_t at)
 {
+    const struct definition *definition = table->definition;
+    const struct unique_key *unique;
+
+    if (at >= definition->unique_count)
+        return bytes_of_text(table->exclusions[at - definition->unique_count]);
+    unique = &definition->uniques[at];
     if (unique->name[0] != '\0')
         return bytes_of_text(unique->name);
     buffer_clear(&batch->image);
@@ -150,54 +158,62 @@ static enum status born_of(struct batch *batch, struct batch_table *table,
     return status;
 }
 
+/* Park the row for want of a value; rival: the key of who has it, empty: it is not the
+ * fleet's. */
+static enum status lacks_value(struct batch *batch, const struct decision *decision,
+                               uint32_t at, struct bytes rival, struct error *err)
+{
+    struct parked parked = {
+        .kind = PARKED_UNIQUE,
+        .constraint = name_claim(batch, decision->table, at),
+        .blocker_table = rival.size > 0 ? decision->table->id : 0,
+        .blocker_key = rival,
+    };
+
+    return park(batch, decision, &parked, err);
+}
+
+/* Those who meet one constraint: to batch->keys, or *blocked. */
+static enum status find_rivals_of(struct batch *batch, const struct decision *decision,
+                                  uint32_t at, struct buffer *rival, bool *blocked,
+                                  struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t skip = 0; status == STATUS_OK && !*blocked; skip++) {
+        struct version born;
+
+        status = batch->ops->holder(batch, decision->table, at, skip, rival, err);
+        *blocked = status == STATUS_REFUSED;
+        if (*blocked) /* a row with NULL in its key: not ours to move */
+            return lacks_value(batch, decision, at, (struct bytes){0}, err);
+        if (status == STATUS_OK)
+            status = born_of(batch, decision->table, buffer_view(rival), &born, err);
+        if (status != STATUS_OK)
+            break;
+        *blocked = version_compare(&born, &decision->born) < 0;
+        if (*blocked)
+            status = lacks_value(batch, decision, at, buffer_view(rival), err);
+        else
+            buffer_put_sized(&batch->keys, buffer_view(rival));
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* Collect who must leave in batch->keys; or *blocked: someone older holds a value, and
  * the row is parked. */
 static enum status find_rivals(struct batch *batch, const struct decision *decision,
                                bool *blocked, struct error *err)
 {
-    const struct definition *definition = decision->table->definition;
+    const struct batch_table *table = decision->table;
+    uint32_t count = table->definition->unique_count + table->exclusion_count;
     struct buffer rival = {0};
     enum status status = STATUS_OK;
 
     *blocked = false;
     buffer_clear(&batch->keys);
-    for (uint32_t i = 0; i < definition->unique_count && status == STATUS_OK && !*blocked;
-         i++) {
-        struct version born;
-
-        status = batch->ops->holder(batch, decision->table, i, &rival, err);
-        if (status == STATUS_NOT_FOUND) {
-            status = STATUS_OK;
-            continue;
-        }
-        *blocked = status == STATUS_REFUSED;
-        if (*blocked) { /* a row with NULL in its key: not ours to move */
-            status = park(batch, decision,
-                          &(struct parked){
-                              .kind = PARKED_UNIQUE,
-                              .constraint = name_unique(batch, &definition->uniques[i]),
-                          },
-                          err);
-            break;
-        }
-        if (status == STATUS_OK)
-            status = born_of(batch, decision->table, buffer_view(&rival), &born, err);
-        if (status != STATUS_OK)
-            break;
-        *blocked = version_compare(&born, &decision->born) < 0;
-        if (*blocked) {
-            status = park(batch, decision,
-                          &(struct parked){
-                              .kind = PARKED_UNIQUE,
-                              .constraint = name_unique(batch, &definition->uniques[i]),
-                              .blocker_table = decision->table->id,
-                              .blocker_key = buffer_view(&rival),
-                          },
-                          err);
-        } else {
-            buffer_put_sized(&batch->keys, buffer_view(&rival));
-        }
-    }
+    for (uint32_t i = 0; i < count && status == STATUS_OK && !*blocked; i++)
+        status = find_rivals_of(batch, decision, i, &rival, blocked, err);
     buffer_release(&rival);
     return status == STATUS_OK ? buffer_check(&batch->keys, err) : status;
 }

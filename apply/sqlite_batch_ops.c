@@ -123,10 +123,13 @@ static enum status image(struct batch *batch, struct batch_table *table, int64_t
 
 /* ---- constraints */
 
+/* A unique index has a value once. */
 static enum status holder(struct batch *batch, struct batch_table *table, uint32_t at,
-                          struct buffer *out, struct error *err)
+                          uint32_t skip, struct buffer *out, struct error *err)
 {
-    return sqlite_unique_holder(schema_of(batch), sqlite_table_of(table), at, out, err);
+    return skip > 0 ? STATUS_NOT_FOUND
+                    : sqlite_unique_holder(schema_of(batch), sqlite_table_of(table), at,
+                                           out, err);
 }
 
 static enum status holds(struct batch *batch, struct batch_foreign *foreign,
