@@ -1,6 +1,8 @@
 #include "apply/postgres_schema.h"
 
 #include "apply/postgres_checks.h"
+#include "apply/postgres_foreign.h"
+#include "apply/postgres_unique.h"
 #include "engine/postgres_catalog.h"
 
 #include <assert.h>
@@ -98,12 +100,24 @@ void postgres_schema_unload(struct postgres_schema *schema)
     for (size_t i = 0; schema->tables != NULL && i < schema->base.count; i++) {
         close_sets(&schema->tables[i]);
         postgres_writer_close(schema->tables[i].writer);
+        postgres_claims_close(&schema->tables[i]);
     }
-    for (uint32_t i = 0; schema->foreigns != NULL && i < schema->base.foreign_count; i++)
+    for (uint32_t i = 0; schema->foreigns != NULL && i < schema->base.foreign_count;
+         i++) {
         postgres_checks_close(&schema->foreigns[i]);
+        postgres_foreign_close(&schema->foreigns[i]);
+    }
     batch_schema_release(&schema->base);
     catalog_release(&schema->catalog);
     *schema = (struct postgres_schema){0};
+}
+
+void postgres_schema_forget(struct postgres_schema *schema)
+{
+    for (size_t i = 0; i < schema->base.count; i++)
+        schema->tables[i].other_made = false;
+    for (uint32_t i = 0; i < schema->base.foreign_count; i++)
+        postgres_foreign_forget(&schema->foreigns[i]);
 }
 
 enum status postgres_schema_writer(struct postgres_schema *schema,

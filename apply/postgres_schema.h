@@ -11,6 +11,8 @@ struct postgres_table {
     struct postgres_set *sets;      /* the last used first */
     uint32_t set_count;
     uint32_t component; /* tables that foreign keys connect have one number */
+    bool other_made; /* apply/postgres_other.h has made its tables, in this transaction */
+    struct postgres_claims *claims; /* owned by apply/postgres_unique.h */
     bool probed; /* it has unique constraints that the server may not check in the role of
                     a replica: deferrable ones, exclusions */
 };
@@ -18,6 +20,7 @@ struct postgres_table {
 struct postgres_foreign {
     struct batch_foreign base;
     struct postgres_foreign_checks *checks; /* owned by apply/postgres_checks.h */
+    struct postgres_reference *reference;   /* owned by apply/postgres_foreign.h */
     bool suspect; /* of this batch: some child may lack its parent */
 };
 
@@ -48,6 +51,10 @@ static inline struct postgres_foreign *postgres_foreign_of(struct batch_foreign 
 {
     return (struct postgres_foreign *)foreign; /* its first member */
 }
+
+/* A transaction begins or has ended: what others made for it alone (postgres_other.h,
+ * postgres_foreign.h) is not there. */
+void postgres_schema_forget(struct postgres_schema *schema);
 
 /* NULL: the database has no such table, or does not replicate it. */
 struct postgres_table *postgres_schema_find(const struct postgres_schema *schema,

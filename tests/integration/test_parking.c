@@ -2,119 +2,14 @@
  * histories of two sources that know no constraints, arriving in random pieces, with
  * local writes between. ROWFERRY_PARKING_SEED and ROWFERRY_PARKING_STEPS change the run.
  */
-#include "tests/support/parking_schema.h"
+#include "tests/support/parking_writes.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDS = 5, STEPS = 600, WORLDS = 4 };
-
-/* ---- chance */
-
-static uint64_t chance;
-
-static unsigned pick(unsigned below)
-{
-    chance ^= chance << 13;
-    chance ^= chance >> 7;
-    chance ^= chance << 17;
-    return (unsigned)((chance >> 16) % below);
-}
-
-/* ---- writing */
-
-static void put_value(FILE *out, const char *column)
-{
-    static const char *const texts[] = {"'x'", "'X'", "'y'", "'Z'"};
-
-    if (pick(5) == 0)
-        (void)fputs("NULL", out);
-    else if (strchr(column, '\'') != NULL)
-        (void)fputs(texts[pick(4)], out);
-    else
-        (void)fprintf(out, "%u", pick(IDS) + (pick(2) == 0 ? 0 : 1));
-}
-
-static void put_key(FILE *out, unsigned table)
-{
-    static const char *const keys[] = {"'x'", "'X'", "'y'", "'Y'", "'z'"};
-
-    if (strcmp(parking_tables[table].name, "k") == 0)
-        (void)fputs(keys[pick(5)], out);
-    else
-        (void)fprintf(out, "%u", pick(IDS) + 1);
-}
-
-static void put_columns(FILE *out, unsigned table, bool values)
-{
-    for (size_t i = 0; i < PARKING_COLUMNS && parking_tables[table].columns[i] != NULL;
-         i++) {
-        const char *column = parking_tables[table].columns[i];
-
-        (void)fputs(", ", out);
-        if (values)
-            put_value(out, column);
-        else
-            (void)fprintf(out, "%.*s", (int)strcspn(column, "'"), column);
-    }
-}
-
-static void put_statement(FILE *out, unsigned table, bool gentle)
-{
-    const char *name = parking_tables[table].name;
-    unsigned count = 1, column;
-
-    while (count < PARKING_COLUMNS && parking_tables[table].columns[count] != NULL)
-        count++;
-    column = pick(count);
-    switch (pick(6)) {
-    case 0:
-    case 1:
-        (void)fprintf(out, "DELETE FROM %s WHERE id = ", name);
-        put_key(out, table);
-        break;
-    case 2:
-    case 3:
-        (void)fprintf(out, "UPDATE %s SET %.*s = ", name,
-                      (int)strcspn(parking_tables[table].columns[column], "'"),
-                      parking_tables[table].columns[column]);
-        put_value(out, parking_tables[table].columns[column]);
-        (void)fputs(" WHERE id = ", out);
-        put_key(out, table);
-        break;
-    default:
-        (void)fprintf(out, "INSERT %sINTO %s (id", gentle ? "" : "OR REPLACE ", name);
-        put_columns(out, table, false);
-        (void)fputs(") VALUES (", out);
-        put_key(out, table);
-        put_columns(out, table, true);
-        (void)fputs(")", out);
-    }
-    (void)fputs(";", out);
-}
-
-static void write_somewhere(struct apply_node *node, bool gentle)
-{
-    char *sql = NULL;
-    size_t size;
-    FILE *out = open_memstream(&sql, &size);
-    unsigned count = 1 + pick(4), table = pick(PARKING_TABLES);
-
-    (void)fputs("BEGIN;", out);
-    for (unsigned i = 0; i < count; i++)
-        put_statement(out, pick(3) == 0 ? pick(PARKING_TABLES) : table, gentle);
-    (void)fputs("COMMIT", out);
-    (void)fclose(out);
-    if (sqlite3_exec(node->scan.application, sql, NULL, NULL, NULL) != SQLITE_OK)
-        (void)sqlite3_exec(node->scan.application, "ROLLBACK", NULL, NULL, NULL);
-    free(sql);
-    node->scan.now_us += 1000000 + pick(100000);
-    apply_touch(node);
-}
-
-/* ---- the random run */
+enum { STEPS = 600, WORLDS = 4 };
 
 static unsigned number_from(const char *name, unsigned otherwise)
 {
@@ -126,9 +21,9 @@ static unsigned number_from(const char *name, unsigned otherwise)
 /* writes: the target's application writes too, so that its batches look everywhere. */
 static void one_step(struct apply_node *target, struct apply_node *sources, bool writes)
 {
-    struct apply_node *source = &sources[pick(2)];
+    struct apply_node *source = &sources[parking_pick(2)];
 
-    switch (pick(10)) {
+    switch (parking_pick(10)) {
     case 0:
         (void)apply_carry(&sources[0], &sources[1], 0);
         apply_run(&sources[1]);
@@ -144,12 +39,12 @@ static void one_step(struct apply_node *target, struct apply_node *sources, bool
     case 3:
     case 4:
         if (writes) {
-            write_somewhere(target, pick(2) == 0);
+            parking_write_somewhere(target, parking_pick(2) == 0);
             break;
         }
         /* Fall through. */
     default:
-        write_somewhere(source, false);
+        parking_write_somewhere(source, false);
         (void)scan_capture(&source->scan);
     }
 }
@@ -160,7 +55,7 @@ static struct apply_counts run_world(uint64_t seed, unsigned steps)
     struct apply_counts counts;
     char where[96];
 
-    chance = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    parking_seed(seed);
     apply_node_open(&target, parking_schema, true);
     apply_node_open(&sources[0], parking_schema_free, false);
     apply_node_open(&sources[1], parking_schema_free, false);
@@ -172,17 +67,17 @@ static struct apply_counts run_world(uint64_t seed, unsigned steps)
                        (unsigned long long)seed, step);
         if (step % 100 == 0) {
             apply_node_restart(&target);
-            target.options.batch_changes_max = 1 + pick(6);
+            target.options.batch_changes_max = 1 + parking_pick(6);
         }
         one_step(&target, sources, seed % 2 == 0);
-        if (pick(3) > 0)
+        if (parking_pick(3) > 0)
             continue;
         /* With something to apply, local writes are captured under the lock. */
-        if (apply_carry(&sources[pick(2)], &target, pick(4)) == 0)
+        if (apply_carry(&sources[parking_pick(2)], &target, parking_pick(4)) == 0)
             (void)scan_capture(&target.scan);
         apply_run(&target);
         parking_compare(&target, where);
-        if (pick(40) == 0)
+        if (parking_pick(40) == 0)
             apply_expect_quiet(&target);
     }
     counts = target.counts;

@@ -1,0 +1,135 @@
+#include "apply/postgres_row.h"
+
+#include "apply/postgres_sql.h"
+
+enum status postgres_row_find(struct postgres_table *table, bool *found,
+                              struct error *err)
+{
+    struct postgres_writer *writer = table->writer;
+    struct postgres_arguments arguments = {0};
+    struct buffer sql = {0};
+    enum status status = postgres_sql_add_key(&arguments, writer, err);
+
+    postgres_sql_put(&sql, "SELECT EXISTS (SELECT FROM ");
+    postgres_sql_put(&sql, writer->definition->local_name);
+    postgres_sql_put(&sql, " AS t WHERE ");
+    postgres_sql_key_match(&sql, writer, "t", 1);
+    postgres_sql_put(&sql, ")");
+    if (status == STATUS_OK)
+        status = postgres_sql_ask(writer->postgres, &sql, &arguments,
+                                  writer->definition->local_name, found, NULL, err);
+    postgres_arguments_release(&arguments);
+    buffer_release(&sql);
+    return status;
+}
+
+/* Run a statement that writes exactly one row. */
+static enum status write_one(struct postgres_writer *writer, struct buffer *sql,
+                             struct postgres_arguments *arguments,
+                             enum write_result *result, struct error *err)
+{
+    const char *name = writer->definition->local_name;
+    uint64_t rows = 0;
+    enum status status =
+        postgres_sql_try(writer->postgres, sql, arguments, name, &rows, result, err);
+
+    if (status == STATUS_OK && *result == WRITE_DONE && rows != 1)
+        status = error_set(err, STATUS_IO,
+                           "%s: a row is not there, or a trigger or rule "
+                           "writes another",
+                           name);
+    return status;
+}
+
+enum status postgres_row_insert(struct postgres_table *table, enum write_result *result,
+                                struct error *err)
+{
+    struct postgres_writer *writer = table->writer;
+    struct postgres_arguments arguments = {0};
+    struct buffer sql = {0}, values = {0};
+    enum status status = STATUS_OK;
+
+    *result = WRITE_DONE;
+    postgres_sql_put(&sql, "INSERT INTO ");
+    postgres_sql_put(&sql, writer->definition->local_name);
+    for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK &&
+                         *result == WRITE_DONE;
+         i++) {
+        if (writer->values[i].type == VALUE_ABSENT)
+            continue;
+        postgres_sql_put(&sql, arguments.count == 0 ? " (" : ", ");
+        postgres_put_name(&sql, writer->columns[i].column->name);
+        status = postgres_sql_add_value(&arguments, writer, i, result, err);
+        postgres_sql_number(&values, arguments.count == 1 ? "$" : ", $",
+                            (uint64_t)arguments.count);
+    }
+    postgres_sql_put(&sql, ") OVERRIDING SYSTEM VALUE VALUES (");
+    buffer_put_bytes(&sql, buffer_view(&values));
+    postgres_sql_put(&sql, ")");
+    if (status == STATUS_OK && *result == WRITE_DONE)
+        status = write_one(writer, &sql, &arguments, result, err);
+    postgres_arguments_release(&arguments);
+    buffer_release(&values);
+    buffer_release(&sql);
+    return status;
+}
+
+/* An identity that is always generated can't be set. */
+static bool is_set(const struct postgres_writer *writer, const bool *differs,
+                   uint32_t place)
+{
+    return differs[place] && writer->values[place].type != VALUE_ABSENT &&
+           !writer->columns[place].always;
+}
+
+enum status postgres_row_update(struct postgres_table *table, const bool *differs,
+                                enum write_result *result, struct error *err)
+{
+    struct postgres_writer *writer = table->writer;
+    struct postgres_arguments arguments = {0};
+    struct buffer sql = {0};
+    uint32_t keys = writer->definition->key_count, count = 0;
+    enum status status = postgres_sql_add_key(&arguments, writer, err);
+
+    *result = WRITE_DONE;
+    postgres_sql_put(&sql, "UPDATE ");
+    postgres_sql_put(&sql, writer->definition->local_name);
+    postgres_sql_put(&sql, " AS t SET ");
+    for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK &&
+                         *result == WRITE_DONE;
+         i++) {
+        if (!is_set(writer, differs, i))
+            continue;
+        postgres_sql_put(&sql, count++ == 0 ? "" : ", ");
+        postgres_put_name(&sql, writer->columns[i].column->name);
+        postgres_sql_number(&sql, " = $", keys + count);
+        status = postgres_sql_add_value(&arguments, writer, i, result, err);
+    }
+    postgres_sql_put(&sql, " WHERE ");
+    postgres_sql_key_match(&sql, writer, "t", 1);
+    if (status == STATUS_OK && *result == WRITE_DONE && count > 0)
+        status = write_one(writer, &sql, &arguments, result, err);
+    postgres_arguments_release(&arguments);
+    buffer_release(&sql);
+    return status;
+}
+
+enum status postgres_row_delete(struct postgres_table *table, enum write_result *result,
+                                struct error *err)
+{
+    struct postgres_writer *writer = table->writer;
+    struct postgres_arguments arguments = {0};
+    struct buffer sql = {0};
+    enum status status = postgres_sql_add_key(&arguments, writer, err);
+
+    *result = WRITE_DONE;
+    postgres_sql_put(&sql, "DELETE FROM ");
+    postgres_sql_put(&sql, writer->definition->local_name);
+    postgres_sql_put(&sql, " AS t WHERE ");
+    postgres_sql_key_match(&sql, writer, "t", 1);
+    if (status == STATUS_OK)
+        status = write_one(writer, &sql, &arguments, result, err);
+    postgres_arguments_release(&arguments);
+    buffer_release(&sql);
+    return status;
+}
