@@ -23,8 +23,8 @@ void postgres_batch_release(struct postgres_batch *batch)
 
 /* ---- refusals */
 
-static enum status begin_anew(struct postgres_batch *batch, enum batch_mode need,
-                              struct error *err)
+enum status postgres_batch_begin_anew(struct postgres_batch *batch, enum batch_mode need,
+                                      struct error *err)
 {
     assert(need > batch->mode);
     batch->need = need;
@@ -98,9 +98,9 @@ static enum status run_rows(struct postgres_batch *batch, struct postgres_table 
     if (status != STATUS_CONSTRAINT)
         return status;
     if (is_for_the_lock(sqlstate) && batch->mode != BATCH_LOCKED)
-        return begin_anew(batch, BATCH_LOCKED, err);
+        return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
     if (batch->mode == BATCH_FAST)
-        return begin_anew(batch, BATCH_CAREFUL, err);
+        return postgres_batch_begin_anew(batch, BATCH_CAREFUL, err);
     if (count == 1)
         return postgres_batch_refuse(batch, table->base.id, postgres_set_note(set, first),
                                      err);
@@ -302,7 +302,7 @@ static enum status write_row(struct postgres_batch *batch, const struct planned 
     }
     if (batch->mode != BATCH_LOCKED &&
         (table->probed || batch->parks_in[table->component]))
-        return begin_anew(batch, BATCH_LOCKED, err);
+        return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
     if (!planned->live && !planned->holding.live) {
         batch->whole = false; /* nobody will tell it */
         return STATUS_OK;
@@ -377,7 +377,7 @@ enum status postgres_batch_check(struct postgres_batch *batch, struct error *err
         status = postgres_checks_all(foreign, &holds, err);
         foreign->suspect = !holds;
         if (status == STATUS_OK && !holds)
-            status = begin_anew(batch, BATCH_LOCKED, err);
+            status = postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
     }
     return status;
 }

@@ -48,9 +48,21 @@ MUST_CHECK enum status postgres_batch_check(struct postgres_batch *batch,
 MUST_CHECK enum status postgres_batch_repair(struct postgres_batch *batch,
                                              struct error *err);
 
+/* With the tables locked: lock those of the batch, of rows to repair, retry and bring,
+ * and whatever foreign keys connect to them, against all other writers. BUSY: others hold
+ * them. Then write the rows to repair, as parking does. */
+MUST_CHECK enum status postgres_lock_tables(struct postgres_batch *batch,
+                                            struct error *err);
+MUST_CHECK enum status postgres_batch_try_repairs(struct postgres_batch *batch,
+                                                  struct error *err);
+
 /* Try quarantined rows again: batch->only. As above. */
 MUST_CHECK enum status postgres_batch_retry(struct postgres_batch *batch,
                                             struct error *err);
+
+/* Always CONSTRAINT: the batch begins anew in a mode that takes more time. */
+enum status postgres_batch_begin_anew(struct postgres_batch *batch, enum batch_mode need,
+                                      struct error *err);
 
 /* ---- shared with apply/postgres_repair.c */
 

@@ -32,6 +32,16 @@ static enum status note_written(struct batch *batch, const struct batch_row *row
     return status == STATUS_OK ? items_put(batch->items, &item, true, err) : status;
 }
 
+/* Nothing was written that capture could meet, and yet it is shown. */
+static enum status note_same(struct batch *batch, const struct batch_row *row,
+                             struct error *err)
+{
+    struct intent_item item = {
+        .kind = INTENT_SHOWN, .table = row->table_id, .key = row->key};
+
+    return items_put(batch->items, &item, row->beyond, err);
+}
+
 static enum status written(struct batch *batch, const struct batch_row *row,
                            struct error *err)
 {
@@ -135,7 +145,7 @@ static enum status upsert(struct postgres_batch *batch, const struct batch_row *
     if (status != STATUS_OK)
         return status;
     if (same)
-        return note_written(&batch->base, row, err);
+        return note_same(&batch->base, row, err);
     if (result == WRITE_DONE)
         return written(&batch->base, row, err);
     return result == WRITE_UNIQUE ? batch_dispute(&batch->base, row, err)

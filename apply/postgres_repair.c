@@ -186,3 +186,20 @@ enum status postgres_batch_retry(struct postgres_batch *batch, struct error *err
     buffer_release(&refusals.repairs.rows);
     return status;
 }
+
+enum status postgres_batch_try_repairs(struct postgres_batch *batch, struct error *err)
+{
+    struct repairs repairs = {0};
+    struct bytes rest, key;
+    uint64_t table;
+    enum status status = repair_visit(batch->base.txn, gather, &repairs, err);
+
+    if (status == STATUS_OK)
+        status = buffer_check(&repairs.rows, err);
+    rest = buffer_view(&repairs.rows);
+    while (status == STATUS_OK && bytes_take(&rest, 4, &table) &&
+           bytes_take_sized(&rest, &key))
+        status = batch_try(&batch->base, (uint32_t)table, key, false, err);
+    buffer_release(&repairs.rows);
+    return status;
+}

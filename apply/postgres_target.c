@@ -12,6 +12,8 @@
 #include "apply/postgres_target_private.h"
 
 #include "apply/direction.h"
+#include "apply/parking.h"
+#include "apply/postgres_locked.h"
 #include "engine/postgres_catalog.h"
 #include "engine/postgres_mark.h"
 #include "engine/sqlite_database.h"
@@ -20,141 +22,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* A batch takes so many changes; as long as more wait behind it, the next takes twice as
- * many, up to the most. */
-enum { BATCH_CHANGES_FIRST = 20000, BATCH_CHANGES_MOST = 80000 };
-
-/* ---- what a batch may do */
-
-static enum status rules_now(struct postgres_target *target, uint64_t *rules,
-                             struct error *err)
-{
-    int64_t version = 0;
-    enum status status = postgres_schema_version(target->postgres, &version, err);
-
-    *rules = ((uint64_t)version << 1 | (target->options.foreign_keys ? 1 : 0)) ^
-             table_rules_fingerprint(target->options.rules) << 1;
-    return status;
-}
-
-static enum status refresh(struct postgres_target *target, struct store_txn *txn,
-                           struct error *err)
-{
-    uint64_t rules = 0, generation = 0;
-    enum status status = rules_now(target, &rules, err);
-
-    if (status == STATUS_OK)
-        status = tables_generation(txn, &generation, err);
-    if (status != STATUS_OK || (target->schema.loaded && rules == target->rules &&
-                                generation == target->generation))
-        return status;
-    postgres_schema_unload(&target->schema);
-    status =
-        postgres_schema_load(&target->schema, target->postgres, txn,
-                             target->options.rules, target->options.foreign_keys, err);
-    target->rules = rules;
-    target->generation = generation;
-    return status;
-}
-
-static bool visit_parked(void *data, uint32_t table, const struct parked *parked)
-{
-    struct postgres_batch *batch = data;
-    struct postgres_table *own = postgres_schema_find(batch->schema, table);
-
-    (void)parked;
-    if (own != NULL)
-        batch->parks_in[own->component] = true;
-    return true;
-}
-
-static enum status find_parked(struct postgres_batch *batch, struct error *err)
-{
-    size_t count = batch->schema->base.count + 1;
-
-    batch->parks_in = calloc(count, sizeof *batch->parks_in);
-    batch->base.changed =
-        calloc(batch->schema->base.group_count + 1, sizeof *batch->base.changed);
-    if (batch->parks_in == NULL || batch->base.changed == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "batch: out of memory");
-    return batch->base.parked == 0
-               ? STATUS_OK
-               : parked_visit(batch->base.txn, 0, visit_parked, batch, err);
-}
-
-static enum status prepare(struct postgres_target *target, struct postgres_batch *batch,
-                           struct error *err)
-{
-    struct batch *base = &batch->base;
-    enum status status;
-
-    batch->postgres = target->postgres;
-    batch->schema = &target->schema;
-    batch->guard = &target->guard;
-    base->store = target->store;
-    base->schema = &target->schema.base;
-    base->items = target->items;
-    base->moved = target->moved;
-    base->progress = &target->progress;
-    base->now_us = store_now_us(target->store);
-    status = store_begin(target->store, TXN_READ, &base->txn, err);
-    if (status == STATUS_OK)
-        status = refresh(target, base->txn, err);
-    if (status == STATUS_OK)
-        status = parked_count(base->txn, &base->parked, err);
-    if (status == STATUS_OK)
-        status = direction_out(base->schema, base->txn, &base->out, err);
-    base->range.out = buffer_view(&base->out);
-    if (status == STATUS_OK)
-        status = items_clear(base->items, err);
-    if (status == STATUS_OK)
-        status = moved_clear(base->moved, err);
-    return status == STATUS_OK ? find_parked(batch, err) : status;
-}
-
-/* A first batch after others: count what it and those behind it have to do. */
-static enum status watch_batch(struct postgres_target *target, const struct batch *batch,
-                               struct error *err)
-{
-    const struct progress *progress = store_progress(target->store);
-    struct plan_extent all;
-    enum status status;
-
-    if (progress == NULL || batch->range.from < target->watched_to)
-        return STATUS_OK;
-    status = plan_extent(batch->txn, batch->range.from, UINT64_MAX, &all, err);
-    if (status == STATUS_OK) {
-        progress_begin(&target->progress, progress,
-                       &(struct progress_state){
-                           .step = "apply", .unit = PROGRESS_ROWS, .all = all.changes});
-    }
-    target->watched_to = all.to;
-    return status;
-}
-
-static enum status choose_extent(struct postgres_target *target, struct batch *batch,
-                                 struct plan_extent *extent, struct error *err)
-{
-    uint64_t last = 0;
-    uint64_t most = target->options.batch_changes_max != 0
-                        ? target->options.batch_changes_max
-                        : target->changes_max;
-    enum status status = meta_get(batch->txn, META_APPLIED, &batch->range.from, err);
-
-    if (status == STATUS_OK)
-        status = meta_get(batch->txn, META_LAST_SEQ, &last, err);
-    if (status == STATUS_OK)
-        status = plan_extent(batch->txn, batch->range.from, most, extent, err);
-    if (status == STATUS_OK)
-        status = watch_batch(target, batch, err);
-    batch->range.to = extent->to;
-    if (extent->to == last)
-        target->changes_max = BATCH_CHANGES_FIRST;
-    else if (target->changes_max < BATCH_CHANGES_MOST)
-        target->changes_max *= 2;
-    return status;
-}
 
 /* ---- one try */
 
@@ -178,16 +45,50 @@ static enum status mark(struct postgres_target *target, const struct intent *int
     return status;
 }
 
+/* Log what is new, so that the store says what the database holds of what is known. */
+static enum status capture(struct postgres_target *target, struct apply_counts *counts,
+                           bool *logged, struct error *err)
+{
+    enum status status;
+
+    *logged = false;
+    status = target->options.capture(target->options.capture_data, logged, err);
+    counts->captured += *logged;
+    target->unseen = target->unseen && status != STATUS_OK;
+    return status;
+}
+
+/* Nobody else writes from here on; and what they wrote until now is logged. */
+static enum status lock(struct postgres_target *target, struct postgres_batch *batch,
+                        struct error *err)
+{
+    struct plan_extent extent;
+    bool logged = false;
+    enum status status = postgres_target_prepare(target, batch, err);
+
+    if (status == STATUS_OK)
+        status = postgres_target_extent(target, &batch->base, &extent, err);
+    if (status == STATUS_OK)
+        status = postgres_lock_tables(batch, err);
+    postgres_target_forget(batch);
+    if (status == STATUS_OK)
+        status = capture(target, batch->base.counts, &logged, err);
+    batch->base.all = logged;
+    return status;
+}
+
 static enum status begin(struct postgres_target *target, struct postgres_batch *batch,
                          struct intent *intent, struct error *err)
 {
     struct plan_extent extent = {0};
     enum status status = postgres_begin(target->postgres, err);
 
+    if (status == STATUS_OK && batch->mode == BATCH_LOCKED)
+        status = lock(target, batch, err);
     if (status == STATUS_OK)
-        status = prepare(target, batch, err);
+        status = postgres_target_prepare(target, batch, err);
     if (status == STATUS_OK)
-        status = choose_extent(target, &batch->base, &extent, err);
+        status = postgres_target_extent(target, &batch->base, &extent, err);
     if (status == STATUS_OK)
         status = meta_get(batch->base.txn, META_SEEN, &intent->counter, err);
     if (status != STATUS_OK)
@@ -196,6 +97,7 @@ static enum status begin(struct postgres_target *target, struct postgres_batch *
     intent->to = extent.to;
     intent->max_stamp_us = extent.max_stamp_us;
     intent->counter++;
+    batch->base.all = batch->base.all || extent.local;
     return mark(target, intent, err);
 }
 
@@ -210,12 +112,37 @@ static enum status retries(struct postgres_target *target, struct postgres_batch
     return status;
 }
 
+/* As under SQLite's lock. */
+static enum status work_locked(struct postgres_target *target,
+                               struct postgres_batch *batch, struct error *err)
+{
+    bool retry = false;
+    enum status status = retries(target, batch, &retry, err);
+
+    batch->base.all = batch->base.all || retry;
+    if (status == STATUS_OK)
+        status = postgres_locked_write_plan(batch, err);
+    if (status == STATUS_OK)
+        status = postgres_batch_try_repairs(batch, err);
+    if (status == STATUS_OK && retry)
+        status = batch_retry(&batch->base, err);
+    if (status == STATUS_OK)
+        status = direction_bring(&batch->base, err);
+    return status == STATUS_OK ? parking_resolve(&batch->base, err) : status;
+}
+
 static enum status work(struct postgres_target *target, struct postgres_batch *batch,
                         struct error *err)
 {
     bool retry = false;
-    enum status status = postgres_batch_write_plan(batch, err);
+    enum status status;
 
+    if (batch->mode == BATCH_LOCKED)
+        return work_locked(target, batch, err);
+    /* A local write may have freed what is parked. */
+    if (batch->base.parked > 0 && batch->base.all)
+        return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
+    status = postgres_batch_write_plan(batch, err);
     if (status == STATUS_OK)
         status = retries(target, batch, &retry, err);
     if (status == STATUS_OK)
@@ -233,6 +160,8 @@ static enum status intend(struct postgres_target *target, struct postgres_batch 
 
     if (status == STATUS_OK)
         status = items_write(batch->base.items, writer, err);
+    if (status == STATUS_OK && intent->locked)
+        status = parking_write(&batch->base, writer, err);
     if (status == STATUS_OK)
         status = intent_writer_end(writer, intent, err);
     intent_writer_close(writer);
@@ -267,13 +196,13 @@ static enum status end_without_writing(struct postgres_target *target,
 static enum status run(struct postgres_target *target, struct postgres_batch *batch,
                        struct error *err)
 {
-    struct intent intent = {.echoed = true};
+    struct intent intent = {.echoed = true, .locked = batch->mode == BATCH_LOCKED};
     enum status status = begin(target, batch, &intent, err);
 
     if (status == STATUS_OK)
         status = work(target, batch, err);
     if (status == STATUS_OK && intent.from == intent.to && batch->repaired == 0 &&
-        !items_any(batch->base.items))
+        !batch->base.parks && !items_any(batch->base.items))
         return end_without_writing(target, batch, err);
     if (status == STATUS_OK)
         status = postgres_guard_own(&target->guard, target->postgres, err);
@@ -296,12 +225,7 @@ static enum status try_batch(struct postgres_target *target, enum batch_mode *mo
 {
     struct apply_counts done = {0};
     struct postgres_batch batch = {.mode = *mode, .base.counts = &done};
-    enum status status = *mode == BATCH_LOCKED
-                             ? error_set(err, STATUS_REFUSED,
-                                         "%s: a constraint stands in the way of others' "
-                                         "changes, and this version can't decide it yet",
-                                         target->options.url)
-                             : run(target, &batch, err);
+    enum status status = run(target, &batch, err);
 
     if (status == STATUS_CONSTRAINT && batch.need > *mode)
         *mode = batch.need;
@@ -319,20 +243,15 @@ static enum status try_batch(struct postgres_target *target, enum batch_mode *mo
     return status;
 }
 
-/* Log what is new, so that the store says what the database holds of what is known. */
 static enum status catch_up(struct postgres_target *target, struct apply_counts *counts,
                             struct error *err)
 {
-    bool logged = false;
+    bool logged;
     enum status status = postgres_target_connect(target, err);
 
     if (status == STATUS_OK)
         status = postgres_guard_take(&target->guard, target->postgres, err);
-    if (status == STATUS_OK)
-        status = target->options.capture(target->options.capture_data, &logged, err);
-    counts->captured += logged;
-    target->unseen = target->unseen && status != STATUS_OK;
-    return status;
+    return status == STATUS_OK ? capture(target, counts, &logged, err) : status;
 }
 
 static enum status write_batch(struct postgres_target *target,
@@ -401,7 +320,7 @@ static enum status retry_rows(struct target *base, struct apply_counts *counts,
         status = meta_get(txn, META_SCHEMA_VERSION, &known, err);
     store_abort(txn);
     if (status == STATUS_OK)
-        status = rules_now(target, &rules, err);
+        status = postgres_target_rules(target, &rules, err);
     if (status != STATUS_OK || known == rules)
         return status == STATUS_OK ? STATUS_NOT_FOUND : status;
     return write_batch(target, counts, err);
@@ -449,7 +368,6 @@ enum status postgres_target_open(struct target **out, struct store *store,
     target->base.ops = &ops;
     target->store = store;
     target->options = *options;
-    target->changes_max = BATCH_CHANGES_FIRST;
     status = sqlite_scratch_open(&target->scratch, err);
     if (status == STATUS_OK)
         status = items_open(&target->items, target->scratch, err);

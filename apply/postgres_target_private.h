@@ -25,6 +25,24 @@ struct postgres_target {
     uint64_t watched_to;
 };
 
+/* Schema and options that decide what is refused, as one number: apply looks at refused
+ * rows again when it is not META_SCHEMA_VERSION. */
+MUST_CHECK enum status postgres_target_rules(struct postgres_target *target,
+                                             uint64_t *rules, struct error *err);
+
+/* Fill in a batch that is all zero but for its mode and counts: it reads the store from
+ * here on. Forget that again, for a store that capture changes. */
+MUST_CHECK enum status postgres_target_prepare(struct postgres_target *target,
+                                               struct postgres_batch *batch,
+                                               struct error *err);
+void postgres_target_forget(struct postgres_batch *batch);
+
+/* Choose the batch's range. */
+MUST_CHECK enum status postgres_target_extent(struct postgres_target *target,
+                                              struct batch *batch,
+                                              struct plan_extent *extent,
+                                              struct error *err);
+
 /* Have a connection, one that is this node's only writer. A failure leaves none. BUSY:
  * there is another. */
 MUST_CHECK enum status postgres_target_connect(struct postgres_target *target,

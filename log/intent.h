@@ -53,6 +53,8 @@ struct intent {
                     written is told row by row (log/echo.h), and the fold sends to
                     repair what of the plan was not */
     bool whole;  /* with echoed: all of the plan was written */
+    bool locked; /* with echoed: nobody else could write the batch's tables, so that what
+                    is told beyond the plan, and no item names, is as it was before */
 };
 
 /* Replace any intent by a new one, in transactions of bounded size. Until end it does not

@@ -7,8 +7,8 @@
  *  1     flags         bit 0 repair,                  4 kept, 5 repaired
  *                      bit 1 out,     4       table
  *                      bit 2 echoed,
- *                      bit 3 whole    sized   row key, whole
- *  8     from
+ *                      bit 3 whole,   sized   row key, whole
+ *  8     from          bit 4 locked
  *  8     to                           ...     by kind
  *  8     counter                      8       checksum
  *  8     max_stamp_us
@@ -35,7 +35,9 @@ enum {
     INTENT_OUT = 2,
     INTENT_ECHOED = 4,
     INTENT_WHOLE = 8,
-    INTENT_FLAGS = INTENT_REPAIR | INTENT_OUT | INTENT_ECHOED | INTENT_WHOLE
+    INTENT_LOCKED = 16,
+    INTENT_FLAGS =
+        INTENT_REPAIR | INTENT_OUT | INTENT_ECHOED | INTENT_WHOLE | INTENT_LOCKED
 };
 enum { QUARANTINED_ABSENT = 1, QUARANTINED_IMAGE = 2 };
 
@@ -60,7 +62,8 @@ void intent_encode(struct buffer *out, const struct intent *intent)
     buffer_put(
         out,
         (intent->repair ? INTENT_REPAIR : 0U) | (intent->out.size > 0 ? INTENT_OUT : 0U) |
-            (intent->echoed ? INTENT_ECHOED : 0U) | (intent->whole ? INTENT_WHOLE : 0U),
+            (intent->echoed ? INTENT_ECHOED : 0U) | (intent->whole ? INTENT_WHOLE : 0U) |
+            (intent->locked ? INTENT_LOCKED : 0U),
         1);
     buffer_put(out, intent->from, 8);
     buffer_put(out, intent->to, 8);
@@ -88,11 +91,13 @@ enum status intent_decode(struct bytes record, struct intent *out, struct error 
         ((flags & INTENT_OUT) != 0 &&
          (!bytes_take_sized(&record, &intent.out) || intent.out.size == 0)) ||
         record.size != 0 || !is_ascending(intent.out) || intent.from > intent.to ||
-        intent.counter == 0 || (flags & (INTENT_ECHOED | INTENT_WHOLE)) == INTENT_WHOLE)
+        intent.counter == 0 ||
+        ((flags & INTENT_ECHOED) == 0 && (flags & (INTENT_WHOLE | INTENT_LOCKED)) != 0))
         return error_set(err, STATUS_CORRUPT, "the intent does not decode");
     intent.repair = (flags & INTENT_REPAIR) != 0;
     intent.echoed = (flags & INTENT_ECHOED) != 0;
     intent.whole = (flags & INTENT_WHOLE) != 0;
+    intent.locked = (flags & INTENT_LOCKED) != 0;
     *out = intent;
     return STATUS_OK;
 }
