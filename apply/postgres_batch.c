@@ -344,6 +344,9 @@ static enum status run_pass(struct postgres_batch *batch, struct plan_cursor *cu
         if (status != STATUS_OK)
             break;
         status = write_row(batch, &planned, err);
+        /* Only the plan itself says that it has ended. */
+        if (status == STATUS_NOT_FOUND)
+            return error_wrap(err, STATUS_IO, "apply");
         progress_add(batch->base.progress, 1);
     }
     return status == STATUS_NOT_FOUND ? flush_all(batch, !live, err) : status;

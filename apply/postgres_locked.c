@@ -245,6 +245,9 @@ static enum status run_pass(struct postgres_batch *batch, struct plan_cursor *cu
             .holding = &planned.holding,
         };
         status = postgres_locked_write(batch, &row, err);
+        /* Only the plan itself says that it has ended. */
+        if (status == STATUS_NOT_FOUND)
+            return error_wrap(err, STATUS_IO, "apply");
         progress_add(batch->base.progress, 1);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

@@ -123,10 +123,13 @@ void postgres_schema_forget(struct postgres_schema *schema)
 enum status postgres_schema_writer(struct postgres_schema *schema,
                                    struct postgres_table *table, struct error *err)
 {
+    enum status status;
+
     if (table->writer != NULL)
         return STATUS_OK;
-    return postgres_writer_open(&table->writer, schema->postgres, table->base.definition,
-                                err);
+    status = postgres_writer_open(&table->writer, schema->postgres,
+                                  table->base.definition, err);
+    return status == STATUS_NOT_FOUND ? error_wrap(err, STATUS_BUSY, "apply") : status;
 }
 
 void postgres_schema_shrink(struct postgres_table *table)

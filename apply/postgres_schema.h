@@ -60,7 +60,7 @@ void postgres_schema_forget(struct postgres_schema *schema);
 struct postgres_table *postgres_schema_find(const struct postgres_schema *schema,
                                             uint32_t id);
 
-/* table->writer, opened. */
+/* table->writer, opened. BUSY: the table is not as the schema says any more. */
 MUST_CHECK enum status postgres_schema_writer(struct postgres_schema *schema,
                                               struct postgres_table *table,
                                               struct error *err);

@@ -14,6 +14,7 @@
 #include "apply/direction.h"
 #include "apply/parking.h"
 #include "apply/postgres_locked.h"
+#include "apply/postgres_sequences.h"
 #include "engine/postgres_catalog.h"
 #include "engine/postgres_mark.h"
 #include "engine/sqlite_database.h"
@@ -204,6 +205,8 @@ static enum status run(struct postgres_target *target, struct postgres_batch *ba
     if (status == STATUS_OK && intent.from == intent.to && batch->repaired == 0 &&
         !batch->base.parks && !items_any(batch->base.items))
         return end_without_writing(target, batch, err);
+    if (status == STATUS_OK)
+        status = postgres_sequences_move(&target->schema, err);
     if (status == STATUS_OK)
         status = postgres_guard_own(&target->guard, target->postgres, err);
     if (status != STATUS_OK)

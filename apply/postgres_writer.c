@@ -14,11 +14,12 @@
 static const char columns_sql[] =
     "WITH RECURSIVE told AS (SELECT a.attnum, a.attname, a.attidentity, a.atttypid AS "
     "base"
-    " FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum > 0"
+    " FROM pg_attribute a WHERE a.attrelid = $1::text::regclass AND a.attnum > 0"
     " AND NOT a.attisdropped AND a.attgenerated = ''"
     " UNION ALL SELECT d.attnum, d.attname, d.attidentity, t.typbasetype FROM told d"
     " JOIN pg_type t ON t.oid = d.base AND t.typtype = 'd')"
-    " SELECT told.attname, format_type(told.base, -1), told.attidentity = 'a'"
+    " SELECT told.attname, format_type(told.base, -1), told.attidentity = 'a',"
+    " pg_get_serial_sequence($1::text, told.attname)"
     " FROM told JOIN pg_type t ON t.oid = told.base AND t.typtype <> 'd'"
     " ORDER BY told.attnum";
 
@@ -35,13 +36,19 @@ static enum status no_memory(struct error *err)
     return error_set(err, STATUS_NO_MEMORY, "write rows: out of memory");
 }
 
+static void free_column(struct postgres_column *column)
+{
+    free(column->type);
+    free(column->sequence);
+}
+
 void postgres_writer_close(struct postgres_writer *writer)
 {
     if (writer == NULL)
         return;
     for (uint32_t i = 0; writer->columns != NULL && i < writer->definition->stored_count;
          i++)
-        free(writer->columns[i].type);
+        free_column(&writer->columns[i]);
     stored_close(writer->stored);
     row_maps_release(&writer->maps);
     image_release(&writer->image);
@@ -74,7 +81,10 @@ static enum status take_columns(struct postgres_writer *writer, const PGresult *
             .type = strdup(PQgetvalue(found, (int)place, 1)),
             .always = PQgetvalue(found, (int)place, 2)[0] == 't',
         };
-        if (own->type == NULL)
+        if (!PQgetisnull(found, (int)place, 3))
+            own->sequence = strdup(PQgetvalue(found, (int)place, 3));
+        if (own->type == NULL ||
+            (own->sequence == NULL && !PQgetisnull(found, (int)place, 3)))
             return no_memory(err);
         if (column->key_position > 0)
             writer->key_places[column->key_position - 1] = place;
@@ -373,9 +383,15 @@ enum status postgres_writer_text(struct postgres_writer *writer, uint32_t place,
                                  struct bytes *text, enum write_result *result,
                                  struct error *err)
 {
-    const struct column *column = writer->columns[place].column;
-    enum status status = postgres_value_text(&writer->values[place], column->type,
-                                             &writer->scratch, text, err);
+    struct postgres_column *own = &writer->columns[place];
+    const struct column *column = own->column;
+    const struct value *value = &writer->values[place];
+    enum status status =
+        postgres_value_text(value, column->type, &writer->scratch, text, err);
+
+    if (own->sequence != NULL && value->type == VALUE_INTEGER &&
+        value->integer > own->counted)
+        own->counted = value->integer;
 
     *result = status == STATUS_CONSTRAINT ? WRITE_REFUSED : WRITE_DONE;
     if (status != STATUS_CONSTRAINT)

@@ -14,8 +14,11 @@
 /* What the statements need to know of a stored column. */
 struct postgres_column {
     const struct column *column;
-    char *type;  /* owned: to cast text to, without a length, a domain's base type */
-    bool always; /* GENERATED ALWAYS AS IDENTITY: an update can't set it */
+    char *type;       /* owned: to cast text to, without a length, a domain's base type */
+    bool always;      /* GENERATED ALWAYS AS IDENTITY: an update can't set it */
+    char *sequence;   /* owned: that gives its numbers, as SQL; NULL: none does */
+    int64_t counted;  /* the largest number that was sent */
+    int64_t advanced; /* the sequence is behind this one */
 };
 
 struct postgres_writer {

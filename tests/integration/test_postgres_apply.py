@@ -65,6 +65,23 @@ def round_trip(folder):
     expect_equal(len(shop.rows("SELECT id FROM thing")), 2, "rows after a delete")
 
 
+def numbers(folder):
+    """The next number that a sequence gives is behind those that came."""
+    shop, stall = pairs.make_pair(folder, """
+        CREATE TABLE item (id bigserial PRIMARY KEY, place integer GENERATED ALWAYS AS IDENTITY,
+                           name text);""")
+    stall.write("INSERT INTO item VALUES (41, 1000, 'stall')")
+    pairs.settle(folder, [shop, stall])
+    shop.write("INSERT INTO item (name) VALUES ('shop')")
+    expect_equal(shop.rows("SELECT id, place, name FROM item ORDER BY id"),
+                 [("41", "1000", "stall"), ("42", "1001", "shop")], "numbers")
+    pairs.settle(folder, [shop, stall])
+    stall.write("UPDATE item SET name = 'renamed'")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT id, place, name FROM item ORDER BY id"),
+                 [("41", "1000", "renamed"), ("42", "1001", "renamed")], "other columns")
+
+
 def refused_rows(folder):
     """What the database does not take waits alone, and comes in when it is taken."""
     shop, stall = pairs.make_pair(folder, """
@@ -90,4 +107,4 @@ def refused_rows(folder):
 
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, refused_rows])
+        main([both_ways, round_trip, numbers, refused_rows])
