@@ -1,6 +1,7 @@
 /* Making a table from a definition that came with the log. */
 #include "engine/postgres_ddl.h"
 
+#include "engine/schema.h"
 #include "log/buffer.h"
 
 #include <ctype.h>
@@ -186,6 +187,7 @@ struct creating {
     struct postgres *postgres;
     const struct definition *definition;
     enum postgres_phase phase;
+    bool translated;    /* the statements are our own, and all of them of this phase */
     struct buffer left; /* references that were left out */
     struct error *err;
 };
@@ -194,9 +196,11 @@ struct creating {
 static enum status has_schema(struct creating *creating, const char *name, bool *has)
 {
     PGresult *result = NULL;
-    enum status status = postgres_query(
-        creating->postgres, "SELECT FROM pg_namespace WHERE quote_ident(nspname) = $1", 1,
-        &name, &result, creating->err);
+    enum status status =
+        postgres_query(creating->postgres,
+                       "SELECT FROM pg_namespace WHERE $1 IN (quote_ident(nspname),"
+                       " '\"' || replace(nspname, '\"', '\"\"') || '\"')",
+                       1, &name, &result, creating->err);
 
     *has = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
@@ -214,8 +218,20 @@ static void leave_out(struct creating *creating, const char *sql, const PGresult
     buffer_put_bytes(&creating->left, bytes_of_text(message == NULL ? "" : message));
 }
 
-/* Run one statement under a savepoint. A type that is there, and a reference to a table
- * that is not, are no failures. */
+/* Whether a reference can't be made here: to a table that is not there; of SQLite's,
+ * which asks less of them, also to columns that are no key, or of another type. */
+static bool is_left_out(const struct creating *creating, const char *state)
+{
+    static const char *const states[] = {"42703", "42804", "42830"};
+    bool found = strcmp(state, "42P01") == 0;
+
+    for (size_t i = 0; creating->translated && i < sizeof states / sizeof *states; i++)
+        found = found || strcmp(state, states[i]) == 0;
+    return found;
+}
+
+/* Run one statement under a savepoint. A type that is there, and a reference that can't
+ * be, are no failures. */
 static enum status run_guarded(struct creating *creating, enum kind kind, const char *sql)
 {
     PGresult *result;
@@ -231,7 +247,7 @@ static enum status run_guarded(struct creating *creating, enum kind kind, const 
     state = postgres_sqlstate(result);
     if (PQresultStatus(result) == PGRES_COMMAND_OK) {
         done = true;
-    } else if (kind == KIND_REFERENCE && strcmp(state, "42P01") == 0) {
+    } else if (kind == KIND_REFERENCE && is_left_out(creating, state)) {
         leave_out(creating, sql, result);
     } else if (kind != KIND_TYPE || strcmp(state, "42710") != 0) {
         status =
@@ -246,9 +262,18 @@ static enum status run_guarded(struct creating *creating, enum kind kind, const 
                             creating->err);
 }
 
+/* Of our own only a schema, and a reference, are not run as they are. */
+static enum kind kind_of_translated(const char *sql, enum postgres_phase phase)
+{
+    if (behind(sql, "CREATE SCHEMA IF NOT EXISTS ") != NULL)
+        return KIND_SCHEMA;
+    return phase == POSTGRES_REFERENCES ? KIND_REFERENCE : KIND_TABLE;
+}
+
 static enum status run_statement(struct creating *creating, const char *sql)
 {
-    enum kind kind = kind_of(sql, creating->definition);
+    enum kind kind = creating->translated ? kind_of_translated(sql, creating->phase)
+                                          : kind_of(sql, creating->definition);
     PGresult *result = NULL;
     bool has = false;
     enum status status = STATUS_OK;
@@ -290,6 +315,33 @@ static enum status run_first(struct creating *creating, const char **sql)
     return status;
 }
 
+static enum status run_all(struct creating *creating, const char *sql)
+{
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && *sql != '\0')
+        status = run_first(creating, &sql);
+    return status;
+}
+
+/* The statements that `rowferry schema --for postgres` prints. */
+static enum status run_translated(struct creating *creating)
+{
+    struct schema_text text = {0};
+    struct buffer *sql = creating->phase == POSTGRES_TABLES ? &text.tables : &text.links;
+    enum status status =
+        schema_put(&text, creating->definition, DIALECT_POSTGRES, creating->err);
+
+    creating->translated = true;
+    buffer_put(sql, 0, 1);
+    if (status == STATUS_OK)
+        status = buffer_check(sql, creating->err);
+    if (status == STATUS_OK)
+        status = run_all(creating, (const char *)sql->data);
+    schema_text_release(&text);
+    return status;
+}
+
 enum status postgres_create_table(struct postgres *postgres,
                                   const struct definition *definition,
                                   enum postgres_phase phase, char **left,
@@ -297,15 +349,11 @@ enum status postgres_create_table(struct postgres *postgres,
 {
     struct creating creating = {
         .postgres = postgres, .definition = definition, .phase = phase, .err = err};
-    const char *sql = definition->ddl;
-    enum status status = STATUS_OK;
+    enum status status;
 
     *left = NULL;
-    if (definition->dialect != DIALECT_POSTGRES)
-        return error_set(err, STATUS_REFUSED,
-                         "table %s: its statements are not Postgres's", definition->name);
-    while (status == STATUS_OK && *sql != '\0')
-        status = run_first(&creating, &sql);
+    status = definition->dialect == DIALECT_POSTGRES ? run_all(&creating, definition->ddl)
+                                                     : run_translated(&creating);
     if (status == STATUS_OK && creating.left.size > 0) {
         buffer_put(&creating.left, 0, 1);
         status = buffer_check(&creating.left, err);

@@ -19,13 +19,14 @@ enum postgres_phase {
     POSTGRES_REFERENCES /* what begins with ALTER TABLE: when all tables are there */
 };
 
-/* Run the statements of a phase in the caller's transaction. The text comes from another
- * node: whatever else it asks for is not carried out. Schemas, types and sequences that
- * are there stay as they are. *left, for free(), is NULL, or names the references that
- * were left out since their table is not here ("t_p_fkey: relation \"p\" does not
- * exist"). NOT_FOUND: it needs a type, a function or a collation that is not here, err
- * says which; REFUSED: they are not Postgres's, or do more than make it. After a failure
- * ROLLBACK is the caller's. */
+/* Run the statements of a phase in the caller's transaction; for a definition of SQLite's
+ * they are engine/schema.h's, under the fleet's name of the table. A definition's own
+ * come from another node: whatever else they ask for is not carried out. Schemas, types
+ * and sequences that are there stay as they are. *left, for free(), is NULL, or names the
+ * references that were left out since their table is not here ("t_p_fkey: relation \"p\"
+ * does not exist"), or is no such key's. NOT_FOUND: it needs a type, a function or a
+ * collation that is not here, err says which; REFUSED: they do more than make it, or a
+ * name is too long. After a failure ROLLBACK is the caller's. */
 MUST_CHECK enum status postgres_create_table(struct postgres *postgres,
                                              const struct definition *definition,
                                              enum postgres_phase phase, char **left,

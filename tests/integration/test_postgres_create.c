@@ -185,10 +185,6 @@ static void expect_nothing_else(void)
                      STATUS_REFUSED, "%s", ddl);
         cr_expect_not_null(strstr(pg_err.text, "does more"), "%s: %s", ddl, pg_err.text);
     }
-    definition.dialect = DIALECT_SQLITE;
-    cr_expect_eq(postgres_create_table(pg_session, &definition, POSTGRES_TABLES,
-                                       &(char *){NULL}, &pg_err),
-                 STATUS_REFUSED);
     pg_execute("ROLLBACK");
 }
 

@@ -1,10 +1,11 @@
 /* SQLite tables in Postgres, which itself reads what is made for it. */
-#include "engine/postgres_connection.h"
+#include "engine/postgres_ddl.h"
 #include "engine/schema.h"
 #include "engine/sqlite_catalog.h"
 #include "tests/support/postgres_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char tables[] =
@@ -75,6 +76,24 @@ static void expect_tables(struct postgres *postgres)
     expect_run(postgres, "INSERT INTO public.\"select\" VALUES ('x', 1)", false);
 }
 
+/* All tables, then what refers to them; what is printed is what is run. */
+static void make_tables(struct postgres *postgres, const struct catalog *catalog)
+{
+    struct error err;
+
+    for (int phase = POSTGRES_TABLES; phase <= POSTGRES_REFERENCES; phase++) {
+        for (size_t i = 0; i < catalog->count; i++) {
+            char *left = NULL;
+
+            cr_expect_eq(postgres_create_table(postgres, catalog->definitions[i],
+                                               (enum postgres_phase)phase, &left, &err),
+                         STATUS_OK, "%s", err.text);
+            cr_expect_null(left, "%s", left);
+            free(left);
+        }
+    }
+}
+
 Test(schema_postgres, sqlite_tables)
 {
     struct sqlite_database *database;
@@ -98,6 +117,10 @@ Test(schema_postgres, sqlite_tables)
     cluster_start(&cluster, NULL);
     cr_assert_eq(postgres_open(&postgres, cluster.url, POSTGRES_WRITE, &err), STATUS_OK,
                  "%s", err.text);
+    make_tables(postgres, &catalog);
+    expect_tables(postgres);
+    expect_run(postgres, "DROP TABLE public.place, shop.item, public.\"select\" CASCADE",
+               true);
     expect_run(postgres, (const char *)text.tables.data, true);
     expect_tables(postgres);
     cr_expect_str_eq(
