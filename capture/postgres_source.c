@@ -249,8 +249,10 @@ enum status postgres_source_open(struct source **out, struct postgres *postgres,
                                  const struct postgres_source_options *options,
                                  struct error *err)
 {
-    static const struct source_ops ops = {
-        .capture = capture, .base = postgres_source_base, .close = close_source};
+    static const struct source_ops ops = {.capture = capture,
+                                          .base = postgres_source_base,
+                                          .enter = postgres_source_enter,
+                                          .close = close_source};
     struct postgres_source *self = calloc(1, sizeof *self);
 
     *out = NULL;

@@ -1,4 +1,5 @@
-/* What postgres_source.c, postgres_stream_lay.c and postgres_snapshot.c share. */
+/* What postgres_source.c, postgres_run.c, postgres_lay.c, postgres_begin.c and
+ * postgres_snapshot.c share. */
 #ifndef CAPTURE_POSTGRES_SOURCE_PRIVATE_H
 #define CAPTURE_POSTGRES_SOURCE_PRIVATE_H
 
@@ -73,6 +74,28 @@ MUST_CHECK enum status postgres_run_resume(struct postgres_source *self,
 /* Read the catalog, and log what of it is new or another than was logged; durable on
  * return. No transaction is being told. */
 enum status postgres_source_schema(struct postgres_source *self, struct error *err);
+
+/* Where the stream goes on from what a snapshot shows. */
+struct postgres_start {
+    uint64_t lsn;
+    uint64_t system; /* the server's identifier */
+};
+
+/* Log the tables as they are, make publication and slot anew, and begin a transaction
+ * that reads what is to be laid before the slot's stream: postgres_rollback() ends it. */
+MUST_CHECK enum status postgres_source_start(struct postgres_source *self,
+                                             struct postgres_start *out,
+                                             struct error *err);
+
+/* Drop publication and slot, if they are there. */
+MUST_CHECK enum status postgres_source_forsake(struct postgres_source *self,
+                                               struct error *err);
+
+/* source.h's enter: all rows as they were when the slot began, laid over what the store
+ * says, as a scan does. When it fails it drops publication and slot. */
+MUST_CHECK enum status postgres_source_enter(struct source *source, bool yields,
+                                             struct capture_counts *counts,
+                                             struct error *err);
 
 /* The first snapshot (source.h): makes publication and slot, which are not there yet, and
  * copies every row as it was when the slot began. When it fails it drops both. */

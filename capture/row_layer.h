@@ -18,7 +18,7 @@ struct layer_run {
     struct progress_step progress; /* rows of all tables */
     struct pending *pending;       /* rows of the entry being made; NULL: no row comes
                                       twice */
-    bool yields; /* only rows that the fleet has otherwise: sqlite_scan_yield */
+    bool yields; /* only rows that the fleet has otherwise: source.h, enter */
     /* Private. */
     struct buffer key;
     struct buffer image;

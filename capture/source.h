@@ -27,6 +27,14 @@ struct source_ops {
      * rowferry's. */
     enum status (*base)(struct source *source, struct capture_counts *counts,
                         struct error *err);
+
+    /* A node joins: its rows have met the fleet's (node/meeting.h), its member entry is
+     * logged, it has taken nothing yet. From here on what is written is captured. yields:
+     * rows that the fleet has otherwise are logged first, as base rows that lose to the
+     * fleet's and are conflicts (log/merge.h). Whatever else differs is left for capture,
+     * or logged already. Called again after a kill it goes on. Failures as capture's. */
+    enum status (*enter)(struct source *source, bool yields,
+                         struct capture_counts *counts, struct error *err);
     void (*close)(struct source *source);
 };
 

@@ -31,7 +31,7 @@ struct sqlite_scan {
 /* What one scan is to be. */
 struct scan_order {
     bool base;        /* the first snapshot */
-    bool yields;      /* see sqlite_scan_yield() */
+    bool yields;      /* see source.h, enter */
     const char *note; /* why; NULL: nobody says */
     uint64_t counter; /* of rowferry_state, as read in the same transaction */
     struct changeset_order *changesets; /* instead of a scan; NULL: none */
@@ -364,6 +364,23 @@ static enum status capture(struct source *source, struct capture_counts *counts,
     return capture_as(scan, (struct scan_order){.note = scan->note}, counts, err);
 }
 
+/* What does not yield is for the next capture. */
+static enum status enter(struct source *source, bool yields,
+                         struct capture_counts *counts, struct error *err)
+{
+    struct sqlite_scan *scan = scan_of(source);
+    enum status status;
+
+    if (!yields)
+        return STATUS_OK;
+    scan->complete = false;
+    scan->run.yields = true;
+    status = capture_as(scan, (struct scan_order){.yields = true}, counts, err);
+    scan->run.yields = false;
+    scan->complete = false;
+    return status;
+}
+
 static void close_scan(struct source *source)
 {
     struct sqlite_scan *scan;
@@ -377,7 +394,7 @@ static void close_scan(struct source *source)
     free(scan);
 }
 
-static const struct source_ops scan_ops = {capture, sqlite_scan_base, close_scan};
+static const struct source_ops scan_ops = {capture, sqlite_scan_base, enter, close_scan};
 
 enum status sqlite_scan_open(struct source **out, struct sqlite_database *database,
                              struct store *store,
@@ -409,20 +426,6 @@ enum status sqlite_scan_base(struct source *source, struct capture_counts *count
         return status;
     status = scan_if_written(scan, &order, counts, err);
     sqlite_rollback(scan->database);
-    return status;
-}
-
-enum status sqlite_scan_yield(struct source *source, struct capture_counts *counts,
-                              struct error *err)
-{
-    struct sqlite_scan *scan = scan_of(source);
-    enum status status;
-
-    scan->complete = false;
-    scan->run.yields = true;
-    status = capture_as(scan, (struct scan_order){.yields = true}, counts, err);
-    scan->run.yields = false;
-    scan->complete = false;
     return status;
 }
 

@@ -28,19 +28,11 @@ MUST_CHECK enum status sqlite_scan_open(struct source **out,
 MUST_CHECK enum status sqlite_scan_base(struct source *source,
                                         struct capture_counts *counts, struct error *err);
 
-/* Definitions, as ever; then of the rows that differ from what the store says of this
- * database those that the fleet has, live and not by this node, as base rows that lose to
- * the fleet's and are conflicts (log/merge.h). While a node joins, before its first
- * batch: all other rows are left for ops->capture, whose failures these are. */
-MUST_CHECK enum status sqlite_scan_yield(struct source *source,
-                                         struct capture_counts *counts,
-                                         struct error *err);
-
-/* The same comparison inside the caller's own write transaction on the same connection
- * (the applier's, under its lock). Logs what differs; does not touch the database; the
- * caller raises rowferry_state's counter with its own commit. *logged: whether it logged
- * anything. Returns at once when data_version says that nobody wrote since the last scan
- * here. */
+/* ops->capture's comparison inside the caller's own write transaction on the same
+ * connection (the applier's, under its lock). Logs what differs; does not touch the
+ * database; the caller raises rowferry_state's counter with its own commit. *logged:
+ * whether it logged anything. Returns at once when data_version says that nobody wrote
+ * since the last scan here. */
 MUST_CHECK enum status sqlite_scan_locked(struct source *source, bool *logged,
                                           struct error *err);
 

@@ -10,6 +10,7 @@
 #include "capture/source.h"
 #include "engine/catalog.h"
 #include "engine/findings.h"
+#include "engine/postgres_connection.h"
 #include "engine/sqlite_database.h"
 #include "node/config.h"
 #include "node/database_url.h"
@@ -30,6 +31,9 @@ struct database_use {
     uint64_t rows;        /* that there are, for progress; 0: unknown */
     const uint32_t *slot; /* see sqlite_target_options; NULL: no such thing */
 };
+
+/* One line for the user. */
+typedef void (*database_notice_cb)(void *data, const char *line);
 
 struct database_ops {
     void (*close)(struct database *database);
@@ -78,13 +82,29 @@ struct database_ops {
      * nothing. NOT_FOUND: nothing, err says what it needs that is not here. */
     enum status (*create_table)(struct database *database,
                                 const struct definition *definition, struct error *err);
+    /* After the last of them, in the same transaction: make what needs all of them to be
+     * there, and take out what would fail; each that is left out is told. */
+    enum status (*finish_tables)(struct database *database,
+                                 const struct definition *const *definitions,
+                                 uint32_t count, database_notice_cb notice, void *data,
+                                 struct error *err);
+
+    /* Begin the transaction in which a joining node makes its tables and its rows meet
+     * the fleet's; nobody's write changes what it sees. *entered, by which the caller
+     * says whether an earlier one has ended: what the database says of that, if it says
+     * anything; with true nothing is begun. REFUSED: it belongs to another store (unless
+     * take_over). */
+    enum status (*begin_enter)(struct database *database, struct store *store,
+                               bool take_over, bool *entered, struct error *err);
+    /* End it: the database is this store's. */
+    enum status (*end_enter)(struct database *database, struct store *store,
+                             struct error *err);
 
     /* Say of each table that is not captured, though nothing stands against it, that it
      * is not; after a source was opened. NULL: there is never one. */
     enum status (*say_left_out)(struct database *database,
                                 const struct table_rules *rules,
-                                void (*notice)(void *data, const char *line), void *data,
-                                struct error *err);
+                                database_notice_cb notice, void *data, struct error *err);
 
     /* A number that changes when others may have written; own writes need not count. */
     enum status (*version)(struct database *database, int64_t *version,
@@ -109,6 +129,13 @@ void database_close(struct database *database); /* NULL is allowed */
 
 /* The same database where it is one of SQLite's; else NULL. */
 struct sqlite_database *database_sqlite(struct database *database);
+
+/* The same for Postgres: the connection for questions. asked: another one, outside of the
+ * transaction, for what values become there while rows are read by the first; it is the
+ * database's, opened when it is first wanted. */
+struct postgres *database_postgres(struct database *database);
+MUST_CHECK enum status database_postgres_asked(struct database *database,
+                                               struct postgres **out, struct error *err);
 
 /* Whether it is a file that is not there. */
 bool database_is_missing(const struct database_url *url);

@@ -1,13 +1,12 @@
 /* A node's database where it is one of Postgres: a connection for questions; the stream
  * of changes has its own. The slot's name says whose database it is. */
-#include "node/database.h"
+#include "node/database_postgres_private.h"
 
 #include "apply/postgres_target.h"
 #include "capture/postgres_source.h"
 #include "engine/postgres_catalog.h"
 #include "engine/postgres_check.h"
 #include "engine/postgres_publication.h"
-#include "engine/postgres_slot.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -15,23 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct postgres_house {
-    struct database database;
-    struct postgres *postgres;
-    char slot[POSTGRES_NAME_SIZE]; /* and publication: rowferry_<node id> */
-    struct source *source;         /* that the target asks; not owned */
-    uint64_t before;               /* whose it was when it was claimed; 0: nobody's */
-};
-
-static struct postgres_house *house_of(struct database *database)
+struct postgres_house *postgres_house_of(struct database *database)
 {
     return (struct postgres_house *)database; /* its first member */
 }
 
 static void close_house(struct database *database)
 {
-    struct postgres_house *house = house_of(database);
+    struct postgres_house *house = postgres_house_of(database);
 
+    postgres_close(house->asked);
     postgres_close(house->postgres);
     free(house);
 }
@@ -47,7 +39,7 @@ static enum status owner(struct database *database, uint64_t *node, struct error
 {
     PGresult *found = NULL;
     enum status status = postgres_query(
-        house_of(database)->postgres,
+        postgres_house_of(database)->postgres,
         "SELECT substr(slot_name, 10) FROM pg_replication_slots WHERE database ="
         " current_database() AND slot_name ~ '^rowferry_[0-9a-f]{16}$' ORDER BY 1",
         0, NULL, &found, err);
@@ -71,10 +63,10 @@ static enum status drop(struct postgres_house *house, const char *name, struct e
 
 /* The slot, made with the first copy, says it; that of a store that is given up would
  * keep WAL for ever. */
-static enum status claim(struct database *database, struct store *store,
-                         struct error *err)
+enum status postgres_house_claim(struct database *database, struct store *store,
+                                 struct error *err)
 {
-    struct postgres_house *house = house_of(database);
+    struct postgres_house *house = postgres_house_of(database);
     uint64_t id = store_identity(store)->node;
     char name[POSTGRES_NAME_SIZE];
 
@@ -84,7 +76,7 @@ static enum status claim(struct database *database, struct store *store,
 
 static enum status unclaim(struct database *database, struct error *err)
 {
-    struct postgres_house *house = house_of(database);
+    struct postgres_house *house = postgres_house_of(database);
 
     return house->slot[0] == '\0' ? STATUS_OK : drop(house, house->slot, err);
 }
@@ -93,20 +85,21 @@ static enum status unclaim(struct database *database, struct error *err)
 
 static enum status begin_read(struct database *database, struct error *err)
 {
-    return postgres_execute(house_of(database)->postgres,
+    return postgres_execute(postgres_house_of(database)->postgres,
                             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
 }
 
 static void rollback(struct database *database)
 {
-    postgres_rollback(house_of(database)->postgres);
+    postgres_rollback(postgres_house_of(database)->postgres);
 }
 
 static enum status read_catalog(struct database *database,
                                 const struct table_rules *rules, struct store_txn *txn,
                                 struct catalog *out, struct error *err)
 {
-    return postgres_catalog_read(house_of(database)->postgres, rules, txn, out, err);
+    return postgres_catalog_read(postgres_house_of(database)->postgres, rules, txn, out,
+                                 err);
 }
 
 /* Postgres itself runs the foreign keys' actions of a table that is not replicated. */
@@ -142,7 +135,8 @@ static enum status check(struct database *database, uint64_t node,
     struct postgres_needs needs = {.slot = name, .publication = name};
 
     name_slot(name, node);
-    return postgres_check(house_of(database)->postgres, catalog, rules, &needs, out, err);
+    return postgres_check(postgres_house_of(database)->postgres, catalog, rules, &needs,
+                          out, err);
 }
 
 /* Tables that could be captured and are not published: made after init. */
@@ -163,7 +157,7 @@ static enum status say_left_out(struct database *database,
                                 void (*notice)(void *data, const char *line), void *data,
                                 struct error *err)
 {
-    struct postgres_house *house = house_of(database);
+    struct postgres_house *house = postgres_house_of(database);
     const char *parameters[] = {house->slot};
     PGresult *found = NULL;
     enum status status =
@@ -191,7 +185,8 @@ static enum status say_left_out(struct database *database,
 static enum status has_table(struct database *database, const char *table, bool views,
                              bool *has, struct error *err)
 {
-    return postgres_has_table(house_of(database)->postgres, table, views, has, err);
+    return postgres_has_table(postgres_house_of(database)->postgres, table, views, has,
+                              err);
 }
 
 static enum status count_rows(struct database *database,
@@ -199,30 +194,17 @@ static enum status count_rows(struct database *database,
                               struct error *err)
 {
     int64_t rows = 0;
-    enum status status = postgres_count_rows(house_of(database)->postgres,
+    enum status status = postgres_count_rows(postgres_house_of(database)->postgres,
                                              definition->local_name, false, &rows, err);
 
     *count = (uint64_t)rows;
     return status;
 }
 
-static enum status refuse(const struct database *database, const char *what,
-                          struct error *err)
-{
-    return error_set(err, STATUS_REFUSED, "%s: %s", database->name, what);
-}
-
-static enum status create_table(struct database *database,
-                                const struct definition *definition, struct error *err)
-{
-    (void)definition;
-    return refuse(database, "tables are not made in Postgres yet", err);
-}
-
 /* It grows with whatever is written on the server. */
 static enum status version(struct database *database, int64_t *out, struct error *err)
 {
-    return postgres_number(house_of(database)->postgres,
+    return postgres_number(postgres_house_of(database)->postgres,
                            "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn", out,
                            err);
 }
@@ -232,7 +214,7 @@ static enum status version(struct database *database, int64_t *out, struct error
 static enum status open_source(struct database *database, const struct database_use *use,
                                struct source **out, struct error *err)
 {
-    struct postgres_house *house = house_of(database);
+    struct postgres_house *house = postgres_house_of(database);
     struct postgres_source_options options = {
         .slot = house->slot,
         .publication = house->slot,
@@ -261,7 +243,7 @@ static enum status open_target(struct database *database, const struct database_
                                struct source *source, struct target **out,
                                struct error *err)
 {
-    struct postgres_house *house = house_of(database);
+    struct postgres_house *house = postgres_house_of(database);
     struct postgres_target_options options = {
         .url = postgres_url(house->postgres),
         .capture = capture_for_target,
@@ -277,7 +259,7 @@ static enum status open_target(struct database *database, const struct database_
 static const struct database_ops postgres_ops = {
     .close = close_house,
     .owner = owner,
-    .claim = claim,
+    .claim = postgres_house_claim,
     .unclaim = unclaim,
     .begin_read = begin_read,
     .rollback = rollback,
@@ -288,7 +270,10 @@ static const struct database_ops postgres_ops = {
     .check = check,
     .has_table = has_table,
     .count_rows = count_rows,
-    .create_table = create_table,
+    .create_table = postgres_house_create_table,
+    .finish_tables = postgres_house_finish_tables,
+    .begin_enter = postgres_house_begin_enter,
+    .end_enter = postgres_house_end_enter,
     .say_left_out = say_left_out,
     .version = version,
     .open_source = open_source,

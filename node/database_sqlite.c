@@ -5,17 +5,21 @@
 #include "apply/sqlite_triggers.h"
 #include "capture/sqlite_scan.h"
 #include "engine/sqlite_catalog.h"
+#include "engine/sqlite_dangling.h"
+#include "node/node_private.h"
 #include "node/own_state.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct sqlite_house {
     struct database database;
     struct sqlite_database *sqlite;
-    struct sqlite_state before; /* what was there when it was claimed, */
-    bool claimed;               /* if it was */
-    struct source *source;      /* a view: that the target was opened with */
+    struct sqlite_state before;  /* what was there when it was claimed, */
+    bool claimed;                /* if it was */
+    struct sqlite_own_write own; /* of the transaction in which it enters */
+    struct source *source;       /* a view: that the target was opened with */
     enum trigger_mode triggers;
 };
 
@@ -202,6 +206,73 @@ static enum status create_table(struct database *database,
     return made;
 }
 
+struct listener {
+    database_notice_cb notice;
+    void *data;
+};
+
+static void say_left_out(void *data, const char *trigger, const char *table,
+                         const char *why)
+{
+    const struct listener *listener = data;
+    char *line = NULL;
+
+    if (listener->notice == NULL ||
+        asprintf(&line,
+                 "trigger %s of table %s is left out, since every write that it fires "
+                 "on would fail: %s; make what it lacks here, then the trigger as the "
+                 "fleet has it",
+                 trigger, table, why) < 0)
+        return;
+    listener->notice(listener->data, line);
+    free(line);
+}
+
+static enum status finish_tables(struct database *database,
+                                 const struct definition *const *definitions,
+                                 uint32_t count, database_notice_cb notice, void *data,
+                                 struct error *err)
+{
+    struct listener listener = {notice, data};
+
+    return sqlite_dangling_drop(house_of(database)->sqlite, definitions, count,
+                                say_left_out, &listener, err);
+}
+
+/* ---- joining */
+
+static enum status begin_enter(struct database *database, struct store *store,
+                               bool take_over, bool *entered, struct error *err)
+{
+    struct sqlite_house *house = house_of(database);
+    uint64_t node = store_identity(store)->node;
+    struct sqlite_state state = {0};
+    enum status status;
+
+    house->own = (struct sqlite_own_write){0};
+    status = own_state_begin(house->sqlite, store, &house->own, err);
+    if (status == STATUS_OK)
+        status = sqlite_state_read(house->sqlite, &state, err);
+    if (status == STATUS_OK && !take_over)
+        status = node_check_owner(node, database->name, state.store, err);
+    *entered = status == STATUS_OK && state.store == node;
+    if (*entered)
+        sqlite_rollback(house->sqlite);
+    return status;
+}
+
+static enum status end_enter(struct database *database, struct store *store,
+                             struct error *err)
+{
+    struct sqlite_house *house = house_of(database);
+    struct sqlite_state state = {
+        .store = store_identity(store)->node,
+        .incarnation = store_identity(store)->incarnation,
+    };
+
+    return own_state_commit(house->sqlite, store, &house->own, &state, err);
+}
+
 static enum status version(struct database *database, int64_t *out, struct error *err)
 {
     return sqlite_data_version(house_of(database)->sqlite, out, err);
@@ -268,6 +339,9 @@ static const struct database_ops sqlite_ops = {
     .has_table = has_table,
     .count_rows = count_rows,
     .create_table = create_table,
+    .finish_tables = finish_tables,
+    .begin_enter = begin_enter,
+    .end_enter = end_enter,
     .version = version,
     .open_source = open_source,
     .open_target = open_target,

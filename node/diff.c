@@ -9,6 +9,7 @@
 #include "log/log_reader.h"
 #include "log/plan.h"
 #include "log/rows.h"
+#include "node/database.h"
 #include "node/shown.h"
 #include "node/table_rows.h"
 
@@ -17,7 +18,7 @@
 #include <string.h>
 
 struct diff {
-    struct sqlite_database *database;
+    struct database *database;
     const struct diff_options *options;
     struct catalog catalog;
     struct shown *shown;
@@ -265,6 +266,7 @@ static enum status count_waiting(struct diff *diff, struct store_txn *txn,
                                  uint64_t applied, struct error *err)
 {
     const struct diff_options *options = diff->options;
+    struct sqlite_database *sqlite = database_sqlite(diff->database);
     struct log_entry entry;
     uint64_t last = 0, known = 0, rules = 0;
     enum status status = meta_get(txn, META_LAST_SEQ, &last, err);
@@ -274,30 +276,34 @@ static enum status count_waiting(struct diff *diff, struct store_txn *txn,
         diff->counts->waiting += status == STATUS_OK && !entry.local;
         diff->pending = diff->pending || (status == STATUS_OK && entry.local);
     }
-    if (status != STATUS_OK || options->other)
+    if (status != STATUS_OK || options->other || sqlite == NULL)
         return status;
     status = meta_get(txn, META_SCHEMA_VERSION, &known, err);
     if (status == STATUS_OK)
-        status = sqlite_target_rules(diff->database, options->foreign_keys,
-                                     options->triggers, options->rules, &rules, err);
+        status = sqlite_target_rules(sqlite, options->foreign_keys, options->triggers,
+                                     options->rules, &rules, err);
     diff->pending = diff->pending || known != rules;
     return status;
 }
 
-/* The database must stand where the store believes it to stand. */
+/* The database must stand where the store believes it to stand. Postgres does not say how
+ * far it is: while there is an intent its batch may be in it. */
 static enum status check_state(struct diff *diff, struct store_txn *txn,
                                struct error *err)
 {
-    struct sqlite_state state;
+    struct sqlite_database *sqlite = database_sqlite(diff->database);
+    struct sqlite_state state = {0};
     struct intent intent;
-    enum status status = sqlite_state_read(diff->database, &state, err);
+    enum status status = STATUS_OK;
 
-    if (status == STATUS_OK)
+    if (sqlite != NULL)
+        status = sqlite_state_read(sqlite, &state, err);
+    if (sqlite != NULL && status == STATUS_OK)
         status = sqlite_settle_check(txn, &state, err);
     if (status != STATUS_OK)
         return status;
     status = intent_get(txn, &intent, err);
-    if (status == STATUS_OK && intent.counter == state.counter) {
+    if (status == STATUS_OK && (sqlite == NULL || intent.counter == state.counter)) {
         return error_set(
             err, STATUS_BUSY,
             "a batch is between its two commits: it is being applied, or was "
@@ -310,13 +316,14 @@ static enum status load(struct diff *diff, struct store *store, struct error *er
 {
     struct store_txn *txn = NULL;
     struct standing standing = {0};
+    struct postgres *asked = NULL;
     enum status status = store_begin(store, TXN_READ, &txn, err);
 
     if (status != STATUS_OK)
         return status;
     /* The store's snapshot first: what is captured between the two is a local write that
      * this snapshot has not captured. */
-    status = sqlite_begin_read(diff->database, err);
+    status = diff->database->ops->begin_read(diff->database, err);
     if (status == STATUS_OK && !diff->options->other)
         status = check_state(diff, txn, err);
     if (status == STATUS_OK)
@@ -326,11 +333,13 @@ static enum status load(struct diff *diff, struct store *store, struct error *er
     if (status == STATUS_OK)
         status = count_waiting(diff, txn, standing.applied, err);
     if (status == STATUS_OK)
-        status = sqlite_catalog_read(diff->database, diff->options->rules, txn,
-                                     &diff->catalog, err);
+        status = diff->database->ops->read_catalog(diff->database, diff->options->rules,
+                                                   txn, &diff->catalog, err);
+    if (status == STATUS_OK && database_postgres(diff->database) != NULL)
+        status = database_postgres_asked(diff->database, &asked, err);
     if (status == STATUS_OK)
-        status = shown_open(&diff->shown, diff->database, &diff->catalog,
-                            diff->options->foreign_keys, err);
+        status = shown_open(&diff->shown, database_sqlite(diff->database), asked,
+                            &diff->catalog, diff->options->foreign_keys, err);
     progress_begin(&diff->progress, diff->watcher,
                    &(struct progress_state){.step = "load", .unit = PROGRESS_ROWS});
     for (size_t i = 0; status == STATUS_OK && i < diff->catalog.count; i++)
@@ -456,7 +465,7 @@ static enum status settle(struct diff *diff, struct error *err)
     return status;
 }
 
-enum status diff_database(struct store *store, struct sqlite_database *database,
+enum status diff_database(struct store *store, struct database *database,
                           const struct diff_options *options, diff_row_cb visit,
                           void *data, struct diff_counts *counts, struct error *err)
 {
@@ -476,13 +485,12 @@ enum status diff_database(struct store *store, struct sqlite_database *database,
     for (size_t i = 0; status == STATUS_OK && !diff.stopped && i < diff.catalog.count;
          i++)
         status = compare_table(&diff, i, err);
-    sqlite_rollback(database);
+    database->ops->rollback(database);
     shown_close(diff.shown);
     catalog_release(&diff.catalog);
     different = counts->missing + counts->extra + counts->changed + counts->gone;
     if (status != STATUS_OK || different == 0)
         return status;
     return error_set(err, STATUS_DIFFERENT, "%s: %" PRIu64 " row%s not as the log has it",
-                     sqlite_database_path(database), different,
-                     different == 1 ? " is" : "s are");
+                     database->name, different, different == 1 ? " is" : "s are");
 }

@@ -10,10 +10,12 @@
 #include "log/definition.h"
 #include "log/store.h"
 
+struct database; /* node/database.h */
+
 struct diff_options {
     bool foreign_keys; /* whether they count */
     enum trigger_mode triggers;
-    const struct table_rules *rules; /* as sqlite_catalog_read's */
+    const struct table_rules *rules; /* as read_catalog's */
     bool other; /* not the store's own database: its rowferry_state does not count */
 };
 
@@ -66,8 +68,7 @@ struct diff_counts {
  * says how many rows). REFUSED: the database's rowferry_state is not the store's, or one
  * of the two was restored. BUSY: a batch is between its two commits now, or was cut off
  * there: apply ends it. UNAVAILABLE, IO, FULL: the database, or the temporary file. */
-MUST_CHECK enum status diff_database(struct store *store,
-                                     struct sqlite_database *database,
+MUST_CHECK enum status diff_database(struct store *store, struct database *database,
                                      const struct diff_options *options,
                                      diff_row_cb visit, void *data,
                                      struct diff_counts *counts, struct error *err);

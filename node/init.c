@@ -80,13 +80,6 @@ static enum status read_settings(struct making *making, struct error *err)
     enum status status = STATUS_OK;
 
     making->config.rules.postgres = making->url.kind == DATABASE_POSTGRES;
-    if (options->join != NULL && making->url.kind == DATABASE_POSTGRES) {
-        return error_set(
-            err, STATUS_USAGE,
-            "%s: Postgres can found a fleet; this version can't join one with "
-            "it yet",
-            making->url.text);
-    }
     if (options->settings != NULL)
         status = config_read_file(&making->config, options->settings, err);
     if (status == STATUS_OK && options->ids != NULL &&

@@ -2,24 +2,22 @@
  *
  * Happy path: the founder's entries were imported; in one transaction of the database the
  * tables that it lacks are made, the rows that it has meet the fleet's (node/meeting.h),
- * and rowferry_state is written; then the log gets this
- * node's member entry, its definitions and the rows that only it has, and META_JOIN is
- * emptied. Killed between two of these the next call finds the state in the database, or
- * the entry in the log, and goes on. */
+ * and it is said to be this node's (SQLite: rowferry_state; Postgres has the slot for
+ * that, which comes later: node/database_postgres_enter.c); META_JOIN says that this is
+ * done; then the log gets this node's member entry, its definitions and the rows that
+ * only it has, and META_JOIN is emptied. Killed between two of these the next call finds
+ * META_JOIN, the state in the database, or the entry in the log, and goes on. */
 #include "node/node_private.h"
 
-#include "capture/sqlite_scan.h"
-#include "engine/sqlite_dangling.h"
 #include "log/conflicts.h"
 #include "log/log_reader.h"
 #include "log/plan.h"
 #include "log/segment.h"
 #include "node/foreign_keys.h"
+#include "node/join_tables.h"
 #include "node/meeting.h"
 #include "node/members.h"
-#include "node/own_state.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* META_JOIN: one byte of flags; empty when there is nothing left to join. */
@@ -30,6 +28,7 @@ enum {
     JOIN_MET = 8,
     JOIN_PREFER_FLEET = 16,
     JOIN_PREFER_LOCAL = 32,
+    JOIN_ENTERED = 64,
 };
 
 static enum status put_join(struct store *store, struct bytes value, struct error *err)
@@ -52,6 +51,7 @@ static uint8_t flags_of(const struct join_plan *plan)
     return (uint8_t)((plan->pending ? JOIN_PENDING : 0) |
                      (plan->create_tables ? JOIN_CREATE_TABLES : 0) |
                      (plan->take_over ? JOIN_TAKE_OVER : 0) | (plan->met ? JOIN_MET : 0) |
+                     (plan->entered ? JOIN_ENTERED : 0) |
                      (plan->prefer == PREFER_FLEET ? JOIN_PREFER_FLEET : 0) |
                      (plan->prefer == PREFER_LOCAL ? JOIN_PREFER_LOCAL : 0));
 }
@@ -80,6 +80,7 @@ enum status join_recall(struct store *store, struct join_plan *plan, struct erro
             .create_tables = (flags & JOIN_CREATE_TABLES) != 0,
             .take_over = (flags & JOIN_TAKE_OVER) != 0,
             .met = (flags & JOIN_MET) != 0,
+            .entered = (flags & JOIN_ENTERED) != 0,
             .prefer = (flags & JOIN_PREFER_FLEET) != 0   ? PREFER_FLEET
                       : (flags & JOIN_PREFER_LOCAL) != 0 ? PREFER_LOCAL
                                                          : PREFER_NEITHER,
@@ -116,146 +117,6 @@ enum status join_log_member(struct store *store, enum database_kind kind,
     return status;
 }
 
-/* ---- the fleet's tables */
-
-/* Definitions of all fleet tables, the founder's where it has one; the store's views. */
-struct fleet_tables {
-    const struct definition **definitions; /* owned */
-    uint32_t count;
-    uint64_t founder;
-};
-
-/* The founder is who made the first entry: all others have it in their context. */
-static enum status find_fleet_tables(struct store_txn *txn, struct fleet_tables *out,
-                                     struct error *err)
-{
-    struct log_entry first;
-    struct table table;
-    uint32_t count = 0;
-    enum status status = log_get(txn, 1, &first, err);
-
-    *out = (struct fleet_tables){0};
-    if (status == STATUS_NOT_FOUND)
-        return error_set(err, STATUS_REFUSED, JOIN_NOTHING_YET);
-    if (status == STATUS_OK)
-        status = tables_count(txn, &count, err);
-    if (status != STATUS_OK)
-        return status;
-    out->founder = first.header.origin;
-    out->definitions = calloc((size_t)count + 1, sizeof(const struct definition *));
-    if (out->definitions == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "join: out of memory");
-    for (uint32_t id = 1; id <= count; id++) {
-        status = tables_newest(txn, first.header.origin, id, &table, err);
-        if (status == STATUS_NOT_FOUND)
-            status = tables_any(txn, id, &table, err);
-        if (status == STATUS_NOT_FOUND)
-            continue;
-        if (status != STATUS_OK)
-            break;
-        out->definitions[out->count++] = table.definition;
-    }
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-        free(out->definitions);
-        *out = (struct fleet_tables){0};
-        return status;
-    }
-    return STATUS_OK;
-}
-
-static void say_left_out(void *data, const char *trigger, const char *table,
-                         const char *why)
-{
-    node_say(
-        data,
-        "trigger %s of table %s is left out, since every write that it fires on would "
-        "fail: %s; make what it lacks here, then the trigger as the fleet has it",
-        trigger, table, why);
-}
-
-/* A table that needs what only the application has is left to it; the others are made. */
-static enum status make_or_leave(struct node *node, const struct definition *definition,
-                                 struct error *err)
-{
-    enum status status =
-        node->database->ops->create_table(node->database, definition, err);
-
-    if (status != STATUS_NOT_FOUND)
-        return status;
-    node_say(node,
-             "table %s is not made: %s; let the application make it, until then its rows "
-             "wait in quarantine",
-             definition->name, err->text);
-    return STATUS_OK;
-}
-
-/* Make the fleet's table by its own statements, under the name that it has there, unless
- * there is one. What the fleet calls it is a rule from now on, until it is logged. */
-static enum status create_table(struct node *node, const struct definition *definition,
-                                bool *made, struct error *err)
-{
-    const struct database_ops *ops = node->database->ops;
-    struct table_rules *rules = &node->config.rules;
-    const char *here = table_names_here(rules, definition->name);
-    struct table_rule *rule = NULL;
-    bool wanted = false, exists = false;
-    enum status status = table_rules_wants(rules, definition->local_name, &wanted, err);
-
-    if (status == STATUS_OK && wanted)
-        status = ops->has_table(node->database, here, true, &exists, err);
-    /* A rule says that another one is it. */
-    if (status != STATUS_OK || !wanted || (exists && here != definition->name))
-        return status;
-    status = ops->has_table(node->database, definition->local_name, true, &exists, err);
-    *made = status == STATUS_OK && !exists;
-    if (*made)
-        status = make_or_leave(node, definition, err);
-    if (status == STATUS_OK)
-        status = table_rules_add(rules, definition->local_name, &rule, err);
-    if (status == STATUS_OK && rule->name == NULL)
-        status = table_rules_set(&rule->name, definition->name, err);
-    return status;
-}
-
-/* Parents before children, so that the DDL reads in a sensible order. Then, when all are
- * there, without the triggers that need more than these. */
-static enum status create_tables(struct node *node, const struct fleet_tables *tables,
-                                 struct error *err)
-{
-    uint32_t *group = calloc((size_t)tables->count + 1, sizeof *group), last = 0;
-    const struct definition **made = (const struct definition **)calloc(
-        (size_t)tables->count + 1, sizeof(struct definition *));
-    uint32_t made_count = 0;
-    enum status status;
-
-    if (group == NULL || made == NULL)
-        status = error_set(err, STATUS_NO_MEMORY, "join: out of memory");
-    else
-        status = foreign_key_groups(tables->definitions, tables->count, group, err);
-    for (uint32_t i = 0; status == STATUS_OK && i < tables->count; i++)
-        last = group[i] > last ? group[i] : last;
-    for (uint32_t now = 0; status == STATUS_OK && now <= last; now++) {
-        for (uint32_t i = 0; status == STATUS_OK && i < tables->count; i++) {
-            const struct definition *definition = tables->definitions[i];
-            bool is_made = false;
-
-            if (group[i] != now)
-                continue;
-            status = create_table(node, definition, &is_made, err);
-            if (is_made)
-                made[made_count++] = definition;
-            if (status != STATUS_OK)
-                status = error_wrap(err, status, definition->name);
-        }
-    }
-    if (status == STATUS_OK)
-        status =
-            sqlite_dangling_drop(node->sqlite, made, made_count, say_left_out, node, err);
-    free(group);
-    free((void *)made);
-    return status;
-}
-
 /* ---- the first sync */
 
 static enum status meet_rows(struct node *node, const struct join_plan *plan,
@@ -277,38 +138,28 @@ static enum status meet_rows(struct node *node, const struct join_plan *plan,
 
 /* One transaction: all of it or, after a kill, nothing but what the store says of the
  * rows that are there, which the next call says anew. */
-static enum status enter_database(struct node *node, const struct join_plan *plan,
+static enum status enter_database(struct node *node, struct join_plan *plan,
                                   const struct fleet_tables *tables, struct error *err)
 {
-    const struct identity *identity = store_identity(node->store);
-    struct sqlite_state state = {0};
-    struct sqlite_own_write own = {0};
-    enum status status = node_check_sqlite(node, "joining", err);
+    const struct database_ops *ops = node->database->ops;
+    enum status status = ops->begin_enter(node->database, node->store, plan->take_over,
+                                          &plan->entered, err);
 
-    if (status == STATUS_OK)
-        status = own_state_begin(node->sqlite, node->store, &own, err);
-
-    if (status == STATUS_OK)
-        status = sqlite_state_read(node->sqlite, &state, err);
-    if (status == STATUS_OK && !plan->take_over)
-        status = node_check_owner(identity->node, node->database->name, state.store, err);
-    if (status == STATUS_OK && state.store == identity->node) {
-        sqlite_rollback(node->sqlite);
+    if (status == STATUS_OK && plan->entered)
         return STATUS_OK;
-    }
     if (status == STATUS_OK && plan->create_tables)
-        status = create_tables(node, tables, err);
+        status = fleet_tables_make(tables, node, err);
     if (status == STATUS_OK) /* after that: --tables may name some that were not there */
         status = meet_rows(node, plan, tables->founder, err);
-    state = (struct sqlite_state){
-        .store = identity->node,
-        .incarnation = identity->incarnation,
-    };
     if (status == STATUS_OK)
-        status = own_state_commit(node->sqlite, node->store, &own, &state, err);
-    if (status != STATUS_OK)
-        node->database->ops->rollback(node->database);
-    return status;
+        status = ops->end_enter(node->database, node->store, err);
+    if (status != STATUS_OK) {
+        ops->rollback(node->database);
+        return status;
+    }
+    plan->met = true;
+    plan->entered = true;
+    return join_remember(node->store, plan, err);
 }
 
 /* Whatever this node writes has seen the whole log, as its member entry says: it must be
@@ -334,17 +185,17 @@ static enum status observe_log(struct store *store, struct error *err)
     return status;
 }
 
-/* What the fleet has otherwise is logged as losing to that; what is like it, or only
- * here, is for capture. Killed after it, the next call finds nothing that differs. */
-static enum status yield_rows(struct node *node, struct error *err)
+/* Killed after it, the next call finds nothing that differs. */
+static enum status enter_source(struct node *node, const struct join_plan *plan,
+                                struct error *err)
 {
     struct capture_counts counts = {0};
     struct source *source = NULL;
-    enum status status = node_check_sqlite(node, "init --prefer fleet", err);
+    enum status status = node_source(node, &source, err);
 
-    if (status == STATUS_OK)
-        status = node_source(node, &source, err);
-    return status == STATUS_OK ? sqlite_scan_yield(source, &counts, err) : status;
+    return status == STATUS_OK
+               ? source->ops->enter(source, plan->prefer == PREFER_FLEET, &counts, err)
+               : status;
 }
 
 static enum status enter_log(struct node *node, const struct join_plan *plan,
@@ -363,8 +214,8 @@ static enum status enter_log(struct node *node, const struct join_plan *plan,
         if (status == STATUS_OK)
             status = join_log_member(node->store, node->database->kind, true, err);
     }
-    if (status == STATUS_OK && plan->prefer == PREFER_FLEET)
-        status = yield_rows(node, err);
+    if (status == STATUS_OK)
+        status = enter_source(node, plan, err);
     if (status == STATUS_OK)
         status = node_capture_locked(node, &counts, err);
     return status == STATUS_OK ? put_join(node->store, (struct bytes){0}, err) : status;
@@ -426,7 +277,7 @@ enum status join_finish(struct node *node, uint64_t *conflicts, struct error *er
         return status;
     status = store_begin(node->store, TXN_READ, &txn, err);
     if (status == STATUS_OK)
-        status = find_fleet_tables(txn, &tables, err);
+        status = fleet_tables_find(&tables, txn, err);
     store_abort(txn); /* definitions live as long as the store */
     if (status == STATUS_OK)
         status = enter_database(node, &plan, &tables, err);
@@ -439,6 +290,6 @@ enum status join_finish(struct node *node, uint64_t *conflicts, struct error *er
     if (status == STATUS_OK)
         status = count_conflicts(node->store, &after, err);
     *conflicts += status == STATUS_OK ? after - before : 0;
-    free(tables.definitions);
+    fleet_tables_release(&tables);
     return status;
 }

@@ -1,6 +1,5 @@
 #include "node/meeting.h"
 
-#include "engine/sqlite_catalog.h"
 #include "log/rows.h"
 #include "log/tables.h"
 #include "node/meeting_side.h"
@@ -254,7 +253,7 @@ static enum status meet_table(struct meeting *meeting,
     if (status != STATUS_OK)
         return status;
     meeting->progress.state.part = definition->name;
-    status = table_rows_init(&rows, meeting->node->sqlite, definition, err);
+    status = table_rows_init(&rows, meeting->node->database, definition, err);
     if (status == STATUS_OK)
         status = meet_rows(meeting, &rows, table, different, err);
     table_rows_release(&rows);
@@ -326,8 +325,8 @@ static enum status read_tables(struct meeting *meeting, struct error *err)
     enum status status = store_begin(node->store, TXN_READ, &txn, err);
 
     if (status == STATUS_OK)
-        status = sqlite_catalog_read(node->sqlite, &node->config.rules, txn,
-                                     &meeting->catalog, err);
+        status = node->database->ops->read_catalog(node->database, &node->config.rules,
+                                                   txn, &meeting->catalog, err);
     store_abort(txn);
     return status == STATUS_OK ? refuse_doubt(&meeting->catalog, err) : status;
 }
@@ -366,11 +365,15 @@ enum status meeting_hold(struct node *node, const struct meeting_terms *terms,
 /* Before the first row is compared: whether there is anything to compare. */
 static enum status check_pending(struct node *node, uint64_t *last_seq, struct error *err)
 {
-    struct sqlite_state state;
+    struct join_plan plan;
     struct store_txn *txn = NULL;
-    enum status status = sqlite_state_read(node->sqlite, &state, err);
+    uint64_t owner = 0;
+    enum status status = join_recall(node->store, &plan, err);
 
-    if (status == STATUS_OK && state.store == store_identity(node->store)->node) {
+    if (status == STATUS_OK)
+        status = node->database->ops->owner(node->database, &owner, err);
+    if (status == STATUS_OK &&
+        (plan.entered || owner == store_identity(node->store)->node)) {
         return error_set(err, STATUS_REFUSED,
                          "this node's first sync was cut off: sync again");
     }
@@ -390,7 +393,7 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
     struct meeting meeting = {
         .node = node, .visit = visit, .data = data, .compare_only = true};
     uint64_t last_seq = 0;
-    enum status status = sqlite_begin_read(node->sqlite, err);
+    enum status status = node->database->ops->begin_read(node->database, err);
 
     *counts = (struct diff_counts){.joining = true};
     if (status == STATUS_OK)
@@ -399,7 +402,7 @@ enum status meeting_diff(struct node *node, diff_row_cb visit, void *data,
         status = read_tables(&meeting, err);
     if (status == STATUS_OK)
         status = meet_tables(&meeting, NULL, err);
-    sqlite_rollback(node->sqlite);
+    node->database->ops->rollback(node->database);
     catalog_release(&meeting.catalog);
     buffer_release(&meeting.rest);
     if (status != STATUS_OK)

@@ -172,6 +172,11 @@ struct store *node_store(struct node *node)
     return node->store;
 }
 
+struct database *node_database(struct node *node)
+{
+    return node->database;
+}
+
 struct sqlite_database *node_sqlite(struct node *node)
 {
     return node->sqlite;
@@ -450,24 +455,21 @@ enum status node_diff(struct node *node, const char *path, diff_row_cb visit, vo
         .rules = &node->config.rules,
         .other = path != NULL,
     };
-    struct sqlite_database *database = node->sqlite;
+    struct database *database = node->database;
     struct join_plan plan;
     enum status status = join_recall(node->store, &plan, err);
 
-    if (status == STATUS_OK && path == NULL)
-        status = node_check_sqlite(node, "diff", err);
     if (status == STATUS_OK && plan.pending && path == NULL)
         return meeting_diff(node, visit, data, counts, err);
     if (status == STATUS_OK && plan.pending)
         return error_set(err, STATUS_REFUSED,
                          "this node has not joined its fleet yet: sync first");
     if (status == STATUS_OK && path != NULL)
-        status = sqlite_database_open(&database, path, SQLITE_DATABASE_READ,
-                                      SQLITE_BUSY_MS_DEFAULT, err);
+        status = database_sqlite_open(&database, path, DATABASE_READ, err);
     assert(status != STATUS_OK || database != NULL);
     if (status == STATUS_OK)
         status = diff_database(node->store, database, &options, visit, data, counts, err);
     if (path != NULL)
-        sqlite_database_close(database);
+        database_close(database);
     return status;
 }

@@ -90,6 +90,8 @@ MUST_CHECK enum status node_open(struct node **out, const char *store, unsigned 
                                  struct error *err);
 void node_close(struct node *node);
 struct store *node_store(struct node *node);
+/* NULL: opened without. */
+struct database *node_database(struct node *node);
 /* The database, where it is one of SQLite's; NULL: it is not, or opened without. */
 struct sqlite_database *node_sqlite(struct node *node);
 const char *node_database_url(const struct node *node);

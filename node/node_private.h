@@ -78,7 +78,8 @@ struct join_plan {
     bool pending; /* init --join was, the first sync was not */
     bool create_tables;
     bool take_over;
-    bool met; /* an earlier try has said which rows the database holds */
+    bool met;     /* an earlier try has said which rows the database holds */
+    bool entered; /* and has ended that */
     enum join_prefer prefer;
 };
 

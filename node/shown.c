@@ -1,6 +1,7 @@
 #include "node/shown_private.h"
 
 #include "engine/sqlite_catalog.h"
+#include "engine/stored.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -130,17 +131,18 @@ static enum status make_table(struct shown *shown, size_t table, struct error *e
     const struct definition *definition = shown->catalog->definitions[table];
     struct buffer sql;
     char index[80];
-    enum status status = make_as_it_is(shown, table, err);
+    enum status status = shown->asked != NULL ? shown_make_postgres(shown, table, err)
+                                              : make_as_it_is(shown, table, err);
 
     if (status != STATUS_OK || !shown_has_id(shown, table))
         return status;
     buffer_init(&sql);
     buffer_put_bytes(&sql, bytes_of_text("ALTER TABLE main."));
-    sqlite_put_quoted(&sql, definition->local_name);
+    shown_put_name(shown, &sql, definition->local_name);
     buffer_put_bytes(&sql, bytes_of_text(" ADD COLUMN \"rowferry id\" INTEGER;"));
     (void)snprintf(index, sizeof index, "CREATE INDEX \"rowferry id %zu\" ON ", table);
     buffer_put_bytes(&sql, bytes_of_text(index));
-    sqlite_put_quoted(&sql, definition->local_name);
+    shown_put_name(shown, &sql, definition->local_name);
     buffer_put_bytes(&sql, bytes_of_text(" (\"rowferry id\")"));
     buffer_put(&sql, 0, 1);
     status = buffer_check(&sql, err);
@@ -174,8 +176,8 @@ static enum status prepare_all(struct shown *shown, struct error *err)
 }
 
 enum status shown_open(struct shown **out, struct sqlite_database *like,
-                       const struct catalog *catalog, bool foreign_keys,
-                       struct error *err)
+                       struct postgres *asked, const struct catalog *catalog,
+                       bool foreign_keys, struct error *err)
 {
     enum status status = STATUS_OK;
     struct shown *shown = calloc(1, sizeof *shown);
@@ -185,10 +187,13 @@ enum status shown_open(struct shown **out, struct sqlite_database *like,
     if (shown != NULL) {
         shown->catalog = catalog;
         shown->foreign_keys = foreign_keys;
+        shown->asked = asked;
     }
     if (shown == NULL ||
         (shown->group = calloc(catalog->count + 1, sizeof *shown->group)) == NULL ||
-        (shown->lacks = (char **)calloc(catalog->count + 1, sizeof(char *))) == NULL) {
+        (shown->lacks = (char **)calloc(catalog->count + 1, sizeof(char *))) == NULL ||
+        (shown->stored = (struct stored **)calloc(catalog->count + 1,
+                                                  sizeof(struct stored *))) == NULL) {
         status = error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
         goto out;
     }
@@ -197,7 +202,7 @@ enum status shown_open(struct shown **out, struct sqlite_database *like,
         goto out;
     status = sqlite_database_open(&shown->scratch, path, SQLITE_DATABASE_WRITE, 0, err);
     (void)unlink(path);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && like != NULL)
         status = sqlite_copy_encoding(like, shown->scratch, err);
     if (status == STATUS_OK)
         status = sqlite_execute(shown->scratch, set_up_sql, err);
@@ -232,6 +237,9 @@ void shown_close(struct shown *shown)
     sqlite_database_close(shown->scratch);
     for (size_t i = 0; shown->lacks != NULL && i < shown->catalog->count; i++)
         free(shown->lacks[i]);
+    for (size_t i = 0; shown->stored != NULL && i < shown->catalog->count; i++)
+        stored_close(shown->stored[i]);
+    free((void *)shown->stored);
     free((void *)shown->lacks);
     buffer_release(&shown->born);
     free(shown->sources);

@@ -1,13 +1,14 @@
 /* What a database shows (DESIGN section 7), from scratch: rows in, and of each whether it
  * is shown, found by putting them in the order of born into tables of the same schema in
  * an unlinked temporary file, so that SQLite itself evaluates unique expressions, partial
- * indexes, collations and affinities.
+ * indexes, collations and affinities; of Postgres's as far as SQLite can tell.
  *
  * Shares nothing with apply's parking, which it is to check. Bounded memory. */
 #ifndef NODE_SHOWN_H
 #define NODE_SHOWN_H
 
 #include "engine/catalog.h"
+#include "engine/postgres_connection.h"
 #include "engine/sqlite_database.h"
 #include "log/image.h"
 #include "log/version.h"
@@ -15,15 +16,16 @@
 struct shown;
 
 /* catalog: the tables, in whose order they are numbered from 0; like in, a database of
- * the same text encoding. Both outlive it. On success *out is the caller's, to give back
- * with shown_close(). */
+ * the same text encoding; of Postgres's (like NULL) asked says what values become there,
+ * a connection that nobody else uses meanwhile. All outlive it. On success *out is the
+ * caller's, to give back with shown_close(). */
 MUST_CHECK enum status shown_open(struct shown **out, struct sqlite_database *like,
-                                  const struct catalog *catalog, bool foreign_keys,
-                                  struct error *err);
+                                  struct postgres *asked, const struct catalog *catalog,
+                                  bool foreign_keys, struct error *err);
 void shown_close(struct shown *shown);
 
 /* What is lacking here to build the table with its constraints, so that all of its rows
- * are shown (SQLite's own words; live as long as shown does); NULL: nothing. */
+ * are shown (SQLite's own words, or ours; live as long as shown does); NULL: nothing. */
 const char *shown_lacks(const struct shown *shown, size_t table);
 
 /* What became of an added row. */

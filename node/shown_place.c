@@ -30,7 +30,8 @@ static enum status prepare(struct shown *shown, struct buffer *sql, sqlite3_stmt
 
 struct insertion {
     sqlite3_stmt *statement; /* NULL: not made yet */
-    uint32_t *places;        /* owned: in the image, of each parameter */
+    uint32_t *places;        /* owned: in the image, of each parameter, */
+    uint32_t *columns;       /* and the table's own column; owned */
     uint32_t count;
     bool has_id;       /* the row's id is one parameter more */
     uint32_t *foreign; /* owned: places of the columns that the table lacks */
@@ -42,6 +43,7 @@ static void release_insertions(struct insertion *insertions, size_t count)
     for (size_t i = 0; insertions != NULL && i < count; i++) {
         (void)sqlite3_finalize(insertions[i].statement);
         free(insertions[i].places);
+        free(insertions[i].columns);
         free(insertions[i].foreign);
     }
     free(insertions);
@@ -56,20 +58,24 @@ static int32_t find_stored(const struct definition *own, uint32_t i,
     return column < 0 ? -1 : definition_image_place(from, (uint32_t)column);
 }
 
-static void map_columns(struct insertion *insertion, const struct definition *own,
-                        const struct definition *from, struct buffer *sql)
+static void map_columns(struct insertion *insertion, const struct shown *shown,
+                        const struct shown_source *source, struct buffer *sql)
 {
+    const struct definition *own = shown->catalog->definitions[source->table];
+    const struct definition *from = source->definition;
+
     put_text(sql, "INSERT OR ABORT INTO main."); /* whatever ON CONFLICT the table says */
-    sqlite_put_quoted(sql, own->local_name);
+    shown_put_name(shown, sql, own->local_name);
     put_text(sql, " (");
     for (uint32_t i = 0; i < own->column_count; i++) {
         int32_t place = find_stored(own, i, from);
 
-        if (own->columns[i].generated != GENERATED_NO || place < 0)
+        if (!shown_has_column(shown, source->table, i) || place < 0)
             continue;
         put_text(sql, insertion->count > 0 ? ", " : "");
+        insertion->columns[insertion->count] = i;
         insertion->places[insertion->count++] = (uint32_t)place;
-        sqlite_put_quoted(sql, own->columns[i].name);
+        shown_put_name(shown, sql, own->columns[i].name);
     }
     if (insertion->has_id)
         put_text(sql, insertion->count > 0 ? ", \"rowferry id\"" : "\"rowferry id\"");
@@ -93,13 +99,16 @@ static enum status open_insertion(struct shown *shown, const struct shown_source
     enum status status;
 
     insertion->places = calloc((size_t)own->column_count + 1, sizeof *insertion->places);
+    insertion->columns =
+        calloc((size_t)own->column_count + 1, sizeof *insertion->columns);
     insertion->foreign =
         calloc((size_t)source->definition->column_count + 1, sizeof *insertion->foreign);
-    if (insertion->places == NULL || insertion->foreign == NULL)
+    if (insertion->places == NULL || insertion->columns == NULL ||
+        insertion->foreign == NULL)
         return error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
     insertion->has_id = shown_has_id(shown, source->table);
     buffer_init(&sql);
-    map_columns(insertion, own, source->definition, &sql);
+    map_columns(insertion, shown, source, &sql);
     status = prepare(shown, &sql, &insertion->statement, err);
     buffer_release(&sql);
     return status;
@@ -117,10 +126,30 @@ static bool is_too_wide(const struct insertion *insertion, const struct image *i
     return false;
 }
 
+/* CONSTRAINT: Postgres takes no such value. */
+static enum status bind_row(struct shown *shown, size_t table,
+                            const struct insertion *insertion, const struct image *image,
+                            struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; status == STATUS_OK && i < insertion->count; i++) {
+        struct value value = image->values[insertion->places[i]];
+
+        if (shown->asked != NULL)
+            status = shown_canonical(shown, table, insertion->columns[i], &value, err);
+        if (status == STATUS_OK)
+            status = sqlite_bind_value(shown->scratch, insertion->statement, (int)i + 1,
+                                       &value, err);
+    }
+    return status;
+}
+
 /* Try to put one row into its table. */
-static enum status insert_row(struct shown *shown, const struct insertion *insertion,
-                              int64_t id, const struct image *image,
-                              enum shown_fate *fate, struct error *err)
+static enum status insert_row(struct shown *shown, size_t table,
+                              const struct insertion *insertion, int64_t id,
+                              const struct image *image, enum shown_fate *fate,
+                              struct error *err)
 {
     sqlite3_stmt *statement = insertion->statement;
     enum status status = STATUS_OK;
@@ -129,11 +158,9 @@ static enum status insert_row(struct shown *shown, const struct insertion *inser
     *fate = SHOWN_REFUSED;
     if (is_too_wide(insertion, image))
         return STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < insertion->count; i++)
-        status = sqlite_bind_value(shown->scratch, statement, (int)i + 1,
-                                   &image->values[insertion->places[i]], err);
+    status = bind_row(shown, table, insertion, image, err);
     if (status != STATUS_OK)
-        return status;
+        return status == STATUS_CONSTRAINT ? STATUS_OK : status;
     if (insertion->has_id)
         (void)sqlite3_bind_int64(statement, (int)insertion->count + 1, id);
     rc = sqlite3_step(statement);
@@ -151,13 +178,11 @@ static enum status insert_row(struct shown *shown, const struct insertion *inser
 
 /* ---- foreign keys */
 
-/* The table of a foreign key's parent; -1: it is not replicated, so the key does not
- * count. */
-static int64_t find_parent(const struct shown *shown, const struct foreign_key *key)
+int64_t shown_find_parent(const struct shown *shown, const struct foreign_key *key)
 {
     for (size_t i = 0; i < shown->catalog->count; i++) {
         if (strcmp(shown->catalog->definitions[i]->name, key->parent) == 0)
-            return (int64_t)i;
+            return shown->asked == NULL || key->counts ? (int64_t)i : -1;
     }
     return -1;
 }
@@ -173,7 +198,7 @@ static bool put_parents(const struct shown *shown, size_t table, bool inner,
 
     for (uint32_t i = 0; i < own->foreign_key_count && shown->lacks[table] == NULL; i++) {
         const struct foreign_key *key = &own->foreign_keys[i];
-        int64_t parent = find_parent(shown, key);
+        int64_t parent = shown_find_parent(shown, key);
 
         if (parent < 0 || (shown->group[parent] == shown->group[table]) != inner)
             continue;
@@ -181,17 +206,17 @@ static bool put_parents(const struct shown *shown, size_t table, bool inner,
         put_text(sql, " AND (");
         for (uint32_t c = 0; c < key->column_count; c++) {
             put_text(sql, "c.");
-            sqlite_put_quoted(sql, key->columns[c]);
+            shown_put_name(shown, sql, key->columns[c]);
             put_text(sql, " IS NULL OR ");
         }
         put_text(sql, "EXISTS (SELECT 1 FROM main.");
-        sqlite_put_quoted(sql, shown->catalog->definitions[parent]->local_name);
+        shown_put_name(shown, sql, shown->catalog->definitions[parent]->local_name);
         put_text(sql, " AS p WHERE TRUE");
         for (uint32_t c = 0; c < key->column_count; c++) {
             put_text(sql, " AND p.");
-            sqlite_put_quoted(sql, key->parent_columns[c]);
+            shown_put_name(shown, sql, key->parent_columns[c]);
             put_text(sql, " = +c.");
-            sqlite_put_quoted(sql, key->columns[c]);
+            shown_put_name(shown, sql, key->columns[c]);
         }
         put_text(sql, "))");
     }
@@ -217,12 +242,12 @@ static enum status open_candidacy(struct shown *shown, size_t table,
     put_text(&sql, "SELECT TRUE");
     if (shown->foreign_keys && put_parents(shown, table, false, &sql)) {
         put_text(&sql, " FROM main.");
-        sqlite_put_quoted(&sql, own->local_name);
+        shown_put_name(shown, &sql, own->local_name);
         put_text(&sql, " AS c WHERE c.\"rowferry id\" = ?1");
         status = prepare(shown, &sql, &out->check, err);
         buffer_clear(&sql);
         put_text(&sql, "DELETE FROM main.");
-        sqlite_put_quoted(&sql, own->local_name);
+        shown_put_name(shown, &sql, own->local_name);
         put_text(&sql, " WHERE \"rowferry id\" = ?1");
         if (status == STATUS_OK)
             status = prepare(shown, &sql, &out->removal, err);
@@ -284,7 +309,8 @@ static enum status place_row(struct placing *placing, sqlite3_stmt *rows,
     if (status == STATUS_OK && insertion->statement == NULL)
         status = open_insertion(shown, source, insertion, err);
     if (status == STATUS_OK)
-        status = insert_row(shown, insertion, id, &placing->image, &fate, err);
+        status =
+            insert_row(shown, source->table, insertion, id, &placing->image, &fate, err);
     if (status == STATUS_OK && fate == SHOWN_AS_IT_IS)
         status = check_candidate(shown, &placing->candidacy, id, &fate, err);
     if (status == STATUS_OK && fate != SHOWN_AS_IT_IS)
@@ -337,7 +363,7 @@ static enum status remove_orphans(struct shown *shown, size_t table, bool *remov
 
     buffer_init(&sql);
     put_text(&sql, "DELETE FROM main.");
-    sqlite_put_quoted(&sql, shown->catalog->definitions[table]->local_name);
+    shown_put_name(shown, &sql, shown->catalog->definitions[table]->local_name);
     put_text(&sql, " AS c WHERE NOT (TRUE");
     if (put_parents(shown, table, true, &sql)) {
         put_text(&sql, ") RETURNING \"rowferry id\"");

@@ -15,6 +15,8 @@ struct shown {
     bool foreign_keys;
     uint32_t *group;                 /* owned: of each table */
     char **lacks;                    /* owned: of each table, or NULL */
+    struct postgres *asked;          /* NULL: the database is one of SQLite's */
+    struct stored **stored;          /* owned: of each table of Postgres's, or NULL */
     struct sqlite_database *scratch; /* an unlinked file */
     sqlite3_stmt *add_row;
     sqlite3_stmt *add_image;
@@ -32,6 +34,23 @@ struct shown {
 /* Whether the table has a column more, "rowferry id": one that is as wide as SQLite's
  * tables get has no room for it. */
 bool shown_has_id(const struct shown *shown, size_t table);
+
+/* The table of a foreign key's parent; -1: it is not replicated, so the key does not
+ * count. */
+int64_t shown_find_parent(const struct shown *shown, const struct foreign_key *key);
+
+/* Append the quoted name that a table or column has in the scratch database. */
+void shown_put_name(const struct shown *shown, struct buffer *sql, const char *name);
+
+/* Whether the table in the scratch database has the column. */
+bool shown_has_column(const struct shown *shown, size_t table, uint32_t column);
+
+/* Of Postgres's: make the table there; turn a value into what it holds (a view that lives
+ * until the next call for the column; CONSTRAINT: the column takes no such value). */
+MUST_CHECK enum status shown_make_postgres(struct shown *shown, size_t table,
+                                           struct error *err);
+MUST_CHECK enum status shown_canonical(struct shown *shown, size_t table, uint32_t column,
+                                       struct value *value, struct error *err);
 
 MUST_CHECK enum status shown_set_fate(struct shown *shown, int64_t id,
                                       enum shown_fate fate, struct error *err);

@@ -1,5 +1,6 @@
 #include "node/table_rows.h"
 
+#include "engine/postgres_stored.h"
 #include "engine/sqlite_row.h"
 #include "engine/sqlite_stored.h"
 #include "log/change.h"
@@ -11,50 +12,75 @@ static enum status prepare(struct table_rows *rows, struct error *err)
 {
     const struct definition *definition = rows->definition;
     struct buffer sql;
-    uint32_t count = 0;
     enum status status;
 
     buffer_init(&sql);
     buffer_put_bytes(&sql, bytes_of_text("SELECT "));
-    for (uint32_t i = 0; i < definition->column_count; i++) {
-        if (definition->columns[i].generated != GENERATED_NO)
-            continue;
-        buffer_put_bytes(&sql, bytes_of_text(count > 0 ? ", r." : "r."));
-        sqlite_put_quoted(&sql, definition->columns[i].name);
-        rows->columns[count++] = i;
+    for (uint32_t i = 0; i < definition->stored_count; i++) {
+        buffer_put_bytes(&sql, bytes_of_text(i > 0 ? ", r." : "r."));
+        sqlite_put_quoted(&sql, definition->columns[rows->columns[i]].name);
     }
-    assert(count == definition->stored_count);
     buffer_put_bytes(&sql, bytes_of_text(" FROM main."));
     sqlite_put_quoted(&sql, definition->local_name);
     buffer_put_bytes(&sql, bytes_of_text(" AS r"));
     buffer_put(&sql, 0, 1);
     status = buffer_check(&sql, err);
     if (status == STATUS_OK)
-        status = sqlite_prepare(rows->database, (const char *)sql.data, &rows->rows, err);
+        status = sqlite_prepare(rows->sqlite, (const char *)sql.data, &rows->rows, err);
     buffer_release(&sql);
     return status;
 }
 
-enum status table_rows_init(struct table_rows *rows, struct sqlite_database *database,
+static enum status open_sqlite(struct table_rows *rows, struct error *err)
+{
+    enum status status = prepare(rows, err);
+
+    return status == STATUS_OK ? sqlite_comparer_open(&rows->comparer, rows->sqlite,
+                                                      rows->definition, err)
+                               : status;
+}
+
+static enum status open_postgres(struct table_rows *rows, struct database *database,
+                                 struct error *err)
+{
+    struct postgres *asked = NULL;
+    struct stored *stored = NULL;
+    enum status status = database_postgres_asked(database, &asked, err);
+
+    if (status == STATUS_OK)
+        status = postgres_stored_open(&stored, asked, rows->definition, err);
+    if (status == STATUS_OK)
+        status = row_comparer_open(&rows->comparer, stored, rows->definition, err);
+    return status == STATUS_OK
+               ? postgres_reader_open(&rows->reader, database_postgres(database),
+                                      rows->definition, err)
+               : status;
+}
+
+enum status table_rows_init(struct table_rows *rows, struct database *database,
                             const struct definition *definition, struct error *err)
 {
     size_t count = definition->stored_count;
-    enum status status;
+    uint32_t place = 0;
 
-    *rows = (struct table_rows){.definition = definition, .database = database};
+    *rows = (struct table_rows){.definition = definition,
+                                .sqlite = database_sqlite(database)};
     rows->values = calloc(count, sizeof *rows->values);
     rows->columns = calloc(count, sizeof *rows->columns);
     rows->changed = calloc(count, sizeof *rows->changed);
     if (rows->values == NULL || rows->columns == NULL || rows->changed == NULL)
         return error_set(err, STATUS_NO_MEMORY, "read a table: out of memory");
-    status = prepare(rows, err);
-    return status == STATUS_OK
-               ? sqlite_comparer_open(&rows->comparer, database, definition, err)
-               : status;
+    for (uint32_t i = 0; i < definition->column_count; i++)
+        if (definition->columns[i].generated == GENERATED_NO)
+            rows->columns[place++] = i;
+    assert(place == definition->stored_count);
+    return rows->sqlite != NULL ? open_sqlite(rows, err)
+                                : open_postgres(rows, database, err);
 }
 
 void table_rows_release(struct table_rows *rows)
 {
+    postgres_reader_close(rows->reader);
     row_comparer_close(rows->comparer);
     (void)sqlite3_finalize(rows->rows);
     free(rows->values);
@@ -65,25 +91,35 @@ void table_rows_release(struct table_rows *rows)
     buffer_release(&rows->before);
 }
 
-enum status table_rows_next(struct table_rows *rows, struct error *err)
+/* One row's values. NOT_FOUND: there is none left. */
+static enum status take_values(struct table_rows *rows, struct error *err)
 {
+    enum status status = STATUS_OK;
     int rc;
 
-    while ((rc = sqlite3_step(rows->rows)) == SQLITE_ROW) {
-        enum status status = STATUS_OK;
+    if (rows->sqlite == NULL)
+        return postgres_reader_next(rows->reader, rows->values, err);
+    rc = sqlite3_step(rows->rows);
+    if (rc != SQLITE_ROW)
+        return rc == SQLITE_DONE ? STATUS_NOT_FOUND
+                                 : sqlite_failed(rows->sqlite, "read a table", err);
+    for (uint32_t i = 0; status == STATUS_OK && i < rows->definition->stored_count; i++)
+        status = sqlite_column_value(rows->rows, (int)i, &rows->values[i], err);
+    return status;
+}
 
-        for (uint32_t i = 0; status == STATUS_OK && i < rows->definition->stored_count;
-             i++)
-            status = sqlite_column_value(rows->rows, (int)i, &rows->values[i], err);
+enum status table_rows_next(struct table_rows *rows, struct error *err)
+{
+    enum status status;
+
+    do {
+        status = take_values(rows, err);
+        if (status != STATUS_OK)
+            return status;
         buffer_clear(&rows->key);
-        if (status == STATUS_OK)
-            status = image_key(&rows->key, rows->values, rows->definition, err);
-        if (status == STATUS_REFUSED)
-            continue; /* a NULL in its key */
-        return status == STATUS_OK ? buffer_check(&rows->key, err) : status;
-    }
-    return rc == SQLITE_DONE ? STATUS_NOT_FOUND
-                             : sqlite_failed(rows->database, "read a table", err);
+        status = image_key(&rows->key, rows->values, rows->definition, err);
+    } while (status == STATUS_REFUSED); /* a NULL in its key */
+    return status == STATUS_OK ? buffer_check(&rows->key, err) : status;
 }
 
 /* The changed columns that the writer of the image had too. */

@@ -1,11 +1,13 @@
-/* The rows of one table of a SQLite database, one after another, each to be compared with
- * an image out of the log. Rows with NULL in their key are passed over: they are not
- * replicated. Within the caller's transaction on the database. */
+/* The rows of one table of a database, one after another, each to be compared with an
+ * image out of the log. Rows with NULL in their key are passed over: they are not
+ * replicated. Within the caller's transaction on the database; of a Postgres one that has
+ * failed when it is released before the last row, and does nothing else meanwhile. */
 #ifndef NODE_TABLE_ROWS_H
 #define NODE_TABLE_ROWS_H
 
+#include "engine/postgres_reader.h"
 #include "engine/row_compare.h"
-#include "engine/sqlite_database.h"
+#include "node/database.h"
 
 struct table_rows {
     const struct definition *definition; /* the database's own */
@@ -13,8 +15,9 @@ struct table_rows {
     uint32_t *changed; /* owned: indexes into definition->columns, ascending */
     size_t changed_count;
     /* Private. */
-    struct sqlite_database *database;
+    struct sqlite_database *sqlite; /* NULL: Postgres */
     sqlite3_stmt *rows;
+    struct postgres_reader *reader;
     struct row_comparer *comparer;
     struct value *values; /* owned: of the row, by image place */
     uint32_t *columns;    /* owned: column of each image place */
@@ -23,8 +26,7 @@ struct table_rows {
 };
 
 /* definition must outlive it. To be released whatever comes back. */
-MUST_CHECK enum status table_rows_init(struct table_rows *rows,
-                                       struct sqlite_database *database,
+MUST_CHECK enum status table_rows_init(struct table_rows *rows, struct database *database,
                                        const struct definition *definition,
                                        struct error *err);
 void table_rows_release(struct table_rows *rows);

@@ -3,6 +3,7 @@
 
 #include "log/intent.h"
 #include "log/row_key.h"
+#include "node/database.h"
 #include "node/diff.h"
 
 #include <criterion/criterion.h>
@@ -56,13 +57,13 @@ static bool list_row(void *data, const struct diff_row *row)
     return true;
 }
 
-static enum status diff_of(struct fleet_node *node, struct sqlite_database *other)
+static enum status diff_of(struct fleet_node *node, struct database *other)
 {
     struct diff_options options = {.foreign_keys = true, .other = other != NULL};
 
     listing[0] = '\0';
     return diff_database(node_store(node->node),
-                         other != NULL ? other : node_sqlite(node->node), &options,
+                         other != NULL ? other : node_database(node->node), &options,
                          list_row, NULL, &counts, &err);
 }
 
@@ -166,16 +167,16 @@ Test(diff, finds_what_nobody_captured_beside_what_waits)
 
 Test(diff, compares_another_database)
 {
-    struct sqlite_database *other = NULL;
+    struct database *other = NULL;
 
     fleet_write(
         b, "UPDATE team SET budget = 21 WHERE id = 2; ALTER TABLE person ADD COLUMN x;"
            "UPDATE person SET x = 5");
-    cr_assert_eq(sqlite_database_open(&other, b->database, SQLITE_DATABASE_READ, 0, &err),
+    cr_assert_eq(database_sqlite_open(&other, b->database, DATABASE_READ, &err),
                  STATUS_OK, "%s", err.text);
     cr_expect_eq(diff_of(a, other), STATUS_DIFFERENT);
     cr_expect_str_eq(listing, "team 2 changed budget", "%s", listing);
-    sqlite_database_close(other);
+    database_close(other);
 }
 
 Test(diff, leaves_both_sides_as_they_were)

@@ -415,7 +415,7 @@ bool observe_diff(const struct oracle *oracle, int number, struct fleet_node *no
     struct diff_counts counts;
     struct error why = {""};
     uint64_t parked = 0;
-    enum status status = diff_database(node_store(node->node), node_sqlite(node->node),
+    enum status status = diff_database(node_store(node->node), node_database(node->node),
                                        &options, print_diff_row, report, &counts, &why);
 
     for (int t = 0; t < oracle->schema->table_count; t++) {

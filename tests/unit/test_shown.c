@@ -54,7 +54,7 @@ static void begin(const char *schema, bool foreign_keys)
     MUST(sqlite_begin_read(database, &err));
     MUST(sqlite_catalog_read(database, NULL, NULL, &catalog, &err));
     sqlite_rollback(database);
-    MUST(shown_open(&shown, database, &catalog, foreign_keys, &err));
+    MUST(shown_open(&shown, database, NULL, &catalog, foreign_keys, &err));
 }
 
 /* A value as a test writes it: "-" NULL, digits an integer, else text. */
@@ -176,7 +176,7 @@ Test(shown, follows_the_specification)
     begin(two_tables, true);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         shown_close(shown);
-        MUST(shown_open(&shown, database, &catalog, true, &err));
+        MUST(shown_open(&shown, database, NULL, &catalog, true, &err));
         expect(cases[i].rows, cases[i].fates, cases[i].when);
     }
 }

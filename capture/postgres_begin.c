@@ -1,0 +1,99 @@
+/* Where capture of a Postgres database begins: publication, slot, and the snapshot that
+ * the slot begins with.
+ *
+ * The order is what loses nothing. The publication comes first, of tables that are there:
+ * what is written before a table is in it is never told. Then the slot, which begins only
+ * when all transactions that had begun before it have ended, so that none of those that
+ * it tells has missed the publication. Then the rows, as the slot's own snapshot shows
+ * them: what committed before it is among them, what comes after it is told. */
+#include "capture/postgres_source_private.h"
+
+#include "engine/postgres_publication.h"
+#include "engine/postgres_slot.h"
+#include "engine/postgres_stored.h"
+
+#include <stdlib.h>
+
+static enum status publish(struct postgres_source *self, struct error *err)
+{
+    const char **names = (const char **)calloc(self->catalog.count + 1, sizeof(char *));
+    size_t count = 0;
+    enum status status;
+
+    if (names == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "publication: out of memory");
+    for (size_t i = 0; i < self->catalog.count; i++) {
+        const char *name = self->catalog.definitions[i]->local_name;
+
+        if (table_rules_direction(self->options.rules, name) != TABLE_IN)
+            names[count++] = name;
+    }
+    status = postgres_publication_create(self->postgres, self->options.publication, names,
+                                         count, true, err);
+    free((void *)names);
+    return status;
+}
+
+static enum status see_snapshot(struct postgres *postgres, const char *snapshot,
+                                struct error *err)
+{
+    struct buffer sql = {0};
+    enum status status;
+
+    buffer_put_bytes(&sql,
+                     bytes_of_text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+                                   "SET TRANSACTION SNAPSHOT "));
+    postgres_put_literal(&sql, snapshot);
+    buffer_put(&sql, 0, 1);
+    status = buffer_check(&sql, err);
+    if (status == STATUS_OK)
+        status = postgres_execute(postgres, (const char *)sql.data, err);
+    buffer_release(&sql);
+    return status;
+}
+
+enum status postgres_source_forsake(struct postgres_source *self, struct error *err)
+{
+    enum status status = postgres_slot_drop(self->postgres, self->options.slot, err);
+
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        status =
+            postgres_publication_drop(self->postgres, self->options.publication, err);
+    return status;
+}
+
+/* The store has no position: what has its slot's name is an earlier try's that died. */
+static enum status make_slot(struct postgres_source *self, struct postgres *walsender,
+                             struct postgres_start *out, struct error *err)
+{
+    struct postgres_slot_start start;
+    struct postgres_system system;
+    enum status status = postgres_identify_system(walsender, &system, err);
+
+    if (status == STATUS_OK)
+        status = postgres_source_schema(self, err);
+    if (status == STATUS_OK)
+        status = postgres_source_forsake(self, err);
+    if (status == STATUS_OK)
+        status = publish(self, err);
+    if (status == STATUS_OK)
+        status = postgres_slot_create(walsender, self->options.slot, &start, err);
+    if (status == STATUS_OK)
+        status = see_snapshot(self->postgres, start.snapshot, err);
+    if (status == STATUS_OK)
+        *out = (struct postgres_start){start.lsn, system.identifier};
+    return status;
+}
+
+enum status postgres_source_start(struct postgres_source *self,
+                                  struct postgres_start *out, struct error *err)
+{
+    struct postgres *walsender = NULL;
+    enum status status = postgres_open(&walsender, postgres_url(self->postgres),
+                                       POSTGRES_REPLICATION, err);
+
+    if (status == STATUS_OK)
+        status = make_slot(self, walsender, out, err);
+    postgres_close(walsender); /* who sees the snapshot keeps it */
+    return status;
+}
