@@ -24,8 +24,8 @@ enum diff_kind {
     DIFF_EXTRA,   /* it has a row that it should not show */
     DIFF_CHANGED,
     DIFF_LACKING, /* no difference, and no row: the table's rows are compared without its
-                     constraints, for want of a function, a collation or room for a column
-                   */
+                     constraints, for want of a function, a collation or room for a
+                     column, or since only Postgres can evaluate them */
     DIFF_GONE,    /* no row: the database has lost the table, or can't have it replicated
                      any more, and with it rows that it showed */
 };

@@ -43,6 +43,7 @@ def every_type(folder):
     shop.write("UPDATE thing SET whole = whole")
     carry(folder, shop, stall)
     expect_equal(shop.last_seq(), entries, "entries after an update that changes nothing")
+    shop.check()
 
 
 def shapes_of_transactions(folder):
@@ -96,6 +97,7 @@ def shapes_of_transactions(folder):
         connection.run("COMMIT PREPARED 'one'")
         same("and is one now")
     expect(stall.rows("SELECT count(*) FROM item WHERE id >= 500") == [(2,)], "both are there")
+    shop.check()
 
 
 def values_out_of_line(folder):

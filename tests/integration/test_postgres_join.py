@@ -289,21 +289,60 @@ def what_is_written_meanwhile_is_captured(folder):
     expect_same(a, b, takes)
 
 
-def a_reader_that_is_slow_to_end_is_waited_for(folder):
-    """A transaction that wrote before the slot and commits after it."""
+def rules_and_the_fleet_before_it(folder):
+    """A table that only takes is neither met nor published, one that the fleet calls otherwise is
+    its; and the slot of the store that is given up goes."""
+    a, b = found(folder, SCHEMA.replace("TABLE part", "TABLE piece") + ROWS.replace("part", "piece"))
+    b.init()
+    given_up = slots(b)
+    b.store.rename(folder / "given up")
+    (folder / "settings").write_text("[table item]\ndirection = in\n[table piece]\nname = part\n")
+    b.write(["UPDATE item SET n = 100", "UPDATE piece SET data = NULL WHERE id = 'p'"])
+    b.refuse(1, "--take-over", "init", b.url, "--join", folder / "token")
+    join(b, "--take-over", "--settings", folder / "settings", "--prefer", "local")
+    expect_equal(slots(b), given_up, "slots before the first sync")
+    said = b.run("sync", folder / "shared", code=None)
+    expect("public.item" not in said.errors and "(public.piece 1)" in said.errors, str(said))
+    expect(len(slots(b)) == 1 and slots(b) != given_up, f"{slots(b)}, {given_up}")
+    expect_equal(published(b), ["piece"], "publication")
+    b.write(["UPDATE item SET n = 101", "INSERT INTO piece VALUES ('own', 1, NULL)"])
+    carry(b, a)
+    expect_equal(writes_of(b), [("update", "part", '{"id": "p"}'), ("insert", "part", '{"id": "own"}')],
+                 "b's writes")
+    expect_equal(a.rows("SELECT n FROM item ORDER BY id"), [(1,), (2,), (3,)], "a's item")
+
+
+def joins_at_once_with_from(folder):
+    a, b = found(folder)
+    said = b.run("init", b.url, "--name", "b", "--join", folder / "token", "--create-tables", "--from",
+                 folder / "shared", code=None)
+    expect(said.code == 0 or WAITS in said.errors, str(said))
+    expect_equal(published(b), ["item", "part"], "publication")
+    expect(b.run("status", "--json").json()["joining"] is False, "it has joined")
+
+
+def what_is_written_between_meeting_and_slot_is_captured(folder):
+    """The slot waits for a transaction that is open: what commits meanwhile, and that transaction,
+    fall between what met the fleet's rows and what the slot tells."""
     a, b = found(folder, SCHEMA + ROWS)
     join(b)
     with b.connect() as connection:
         connection.run("BEGIN; INSERT INTO item VALUES (9, 'open', 0)")
-        pid = connection.pid()
         process = threading.Thread(target=sync, args=(b,))
         process.start()
         while b.rows("SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted") == []:
-            expect(process.is_alive(), f"the first sync waits for {pid}")
+            expect(process.is_alive(), "the first sync waits")
+        b.write(["DELETE FROM part WHERE id = 'q'", "UPDATE item SET n = 100 WHERE id = 1",
+                 "INSERT INTO part VALUES ('new', 1, NULL)"])
         connection.run("INSERT INTO item VALUES (10, 'still open', 0); COMMIT")
         process.join()
-    carry(b, a)
-    expect_equal(a.rows("SELECT id FROM item WHERE id > 3 ORDER BY id"), [(9,), (10,)], "a")
+    takes = carry(b, a)
+    expect_equal(a.rows("SELECT id, n FROM item ORDER BY id"), [(1, 100), (2, 2), (3, 3), (9, 0), (10, 0)],
+                 "item")
+    expect_equal(a.rows("SELECT id FROM part ORDER BY id"), [(b"new",), (b"p",)], "part")
+    expect_equal(sorted(op for op, _, _ in writes_of(b)),
+                 ["delete", "insert", "insert", "insert", "update"], "b's writes")
+    expect_same(a, b, takes)
 
 
 if __name__ == "__main__":
@@ -312,4 +351,5 @@ if __name__ == "__main__":
               equal_rows_meet_and_others_become_writes, rows_that_differ_are_refused_first,
               local_rows_win_where_they_are_preferred, fleet_rows_win_where_they_are_preferred,
               killed_anywhere, what_is_written_meanwhile_is_captured,
-              a_reader_that_is_slow_to_end_is_waited_for])
+              rules_and_the_fleet_before_it, joins_at_once_with_from,
+              what_is_written_between_meeting_and_slot_is_captured])

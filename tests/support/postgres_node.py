@@ -42,9 +42,6 @@ class PostgresNode(Node):
                            "SET bytea_output = 'hex'; SET lc_monetary = 'C'")
             return connection.run(sql)
 
-    def check(self):
-        self.run("verify")
-
     def picture(self):
         raise Failure("a Postgres database has no picture")
 
