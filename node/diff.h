@@ -25,7 +25,7 @@ enum diff_kind {
     DIFF_CHANGED,
     DIFF_LACKING, /* no difference, and no row: the table's rows are compared without its
                      constraints, for want of a function, a collation or room for a
-                     column, or since only Postgres can evaluate them */
+                     column, or since only Postgres can compare their values */
     DIFF_GONE,    /* no row: the database has lost the table, or can't have it replicated
                      any more, and with it rows that it showed */
 };

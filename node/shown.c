@@ -193,7 +193,9 @@ enum status shown_open(struct shown **out, struct sqlite_database *like,
         (shown->group = calloc(catalog->count + 1, sizeof *shown->group)) == NULL ||
         (shown->lacks = (char **)calloc(catalog->count + 1, sizeof(char *))) == NULL ||
         (shown->stored = (struct stored **)calloc(catalog->count + 1,
-                                                  sizeof(struct stored *))) == NULL) {
+                                                  sizeof(struct stored *))) == NULL ||
+        (shown->questions = (struct shown_question **)calloc(
+             catalog->count + 1, sizeof(struct shown_question *))) == NULL) {
         status = error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
         goto out;
     }
@@ -237,8 +239,11 @@ void shown_close(struct shown *shown)
     sqlite_database_close(shown->scratch);
     for (size_t i = 0; shown->lacks != NULL && i < shown->catalog->count; i++)
         free(shown->lacks[i]);
+    for (size_t i = 0; shown->questions != NULL && i < shown->catalog->count; i++)
+        shown_question_close(shown->questions[i]);
     for (size_t i = 0; shown->stored != NULL && i < shown->catalog->count; i++)
         stored_close(shown->stored[i]);
+    free((void *)shown->questions);
     free((void *)shown->stored);
     free((void *)shown->lacks);
     buffer_release(&shown->born);

@@ -17,7 +17,7 @@ struct shown;
 
 /* catalog: the tables, in whose order they are numbered from 0; like in, a database of
  * the same text encoding; of Postgres's (like NULL) asked says what values become there,
- * a connection that nobody else uses meanwhile. All outlive it. On success *out is the
+ * a connection in no transaction. All outlive it. On success *out is the
  * caller's, to give back with shown_close(). */
 MUST_CHECK enum status shown_open(struct shown **out, struct sqlite_database *like,
                                   struct postgres *asked, const struct catalog *catalog,

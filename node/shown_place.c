@@ -32,6 +32,9 @@ struct insertion {
     sqlite3_stmt *statement; /* NULL: not made yet */
     uint32_t *places;        /* owned: in the image, of each parameter, */
     uint32_t *columns;       /* and the table's own column; owned */
+    int32_t *all;      /* owned: in the image, of each own stored column; -1: nowhere */
+    struct value *row; /* owned: the same columns' values, for a question */
+    uint32_t asked;    /* parameters after those: answers of Postgres's */
     uint32_t count;
     bool has_id;       /* the row's id is one parameter more */
     uint32_t *foreign; /* owned: places of the columns that the table lacks */
@@ -44,6 +47,8 @@ static void release_insertions(struct insertion *insertions, size_t count)
         (void)sqlite3_finalize(insertions[i].statement);
         free(insertions[i].places);
         free(insertions[i].columns);
+        free(insertions[i].all);
+        free(insertions[i].row);
         free(insertions[i].foreign);
     }
     free(insertions);
@@ -77,10 +82,11 @@ static void map_columns(struct insertion *insertion, const struct shown *shown,
         insertion->places[insertion->count++] = (uint32_t)place;
         shown_put_name(shown, sql, own->columns[i].name);
     }
+    shown_question_put_columns(shown->questions[source->table], sql);
     if (insertion->has_id)
         put_text(sql, insertion->count > 0 ? ", \"rowferry id\"" : "\"rowferry id\"");
     put_text(sql, ") VALUES (");
-    for (uint32_t i = 0; i < insertion->count + insertion->has_id; i++)
+    for (uint32_t i = 0; i < insertion->count + insertion->asked + insertion->has_id; i++)
         put_text(sql, i > 0 ? ", ?" : "?");
     put_text(sql, ")");
     for (uint32_t i = 0; i < from->column_count; i++) {
@@ -96,6 +102,7 @@ static enum status open_insertion(struct shown *shown, const struct shown_source
 {
     const struct definition *own = shown->catalog->definitions[source->table];
     struct buffer sql;
+    uint32_t place = 0;
     enum status status;
 
     insertion->places = calloc((size_t)own->column_count + 1, sizeof *insertion->places);
@@ -103,10 +110,16 @@ static enum status open_insertion(struct shown *shown, const struct shown_source
         calloc((size_t)own->column_count + 1, sizeof *insertion->columns);
     insertion->foreign =
         calloc((size_t)source->definition->column_count + 1, sizeof *insertion->foreign);
+    insertion->all = calloc((size_t)own->stored_count + 1, sizeof *insertion->all);
+    insertion->row = calloc((size_t)own->stored_count + 1, sizeof *insertion->row);
     if (insertion->places == NULL || insertion->columns == NULL ||
-        insertion->foreign == NULL)
+        insertion->foreign == NULL || insertion->all == NULL || insertion->row == NULL)
         return error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
     insertion->has_id = shown_has_id(shown, source->table);
+    insertion->asked = shown_question_count(shown->questions[source->table]);
+    for (uint32_t i = 0; i < own->column_count; i++)
+        if (own->columns[i].generated == GENERATED_NO)
+            insertion->all[place++] = find_stored(own, i, source->definition);
     buffer_init(&sql);
     map_columns(insertion, shown, source, &sql);
     status = prepare(shown, &sql, &insertion->statement, err);
@@ -126,6 +139,25 @@ static bool is_too_wide(const struct insertion *insertion, const struct image *i
     return false;
 }
 
+/* What Postgres says of the row, behind its columns. */
+static enum status bind_answers(struct shown *shown, size_t table,
+                                const struct insertion *insertion,
+                                const struct image *image, struct error *err)
+{
+    const struct definition *own = shown->catalog->definitions[table];
+    const struct value *answers = NULL;
+    enum status status;
+
+    for (uint32_t i = 0; i < own->stored_count; i++)
+        insertion->row[i] = insertion->all[i] < 0 ? (struct value){.type = VALUE_ABSENT}
+                                                  : image->values[insertion->all[i]];
+    status = shown_question_ask(shown->questions[table], insertion->row, &answers, err);
+    for (uint32_t i = 0; status == STATUS_OK && i < insertion->asked; i++)
+        status = sqlite_bind_value(shown->scratch, insertion->statement,
+                                   (int)(insertion->count + i) + 1, &answers[i], err);
+    return status;
+}
+
 /* CONSTRAINT: Postgres takes no such value. */
 static enum status bind_row(struct shown *shown, size_t table,
                             const struct insertion *insertion, const struct image *image,
@@ -142,7 +174,9 @@ static enum status bind_row(struct shown *shown, size_t table,
             status = sqlite_bind_value(shown->scratch, insertion->statement, (int)i + 1,
                                        &value, err);
     }
-    return status;
+    return status == STATUS_OK && insertion->asked > 0
+               ? bind_answers(shown, table, insertion, image, err)
+               : status;
 }
 
 /* Try to put one row into its table. */
@@ -162,7 +196,8 @@ static enum status insert_row(struct shown *shown, size_t table,
     if (status != STATUS_OK)
         return status == STATUS_CONSTRAINT ? STATUS_OK : status;
     if (insertion->has_id)
-        (void)sqlite3_bind_int64(statement, (int)insertion->count + 1, id);
+        (void)sqlite3_bind_int64(statement,
+                                 (int)(insertion->count + insertion->asked) + 1, id);
     rc = sqlite3_step(statement);
     if (rc == SQLITE_DONE)
         *fate = SHOWN_AS_IT_IS;

@@ -1,7 +1,8 @@
 /* What a Postgres database shows, in tables of SQLite: only the columns that a constraint
  * asks for, without types, holding what Postgres makes of each value in a form that is
- * equal when the value is. What can't be told so (expressions, partial indexes, types and
- * collations whose equal values print differently) is lacking: shown_lacks() says it. */
+ * equal when the value is. Expressions and conditions of indexes are asked of Postgres
+ * (node/shown_question.h). What can't be told so (types and collations whose equal values
+ * print differently) is lacking: shown_lacks() says it. */
 #include "node/shown_private.h"
 
 #include "engine/postgres_stored.h"
@@ -30,31 +31,14 @@ void shown_put_name(const struct shown *shown, struct buffer *sql, const char *n
 
 /* ---- what can be told */
 
-/* Whether values of the column are equal exactly when their canonical forms are. */
 static bool is_comparable(const struct column *column, const char *collation)
 {
     static const char *const texts[] = {"text", "character varying", "character", "name"};
 
-    switch (column->type) {
-    case FLEET_INTEGER:
-    case FLEET_REAL:
-    case FLEET_BLOB:
-    case FLEET_NUMERIC:
-    case FLEET_BOOLEAN:
-    case FLEET_DATE:
-    case FLEET_TIME:
-    case FLEET_TIMESTAMP:
-    case FLEET_TIMESTAMPTZ:
-    case FLEET_UUID:
-        /* Of a time with its zone the text is the whole value, too. */
+    if (!shown_is_comparable(column->type, collation))
+        return false;
+    if (column->type != FLEET_TEXT)
         return true;
-    case FLEET_TEXT:
-        break;
-    default:
-        return false;
-    }
-    if (strchr(collation, '.') != NULL) /* Postgres's own are deterministic */
-        return false;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size_t size = strlen(texts[i]);
 
@@ -62,7 +46,7 @@ static bool is_comparable(const struct column *column, const char *collation)
             (column->declared_type[size] == '\0' || column->declared_type[size] == '('))
             return true;
     }
-    return false;
+    return false; /* citext, a domain */
 }
 
 static bool is_simple(const struct definition *definition,
@@ -100,12 +84,37 @@ static enum status note_lack(struct shown *shown, size_t table, const char *what
                              const char *name, struct error *err)
 {
     if (shown->lacks[table] == NULL &&
-        asprintf(&shown->lacks[table], "%s %s is only Postgres's to evaluate", what,
-                 name) < 0) {
+        asprintf(&shown->lacks[table],
+                 "%s %s is over values that only Postgres can compare", what, name) < 0) {
         shown->lacks[table] = NULL;
         return error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
     }
     return STATUS_OK;
+}
+
+/* Have Postgres evaluate the unique indexes that are more than columns. */
+static enum status open_question(struct shown *shown, size_t table, struct error *err)
+{
+    const struct definition *own = shown->catalog->definitions[table];
+    uint32_t *asked = calloc((size_t)own->unique_count + 1, sizeof *asked);
+    uint32_t count = 0;
+    int64_t lacking = -1;
+    enum status status = STATUS_OK;
+
+    if (asked == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "diff: out of memory");
+    for (uint32_t i = 0; i < own->unique_count; i++)
+        if (!is_simple(own, &own->uniques[i]))
+            asked[count++] = i;
+    if (count > 0)
+        status =
+            shown_question_open(&shown->questions[table], shown->asked,
+                                shown->stored[table], own, asked, count, &lacking, err);
+    if (status == STATUS_OK && lacking >= 0)
+        status =
+            note_lack(shown, table, "the unique index", own->uniques[lacking].name, err);
+    free(asked);
+    return status;
 }
 
 static enum status find_lacks(struct shown *shown, size_t table, struct error *err)
@@ -113,10 +122,6 @@ static enum status find_lacks(struct shown *shown, size_t table, struct error *e
     const struct definition *own = shown->catalog->definitions[table];
     enum status status = STATUS_OK;
 
-    for (uint32_t i = 0; status == STATUS_OK && i < own->unique_count; i++)
-        if (!is_simple(own, &own->uniques[i]))
-            status =
-                note_lack(shown, table, "the unique index", own->uniques[i].name, err);
     for (uint32_t i = 0; status == STATUS_OK && i < own->foreign_key_count; i++) {
         const struct foreign_key *key = &own->foreign_keys[i];
         int64_t parent = shown_find_parent(shown, key);
@@ -127,7 +132,9 @@ static enum status find_lacks(struct shown *shown, size_t table, struct error *e
                                 key->column_count)))
             status = note_lack(shown, table, "the foreign key", key->name, err);
     }
-    return status;
+    return status == STATUS_OK && shown->lacks[table] == NULL
+               ? open_question(shown, table, err)
+               : status;
 }
 
 /* ---- tables */
@@ -167,16 +174,18 @@ bool shown_has_column(const struct shown *shown, size_t table, uint32_t column)
 }
 
 static void put_unique(struct shown *shown, struct buffer *sql, size_t table,
-                       const struct unique_key *unique, uint32_t number)
+                       uint32_t number)
 {
+    const struct definition *own = shown->catalog->definitions[table];
+    const struct unique_key *unique = &own->uniques[number];
     char index[96];
 
+    if (!is_simple(own, unique))
+        return;
     (void)snprintf(index, sizeof index,
-                   "CREATE UNIQUE INDEX \"rowferry unique %zu %u\""
-                   " ON ",
-                   table, number);
+                   "CREATE UNIQUE INDEX \"rowferry unique %zu %u\" ON ", table, number);
     buffer_put_bytes(sql, bytes_of_text(index));
-    shown_put_name(shown, sql, shown->catalog->definitions[table]->local_name);
+    shown_put_name(shown, sql, own->local_name);
     for (uint32_t i = 0; i < unique->term_count; i++) {
         buffer_put_bytes(sql, bytes_of_text(i == 0 ? " (" : ", "));
         shown_put_name(shown, sql, unique->terms[i]);
@@ -184,15 +193,31 @@ static void put_unique(struct shown *shown, struct buffer *sql, size_t table,
     buffer_put_bytes(sql, bytes_of_text(");"));
 }
 
+static void put_uniques(struct shown *shown, struct buffer *sql, size_t table)
+{
+    const struct definition *own = shown->catalog->definitions[table];
+    struct buffer name = {0};
+
+    if (shown->lacks[table] != NULL)
+        return;
+    for (uint32_t i = 0; i < own->unique_count; i++)
+        put_unique(shown, sql, table, i);
+    shown_put_name(shown, &name, own->local_name);
+    sql->failed = sql->failed || name.failed;
+    shown_question_put_indexes(shown->questions[table], table, buffer_view(&name), sql);
+    buffer_release(&name);
+}
+
 enum status shown_make_postgres(struct shown *shown, size_t table, struct error *err)
 {
     const struct definition *own = shown->catalog->definitions[table];
     struct buffer sql = {0};
     bool any = false;
-    enum status status = find_lacks(shown, table, err);
+    enum status status =
+        postgres_stored_open(&shown->stored[table], shown->asked, own, err);
 
     if (status == STATUS_OK)
-        status = postgres_stored_open(&shown->stored[table], shown->asked, own, err);
+        status = find_lacks(shown, table, err);
     if (status != STATUS_OK)
         return status;
     buffer_put_bytes(&sql, bytes_of_text("CREATE TABLE main."));
@@ -204,9 +229,9 @@ enum status shown_make_postgres(struct shown *shown, size_t table, struct error 
         shown_put_name(shown, &sql, own->columns[i].name);
         any = true;
     }
+    shown_question_put_columns(shown->questions[table], &sql);
     buffer_put_bytes(&sql, bytes_of_text(");"));
-    for (uint32_t i = 0; i < own->unique_count && shown->lacks[table] == NULL; i++)
-        put_unique(shown, &sql, table, &own->uniques[i], i);
+    put_uniques(shown, &sql, table);
     buffer_put(&sql, 0, 1);
     status = buffer_check(&sql, err);
     if (status == STATUS_OK)

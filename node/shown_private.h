@@ -3,6 +3,7 @@
 #define NODE_SHOWN_PRIVATE_H
 
 #include "node/shown.h"
+#include "node/shown_question.h"
 
 /* Where the images come from. */
 struct shown_source {
@@ -13,11 +14,12 @@ struct shown_source {
 struct shown {
     const struct catalog *catalog;
     bool foreign_keys;
-    uint32_t *group;                 /* owned: of each table */
-    char **lacks;                    /* owned: of each table, or NULL */
-    struct postgres *asked;          /* NULL: the database is one of SQLite's */
-    struct stored **stored;          /* owned: of each table of Postgres's, or NULL */
-    struct sqlite_database *scratch; /* an unlinked file */
+    uint32_t *group;                   /* owned: of each table */
+    char **lacks;                      /* owned: of each table, or NULL */
+    struct postgres *asked;            /* NULL: the database is one of SQLite's */
+    struct stored **stored;            /* owned: of each table of Postgres's, or NULL */
+    struct shown_question **questions; /* the same; NULL: none */
+    struct sqlite_database *scratch;   /* an unlinked file */
     sqlite3_stmt *add_row;
     sqlite3_stmt *add_image;
     sqlite3_stmt *find;

@@ -75,9 +75,11 @@ static void open_shown(const char *schema)
 {
     struct error err;
 
-    pg_execute("ROLLBACK; BEGIN");
+    pg_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     pg_execute(schema);
+    pg_execute("BEGIN");
     cr_assert_eq(pg_read_catalog(), STATUS_OK, "%s", pg_err.text);
+    pg_execute("COMMIT");
     cr_assert_eq(shown_open(&shown, NULL, pg_session, &pg_catalog, true, &err), STATUS_OK,
                  "%s", err.text);
 }
@@ -148,6 +150,45 @@ static void expect_unique_values(void)
     }
 }
 
+/* What Postgres has to evaluate. */
+static void expect_asked_values(void)
+{
+    static const struct {
+        const char *index, *fates;
+        struct value values[5];
+        uint32_t count;
+    } cases[] = {
+        {"(lower(v))",
+         ".u..",                            {TEXT("Ab"), TEXT("aB"), TEXT("c"), {.type = VALUE_NULL}},
+         4                                                                                               },
+        {"(v) WHERE id > 1",
+         "...u.",                           {TEXT("a"), TEXT("a"), TEXT("a"), TEXT("a"), TEXT("b")},
+         5                                                                                               },
+        {"(v) NULLS NOT DISTINCT",
+         ".u.",                             {{.type = VALUE_NULL}, {.type = VALUE_NULL}, TEXT("NULL")},
+         3                                                                                               },
+        {"((v::numeric), (id / 2))",
+         ".r.u",                            {TEXT("1.0"), TEXT("x"), TEXT("2"), TEXT("2.00")},
+         4                                                                                               },
+        {"((10 / length(v)))",       ".r.", {TEXT("a"), TEXT(""), TEXT("bb")},                          3},
+    };
+    char schema[200];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        (void)snprintf(schema, sizeof schema,
+                       "CREATE TABLE public.t (id integer PRIMARY KEY, v text);"
+                       "CREATE UNIQUE INDEX ON public.t %s",
+                       cases[i].index);
+        open_shown(schema);
+        cr_expect_null(shown_lacks(shown, 0), "%s", cases[i].index);
+        for (uint32_t k = 0; k < cases[i].count; k++)
+            add("t", k, cases[i].values[k]);
+        MUST(shown_settle(shown, &pg_err));
+        expect_fates("t", cases[i].fates, cases[i].index);
+        shown_close(shown);
+    }
+}
+
 static void expect_foreign_keys(void)
 {
     open_shown(
@@ -174,10 +215,11 @@ static void expect_lacks(void)
     static const struct {
         const char *columns, *why;
     } cases[] = {
-        {"v interval CONSTRAINT span UNIQUE",                    "the unique index span"    },
-        {"v jsonb CONSTRAINT document UNIQUE",                   "the unique index document"},
-        {"v text COLLATE public.ci CONSTRAINT word UNIQUE",      "the unique index word"    },
-        {"v text, CONSTRAINT one UNIQUE NULLS NOT DISTINCT (v)", "the unique index one"     },
+        {"v interval CONSTRAINT span UNIQUE",                                          "the unique index span"    },
+        {"v jsonb CONSTRAINT document UNIQUE",                                         "the unique index document"},
+        {"v text COLLATE public.ci CONSTRAINT word UNIQUE",                            "the unique index word"    },
+        {"v text, w text GENERATED ALWAYS AS (lower(v)) STORED CONSTRAINT low UNIQUE",
+         "the unique index low"                                                                                   },
     };
     char schema[300];
 
@@ -201,6 +243,7 @@ static void expect_lacks(void)
 Test(shown_postgres, evaluates_constraints_as_postgres_does)
 {
     expect_unique_values();
+    expect_asked_values();
     expect_foreign_keys();
     expect_lacks();
 }
