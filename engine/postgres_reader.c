@@ -89,26 +89,34 @@ static enum status begin_copy(struct postgres_reader *reader,
 
 /* ---- life */
 
+static enum status take_types(struct postgres_reader *reader,
+                              const struct definition *definition, struct error *err)
+{
+    uint32_t place = 0;
+
+    reader->types = calloc(reader->count, sizeof *reader->types);
+    reader->columns = calloc(reader->count, sizeof *reader->columns);
+    reader->scratch = calloc(reader->count, sizeof *reader->scratch);
+    if (reader->types == NULL || reader->columns == NULL || reader->scratch == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "read a table: out of memory");
+    for (uint32_t i = 0; i < definition->column_count; i++)
+        if (definition->columns[i].generated == GENERATED_NO)
+            reader->types[place++] = definition->columns[i].type;
+    return STATUS_OK;
+}
+
 enum status postgres_reader_open(struct postgres_reader **out, struct postgres *postgres,
                                  const struct definition *definition, struct error *err)
 {
     struct postgres_reader *reader = calloc(1, sizeof *reader);
-    uint32_t place = 0;
-    enum status status = STATUS_OK;
+    enum status status;
 
     *out = NULL;
     if (reader == NULL)
         return error_set(err, STATUS_NO_MEMORY, "read a table: out of memory");
     reader->postgres = postgres;
     reader->count = definition->stored_count;
-    reader->types = calloc(reader->count, sizeof *reader->types);
-    reader->columns = calloc(reader->count, sizeof *reader->columns);
-    reader->scratch = calloc(reader->count, sizeof *reader->scratch);
-    if (reader->types == NULL || reader->columns == NULL || reader->scratch == NULL)
-        status = error_set(err, STATUS_NO_MEMORY, "read a table: out of memory");
-    for (uint32_t i = 0; status == STATUS_OK && i < definition->column_count; i++)
-        if (definition->columns[i].generated == GENERATED_NO)
-            reader->types[place++] = definition->columns[i].type;
+    status = take_types(reader, definition, err);
     if (status == STATUS_OK)
         status = begin_copy(reader, definition, err);
     if (status != STATUS_OK) {
@@ -235,17 +243,19 @@ static enum status init_lookup(struct lookup *lookup, struct error *err)
     const struct definition *definition = lookup->definition;
     size_t count = definition->key_count;
 
-    lookup->columns = (const struct column **)calloc(count, sizeof *lookup->columns);
-    lookup->texts = (const char **)calloc(count, sizeof *lookup->texts);
+    lookup->columns = (const struct column **)calloc(count, sizeof(struct column *));
+    lookup->texts = (const char **)calloc(count, sizeof(char *));
     lookup->sent = calloc(count, sizeof *lookup->sent);
     lookup->scratch = calloc(count, sizeof *lookup->scratch);
     if (lookup->columns == NULL || lookup->texts == NULL || lookup->sent == NULL ||
         lookup->scratch == NULL)
         return error_set(err, STATUS_NO_MEMORY, "look for a row: out of memory");
-    for (uint32_t i = 0; i < definition->column_count; i++)
-        if (definition->columns[i].key_position > 0)
-            lookup->columns[definition->columns[i].key_position - 1] =
-                &definition->columns[i];
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        const struct column *column = &definition->columns[i];
+
+        if (column->key_position > 0)
+            lookup->columns[column->key_position - 1] = column;
+    }
     return STATUS_OK;
 }
 
@@ -259,11 +269,13 @@ static enum status put_texts(struct lookup *lookup, struct bytes key, struct err
         struct bytes text = {0};
         struct value value;
 
+        assert(lookup->columns[i] != NULL);
         status = row_key_take(&key, &value, &lookup->scratch[i], err);
         if (status == STATUS_OK)
             status = postgres_value_text(&value, lookup->columns[i]->type, &scratch,
                                          &text, err);
-        if (status == STATUS_OK && memchr(text.data, 0, text.size) != NULL)
+        if (status == STATUS_OK && text.size > 0 &&
+            memchr(text.data, 0, text.size) != NULL)
             status = STATUS_CONSTRAINT;
         if (status == STATUS_OK) {
             buffer_put_bytes(&lookup->sent[i], text);

@@ -107,6 +107,7 @@ enum status postgres_house_begin_enter(struct database *database, struct store *
     (void)store, (void)take_over; /* whose it is was asked when it was opened */
     if (*entered)
         return STATUS_OK;
+    *entered = false;
     return postgres_execute(postgres_house_of(database)->postgres,
                             "BEGIN ISOLATION LEVEL REPEATABLE READ", err);
 }

@@ -111,9 +111,8 @@ static enum status create_tables(struct node *node, const struct fleet_tables *t
     enum status status;
 
     if (group == NULL)
-        status = error_set(err, STATUS_NO_MEMORY, "join: out of memory");
-    else
-        status = foreign_key_groups(tables->definitions, tables->count, group, err);
+        return error_set(err, STATUS_NO_MEMORY, "join: out of memory");
+    status = foreign_key_groups(tables->definitions, tables->count, group, err);
     for (uint32_t i = 0; status == STATUS_OK && i < tables->count; i++)
         last = group[i] > last ? group[i] : last;
     for (uint32_t now = 0; status == STATUS_OK && now <= last; now++) {
@@ -143,10 +142,12 @@ static enum status say_translation(struct node *node,
     struct schema_text text = {0};
     enum status status = STATUS_OK;
 
-    for (uint32_t i = 0; status == STATUS_OK && i < count; i++)
-        if (is_translated(node, made[i]))
-            status = schema_put(&text, made[i],
-                                postgres ? DIALECT_POSTGRES : DIALECT_SQLITE, err);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (!is_translated(node, made[i]))
+            continue;
+        status =
+            schema_put(&text, made[i], postgres ? DIALECT_POSTGRES : DIALECT_SQLITE, err);
+    }
     if (status == STATUS_OK && text.notes.size > 0) {
         node_say(node,
                  "not all of the fleet's tables is as where it comes from: `rowferry "

@@ -106,10 +106,11 @@ static enum status open_question(struct shown *shown, size_t table, struct error
     for (uint32_t i = 0; i < own->unique_count; i++)
         if (!is_simple(own, &own->uniques[i]))
             asked[count++] = i;
-    if (count > 0)
+    if (count > 0) {
         status =
             shown_question_open(&shown->questions[table], shown->asked,
                                 shown->stored[table], own, asked, count, &lacking, err);
+    }
     if (status == STATUS_OK && lacking >= 0)
         status =
             note_lack(shown, table, "the unique index", own->uniques[lacking].name, err);
@@ -165,10 +166,12 @@ bool shown_has_column(const struct shown *shown, size_t table, uint32_t column)
     for (size_t t = 0; !used && t < shown->catalog->count; t++) {
         const struct definition *child = shown->catalog->definitions[t];
 
-        for (uint32_t i = 0; !used && i < child->foreign_key_count; i++)
-            used = strcmp(child->foreign_keys[i].parent, own->name) == 0 &&
-                   is_among(child->foreign_keys[i].parent_columns,
-                            child->foreign_keys[i].column_count, name);
+        for (uint32_t i = 0; !used && i < child->foreign_key_count; i++) {
+            const struct foreign_key *key = &child->foreign_keys[i];
+
+            used = strcmp(key->parent, own->name) == 0 &&
+                   is_among(key->parent_columns, key->column_count, name);
+        }
     }
     return used;
 }

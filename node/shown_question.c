@@ -291,6 +291,22 @@ void shown_question_put_indexes(const struct shown_question *question, size_t nu
 
 /* ---- rows */
 
+/* What Postgres has in a column. */
+static enum status find_stored(const struct shown_question *question, uint32_t place,
+                               const struct value *value, struct value *out,
+                               struct error *err)
+{
+    struct stored *stored = question->stored;
+    enum status status;
+
+    if (value->type != VALUE_ABSENT)
+        return stored->ops->value(stored, place, value, out, err);
+    status = stored->ops->default_value(stored, place, out, err);
+    if (status == STATUS_NOT_FOUND) /* it is no constant */
+        *out = (struct value){.type = VALUE_NULL};
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* The row's columns as the text that Postgres has of them. */
 static enum status put_row(struct shown_question *question, const struct value *row,
                            struct error *err)
@@ -306,16 +322,7 @@ static enum status put_row(struct shown_question *question, const struct value *
 
         if (definition->columns[i].generated != GENERATED_NO)
             continue;
-        if (row[place].type == VALUE_ABSENT)
-            status = question->stored->ops->default_value(question->stored, place,
-                                                          &becomes, err);
-        else
-            status = question->stored->ops->value(question->stored, place, &row[place],
-                                                  &becomes, err);
-        if (status == STATUS_NOT_FOUND) { /* the default is no constant */
-            becomes = (struct value){.type = VALUE_NULL};
-            status = STATUS_OK;
-        }
+        status = find_stored(question, place, &row[place], &becomes, err);
         if (status == STATUS_OK)
             status = postgres_value_text(&becomes, definition->columns[i].type, &scratch,
                                          &text, err);
@@ -348,10 +355,10 @@ static enum status take_answer(struct shown_question *question, uint32_t i,
     *answer = (struct value){.type = VALUE_NULL};
     if (PQgetisnull(question->result, 0, (int)i) != 0) {
         /* What no value of the type is. */
-        if (nulls_equal && !term->is_condition)
-            *answer =
-                (struct value){.type = term->type == FLEET_BLOB ? VALUE_TEXT : VALUE_BLOB,
-                               .bytes = bytes_of_text("NULL")};
+        if (nulls_equal && !term->is_condition) {
+            answer->type = term->type == FLEET_BLOB ? VALUE_TEXT : VALUE_BLOB;
+            answer->bytes = bytes_of_text("NULL");
+        }
         return STATUS_OK;
     }
     status = postgres_value_take(term->is_condition ? FLEET_BOOLEAN : term->type, text,
