@@ -39,6 +39,7 @@ def both_ways(folder):
     same("all rows go")
     stall.write("INSERT INTO item VALUES (3, 'new', 3)")
     same("one comes back")
+    shop.check()
 
 
 def round_trip(folder):
@@ -63,6 +64,7 @@ def round_trip(folder):
     stall.write("DELETE FROM thing WHERE id = 1")
     pairs.settle(folder, [shop, stall])
     expect_equal(len(shop.rows("SELECT id FROM thing")), 2, "rows after a delete")
+    shop.check()
 
 
 def numbers(folder):
@@ -94,6 +96,7 @@ def refused_rows(folder):
     expect_equal(shop.rows("SELECT count(*), max(id) FROM item"), [("60", "62")], "rows")
     waiting = shop.run("quarantine", "--json").json_lines()
     expect_equal(len(waiting), 2, f"quarantined rows: {waiting}")
+    shop.check()
     expect(any("check constraint" in row["message"] for row in waiting), f"{waiting}")
     stall.write("UPDATE item SET word = 'short' WHERE id = 61")
     pairs.settle(folder, [shop, stall])

@@ -117,7 +117,9 @@ Test(schema_postgres, sqlite_tables)
     cluster_start(&cluster, NULL);
     cr_assert_eq(postgres_open(&postgres, cluster.url, POSTGRES_WRITE, &err), STATUS_OK,
                  "%s", err.text);
+    expect_run(postgres, "BEGIN", true);
     make_tables(postgres, &catalog);
+    expect_run(postgres, "COMMIT", true);
     expect_tables(postgres);
     expect_run(postgres, "DROP TABLE public.place, shop.item, public.\"select\" CASCADE",
                true);
