@@ -10,7 +10,6 @@ from postgres_node import PostgresNode  # noqa: E402
 from rowferry import Node, expect, expect_equal, main  # noqa: E402
 
 CLUSTER = None
-PARKS = False  # the target can't decide what constraints forbid yet
 
 
 def make_shop(folder, schema):
@@ -145,4 +144,4 @@ if __name__ == "__main__":
     with Cluster() as CLUSTER:
         main([nothing_differs_after_a_capture, what_is_not_captured_is_a_difference,
               what_only_postgres_can_evaluate_is_said, what_comes_from_others_and_is_not_there,
-              *([parked_rows_are_no_difference] if PARKS else [])])
+              parked_rows_are_no_difference])
