@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { CAPACITY_MIN = 64 };
 
@@ -42,15 +41,13 @@ static size_t grown_capacity(const struct buffer *buffer, size_t need)
     return capacity;
 }
 
-uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
+uint8_t *buffer_grow(struct buffer *buffer, size_t size)
 {
     size_t capacity;
     uint8_t *data;
 
     if (buffer->failed)
         return NULL;
-    if (buffer->data != NULL && size <= buffer->capacity - buffer->size)
-        return buffer->data + buffer->size;
     if (size > SIZE_MAX - buffer->size) {
         buffer->failed = true;
         return NULL;
@@ -64,49 +61,6 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
     buffer->data = data;
     buffer->capacity = capacity;
     return buffer->data + buffer->size;
-}
-
-void buffer_put(struct buffer *buffer, uint64_t value, size_t size)
-{
-    uint8_t *out = buffer_reserve(buffer, size);
-
-    if (out == NULL)
-        return;
-    bytes_put(out, value, size);
-    buffer->size += size;
-}
-
-void buffer_put_varint(struct buffer *buffer, uint64_t value)
-{
-    uint8_t *out = buffer_reserve(buffer, VARINT_SIZE_MAX);
-
-    if (out == NULL)
-        return;
-    buffer->size += (size_t)(varint_put(out, value) - out);
-}
-
-void buffer_put_bytes(struct buffer *buffer, struct bytes bytes)
-{
-    uint8_t *out;
-
-    if (bytes.size == 0)
-        return;
-    out = buffer_reserve(buffer, bytes.size);
-    if (out == NULL)
-        return;
-    memcpy(out, bytes.data, bytes.size);
-    buffer->size += bytes.size;
-}
-
-void buffer_put_sized(struct buffer *buffer, struct bytes bytes)
-{
-    buffer_put_varint(buffer, bytes.size);
-    buffer_put_bytes(buffer, bytes);
-}
-
-struct bytes buffer_view(const struct buffer *buffer)
-{
-    return (struct bytes){buffer->data, buffer->size};
 }
 
 enum status buffer_check(const struct buffer *buffer, struct error *err)

@@ -1,8 +1,5 @@
 #include "log/bytes.h"
 
-#include <assert.h>
-#include <string.h>
-
 struct bytes bytes_of_text(const char *text)
 {
     assert(text != NULL);
@@ -22,84 +19,27 @@ int bytes_compare(struct bytes a, struct bytes b)
     return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-uint8_t *bytes_put(uint8_t *out, uint64_t value, size_t size)
+bool bytes_take_long_varint(struct bytes *in, uint64_t *value)
 {
-    assert(size >= 1);
-    assert(size <= 8);
-    assert(size == 8 || value >> (size * 8) == 0);
-    for (size_t i = size; i-- > 0; value >>= 8)
-        out[i] = (uint8_t)value;
-    return out + size;
-}
-
-uint64_t bytes_get(const uint8_t *in, size_t size)
-{
-    uint64_t value = 0;
-
-    assert(size >= 1);
-    assert(size <= 8);
-    for (size_t i = 0; i < size; i++)
-        value = value << 8 | in[i];
-    return value;
-}
-
-bool bytes_take(struct bytes *in, size_t size, uint64_t *value)
-{
-    if (size > in->size)
-        return false;
-    *value = bytes_get(in->data, size);
-    in->data += size;
-    in->size -= size;
-    return true;
-}
-
-bool bytes_take_varint(struct bytes *in, uint64_t *value)
-{
+    size_t most = in->size < VARINT_SIZE_MAX ? in->size : VARINT_SIZE_MAX;
     uint64_t result = 0;
 
-    if (in->size > 0 && in->data[0] < 0x80) { /* nearly all of them */
-        *value = *in->data++;
-        in->size--;
-        return true;
-    }
-    for (size_t i = 0; i < in->size && i < VARINT_SIZE_MAX; i++) {
+    for (size_t i = 0; i < most; i++) {
         uint64_t byte = in->data[i];
 
-        if (i == VARINT_SIZE_MAX - 1 && byte > 1)
-            return false; /* over 64 bits, or no end */
         result |= (byte & 0x7f) << (7 * i);
-        if ((byte & 0x80) != 0)
+        if (byte >= 0x80)
             continue;
         if (byte == 0 && i > 0)
             return false; /* not the shortest form */
+        if (byte > 1 && i == VARINT_SIZE_MAX - 1)
+            return false; /* over 64 bits */
         *value = result;
         in->data += i + 1;
         in->size -= i + 1;
         return true;
     }
     return false;
-}
-
-bool bytes_take_view(struct bytes *in, uint64_t size, struct bytes *out)
-{
-    if (size > in->size)
-        return false;
-    *out = (struct bytes){in->data, (size_t)size};
-    if (size > 0)
-        in->data += size;
-    in->size -= (size_t)size;
-    return true;
-}
-
-bool bytes_take_sized(struct bytes *in, struct bytes *out)
-{
-    struct bytes rest = *in;
-    uint64_t size;
-
-    if (!bytes_take_varint(&rest, &size) || !bytes_take_view(&rest, size, out))
-        return false;
-    *in = rest;
-    return true;
 }
 
 size_t varint_size(uint64_t value)
@@ -109,14 +49,6 @@ size_t varint_size(uint64_t value)
     while ((value >>= 7) != 0)
         size++;
     return size;
-}
-
-uint8_t *varint_put(uint8_t *out, uint64_t value)
-{
-    for (; value > 0x7f; value >>= 7)
-        *out++ = (uint8_t)(value | 0x80);
-    *out++ = (uint8_t)value;
-    return out;
 }
 
 /* How many bytes follow this first one of a sequence, and the smallest code point that

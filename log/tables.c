@@ -207,7 +207,7 @@ static enum status load(struct store_txn *txn, uint64_t origin, uint32_t number,
 {
     uint8_t key[KEY_SIZE_MAX];
     struct bytes value;
-    uint64_t id;
+    uint64_t id = 0;
     enum status status =
         store_get(txn, DBI_TABLE, definition_key(key, origin, number), &value, err);
 
