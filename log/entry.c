@@ -154,6 +154,14 @@ static bool take_fixed(struct bytes *in, struct entry_header *out)
     return true;
 }
 
+bool entry_header_peek(struct bytes in, struct entry_header *out)
+{
+    uint64_t format;
+
+    *out = (struct entry_header){0};
+    return bytes_take(&in, 1, &format) && format == ENTRY_FORMAT && take_fixed(&in, out);
+}
+
 enum status entry_header_decode(struct bytes in, struct entry_header *out,
                                 struct error *err)
 {

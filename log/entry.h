@@ -41,6 +41,10 @@ struct entry_header {
 
 void entry_header_encode(struct buffer *out, const struct entry_header *header);
 
+/* Take what stands at fixed places in a header that is decoded elsewhere: context and
+ * fields are empty, nothing else is checked. False: it is no header of a known format. */
+bool entry_header_peek(struct bytes in, struct entry_header *out);
+
 /* in is exactly the header. Views point into in. CORRUPT. UNAVAILABLE: a newer format. */
 MUST_CHECK enum status entry_header_decode(struct bytes in, struct entry_header *out,
                                            struct error *err);

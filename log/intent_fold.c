@@ -281,27 +281,6 @@ static enum status change_rows(struct fold *fold, struct error *err)
 
 /* ---- the end */
 
-static enum status applied_vector(struct fold *fold, struct version_vector *vector,
-                                  struct error *err)
-{
-    enum status status = meta_get_vector(fold->txn, META_APPLIED_VECTOR, vector, err);
-
-    for (uint64_t seq = fold->intent.from + 1;
-         status == STATUS_OK && seq <= fold->intent.to; seq++) {
-        struct log_entry entry;
-
-        status = log_get(fold->txn, seq, &entry, err);
-        if (status == STATUS_NOT_FOUND)
-            return error_set(err, STATUS_CORRUPT, "entry %llu is missing",
-                             (unsigned long long)seq);
-        if (status == STATUS_OK &&
-            version_vector_get(vector, entry.header.origin) < entry.header.origin_seq)
-            status = version_vector_set(vector, entry.header.origin,
-                                        entry.header.origin_seq, err);
-    }
-    return status;
-}
-
 static enum status move_vector(struct fold *fold, struct error *err)
 {
     struct version_vector vector;
@@ -310,7 +289,9 @@ static enum status move_vector(struct fold *fold, struct error *err)
     if (fold->intent.from == fold->intent.to)
         return STATUS_OK;
     version_vector_init(&vector);
-    status = applied_vector(fold, &vector, err);
+    status = meta_get_vector(fold->txn, META_APPLIED_VECTOR, &vector, err);
+    if (status == STATUS_OK)
+        status = log_vector_raise(fold->txn, fold->intent.to, &vector, err);
     if (status == STATUS_OK) {
         buffer_clear(&fold->scratch);
         version_vector_put(&fold->scratch, &vector);

@@ -15,16 +15,35 @@ static enum status in_entry(uint64_t seq, enum status status, struct error *err)
     return error_wrap(err, status, what);
 }
 
+static enum status get_record(struct store_txn *txn, uint64_t seq, struct bytes *record,
+                              struct error *err)
+{
+    uint8_t key[SEQ_KEY_SIZE];
+
+    return store_get(txn, DBI_LOG, seq_key(key, seq), record, err);
+}
+
 enum status log_get(struct store_txn *txn, uint64_t seq, struct log_entry *out,
                     struct error *err)
 {
-    uint8_t key[SEQ_KEY_SIZE];
     struct bytes record;
-    enum status status = store_get(txn, DBI_LOG, seq_key(key, seq), &record, err);
+    enum status status = get_record(txn, seq, &record, err);
 
     if (status != STATUS_OK)
         return status;
     status = log_record_decode(txn, seq, record, out, err);
+    return status == STATUS_OK ? STATUS_OK : in_entry(seq, status, err);
+}
+
+enum status log_peek(struct store_txn *txn, uint64_t seq, struct log_entry *out,
+                     struct error *err)
+{
+    struct bytes record;
+    enum status status = get_record(txn, seq, &record, err);
+
+    if (status != STATUS_OK)
+        return status;
+    status = log_record_peek(seq, record, out, err);
     return status == STATUS_OK ? STATUS_OK : in_entry(seq, status, err);
 }
 
@@ -305,6 +324,54 @@ enum status log_head_context(struct store_txn *txn, uint64_t origin,
                                 : version_vector_copy(context, &empty, err);
     if (status == STATUS_OK && head.seq > 0)
         status = version_vector_set(context, origin, head.seq, err);
+    return status;
+}
+
+/* The number of an origin's last entry up to seq `to`: not below low, not above high. The
+ * numbers grow with seq, so halving finds it without reading an entry. */
+static enum status last_number(struct store_txn *txn, uint64_t origin, uint64_t to,
+                               uint64_t low, uint64_t high, uint64_t *out,
+                               struct error *err)
+{
+    uint64_t tried = high; /* mostly `to` is the log's end */
+
+    while (low < high) {
+        uint64_t seq;
+        enum status status = log_find(txn, origin, tried, &seq, err);
+
+        if (status == STATUS_NOT_FOUND)
+            return error_set(err, STATUS_CORRUPT,
+                             "entry %llu of node %016llx is not indexed",
+                             (unsigned long long)tried, (unsigned long long)origin);
+        if (status != STATUS_OK)
+            return status;
+        if (seq <= to)
+            low = tried;
+        else
+            high = tried - 1;
+        tried = high - (high - low) / 2;
+    }
+    *out = low;
+    return STATUS_OK;
+}
+
+enum status log_vector_raise(struct store_txn *txn, uint64_t to,
+                             struct version_vector *vector, struct error *err)
+{
+    struct version_vector all;
+    enum status status;
+
+    version_vector_init(&all);
+    status = meta_get_vector(txn, META_VECTOR, &all, err);
+    for (size_t i = 0; i < all.count && status == STATUS_OK; i++) {
+        const struct vector_slot *slot = &all.slots[i];
+        uint64_t had = version_vector_get(vector, slot->origin), has = had;
+
+        status = last_number(txn, slot->origin, to, had, slot->seq, &has, err);
+        if (status == STATUS_OK && has > had)
+            status = version_vector_set(vector, slot->origin, has, err);
+    }
+    version_vector_release(&all);
     return status;
 }
 

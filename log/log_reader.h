@@ -23,6 +23,12 @@ struct log_entry {
 MUST_CHECK enum status log_get(struct store_txn *txn, uint64_t seq, struct log_entry *out,
                                struct error *err);
 
+/* The same of an entry that is got with log_get in this transaction before anything is
+ * done by it: a faster look, without its checksum. Only seq, local, in_parts, arrived_us
+ * and, of the header, what is neither context nor a field are set. */
+MUST_CHECK enum status log_peek(struct store_txn *txn, uint64_t seq,
+                                struct log_entry *out, struct error *err);
+
 /* seq of an origin's entry; NOT_FOUND is a plain answer. */
 MUST_CHECK enum status log_find(struct store_txn *txn, uint64_t origin,
                                 uint64_t origin_seq, uint64_t *seq, struct error *err);
@@ -78,6 +84,12 @@ MUST_CHECK enum status log_head(struct store_txn *txn, uint64_t origin,
 MUST_CHECK enum status log_head_context(struct store_txn *txn, uint64_t origin,
                                         struct version_vector *context,
                                         struct error *err);
+
+/* Raise the vector of the entries up to some seq to that of the entries up to `to`, which
+ * the log has. CORRUPT: an entry in between is not indexed; vector may be raised in part.
+ */
+MUST_CHECK enum status log_vector_raise(struct store_txn *txn, uint64_t to,
+                                        struct version_vector *vector, struct error *err);
 
 /* Heads signed by their origin: put one; find the newest at or below origin_seq
  * (NOT_FOUND: a plain answer). */

@@ -68,26 +68,47 @@ void log_record_encode(struct buffer *out, const struct log_entry *entry)
     record_seal(out);
 }
 
+/* What comes before the body. */
+static bool take_head(struct bytes *record, struct log_entry *out, struct bytes *hash)
+{
+    uint64_t form, flags;
+
+    if (!bytes_take(record, 1, &form) || (form != FORM_INLINE && form != FORM_PARTS) ||
+        !bytes_take(record, 1, &flags) || flags > FLAG_LOCAL ||
+        !bytes_take(record, 8, &out->arrived_us) ||
+        !bytes_take_view(record, HASH_SIZE, hash) ||
+        !bytes_take_sized(record, &out->header_bytes))
+        return false;
+    out->local = flags == FLAG_LOCAL;
+    out->in_parts = form == FORM_PARTS;
+    return true;
+}
+
+enum status log_record_peek(uint64_t seq, struct bytes record, struct log_entry *out,
+                            struct error *err)
+{
+    struct bytes hash;
+
+    *out = (struct log_entry){.seq = seq};
+    if (!take_head(&record, out, &hash) ||
+        !entry_header_peek(out->header_bytes, &out->header))
+        return error_set(err, STATUS_CORRUPT, "its record does not decode");
+    return STATUS_OK;
+}
+
 enum status log_record_decode(struct store_txn *txn, uint64_t seq, struct bytes record,
                               struct log_entry *out, struct error *err)
 {
-    uint64_t form, flags;
-    struct bytes hash;
+    struct bytes hash = {NULL, 0};
     enum status status = txn == NULL ? record_check(&record, "its record", err)
                                      : record_check_entry(txn, seq, &record, err);
 
     if (status != STATUS_OK)
         return status;
     *out = (struct log_entry){.seq = seq};
-    if (!bytes_take(&record, 1, &form) || (form != FORM_INLINE && form != FORM_PARTS) ||
-        !bytes_take(&record, 1, &flags) || flags > FLAG_LOCAL ||
-        !bytes_take(&record, 8, &out->arrived_us) ||
-        !bytes_take_view(&record, HASH_SIZE, &hash) ||
-        !bytes_take_sized(&record, &out->header_bytes))
+    if (!take_head(&record, out, &hash))
         return error_set(err, STATUS_CORRUPT, "its record does not decode");
     memcpy(out->hash, hash.data, HASH_SIZE);
-    out->local = flags == FLAG_LOCAL;
-    out->in_parts = form == FORM_PARTS;
     if (out->in_parts ? !bytes_take(&record, 8, &out->run) || record.size != 0
                       : !bytes_take_sized(&record, &out->body))
         return error_set(err, STATUS_CORRUPT, "its record is cut short");

@@ -27,6 +27,12 @@ MUST_CHECK enum status log_record_decode(struct store_txn *txn, uint64_t seq,
                                          struct bytes record, struct log_entry *out,
                                          struct error *err);
 
+/* What stands at fixed places in a record that is decoded elsewhere; its checksum is not
+ * looked at. hash, body, notes and run are not set, and header as by entry_header_peek.
+ */
+MUST_CHECK enum status log_record_peek(uint64_t seq, struct bytes record,
+                                       struct log_entry *out, struct error *err);
+
 /* A part's items with their count; its notes. name: the record's. */
 void part_encode(struct buffer *out, uint32_t count, struct bytes items);
 MUST_CHECK enum status part_decode(struct store_txn *txn, uint64_t name,

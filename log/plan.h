@@ -99,7 +99,7 @@ struct plan_extent {
 };
 
 /* Whole entries after `from`, at least one, until they hold changes_max foreign changes.
- */
+ * What a damaged entry says is believed here: the plan comes by each of them again. */
 MUST_CHECK enum status plan_extent(struct store_txn *txn, uint64_t from,
                                    uint64_t changes_max, struct plan_extent *out,
                                    struct error *err);

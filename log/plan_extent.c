@@ -11,7 +11,7 @@ enum status plan_extent(struct store_txn *txn, uint64_t from, uint64_t changes_m
         struct log_entry entry;
         uint64_t more;
 
-        status = log_get(txn, out->to + 1, &entry, err);
+        status = log_peek(txn, out->to + 1, &entry, err);
         if (status == STATUS_NOT_FOUND)
             return error_set(err, STATUS_CORRUPT, "entry %llu is missing",
                              (unsigned long long)out->to + 1);
