@@ -336,13 +336,14 @@ static enum status last_number(struct store_txn *txn, uint64_t origin, uint64_t 
     uint64_t tried = high; /* mostly `to` is the log's end */
 
     while (low < high) {
-        uint64_t seq;
+        uint64_t seq = 0;
         enum status status = log_find(txn, origin, tried, &seq, err);
 
-        if (status == STATUS_NOT_FOUND)
+        if (status == STATUS_NOT_FOUND) {
             return error_set(err, STATUS_CORRUPT,
                              "entry %llu of node %016llx is not indexed",
                              (unsigned long long)tried, (unsigned long long)origin);
+        }
         if (status != STATUS_OK)
             return status;
         if (seq <= to)
@@ -379,7 +380,7 @@ enum status log_signature_put(struct store_txn *txn, uint64_t origin, uint64_t o
                               const uint8_t signature[SIGNATURE_SIZE], struct error *err)
 {
     uint8_t key[ORIGIN_KEY_SIZE], value[8 + SIGNATURE_SIZE];
-    uint64_t seq;
+    uint64_t seq = 0;
     enum status status = log_find(txn, origin, origin_seq, &seq, err);
 
     if (status == STATUS_NOT_FOUND)
