@@ -132,6 +132,7 @@ static enum status fill_columns(struct postgres_relation *relation,
         return status;
     columns = message->relation.columns;
     for (int i = 0; pgoutput_take_column(&columns, &column); i++) {
+        assert(relation->columns != NULL);
         relation->columns[i] = (struct relation_column){
             .name = relation->names + at,
             .declared = PQgetvalue(relation->columns_told, i, TOLD_DECLARED),
