@@ -85,6 +85,31 @@ static enum status run_part(struct postgres_batch *batch, struct postgres_set *s
     return status;
 }
 
+/* A table whose local writes are not captured: nobody tells what it holds, nor that a
+ * batch wrote it. */
+static bool takes_only(const struct postgres_table *table)
+{
+    return table->base.direction == TABLE_IN;
+}
+
+/* So the intent says that its rows are shown. */
+static enum status note_shown(struct postgres_batch *batch,
+                              const struct postgres_table *table,
+                              const struct postgres_set *set, uint32_t first,
+                              uint32_t count, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        struct intent_item item = {.kind = INTENT_SHOWN,
+                                   .table = table->base.id,
+                                   .key = postgres_set_note(set, first + i)};
+
+        status = items_put(batch->base.items, &item, false, err);
+    }
+    return status;
+}
+
 /* Halves and halves of them, until the rows to blame stand alone. */
 static enum status run_rows(struct postgres_batch *batch, struct postgres_table *table,
                             struct postgres_set *set, uint32_t first, uint32_t count,
@@ -95,6 +120,8 @@ static enum status run_rows(struct postgres_batch *batch, struct postgres_table 
     enum status status = run_part(batch, set, first, count, &done, sqlstate, err);
 
     *written += done;
+    if (status == STATUS_OK && takes_only(table))
+        return note_shown(batch, table, set, first, count, err);
     if (status != STATUS_CONSTRAINT)
         return status;
     if (is_for_the_lock(sqlstate) && batch->mode != BATCH_LOCKED)
@@ -150,7 +177,7 @@ static enum status look_at_keys(struct postgres_table *table, struct postgres_se
 
         if (foreign->suspect || set->kind == SET_INSERT)
             continue;
-        holds = set->kind == SET_UPDATE && !sets_parent_column(set, at->key);
+        holds = set->kind != SET_DELETE && !sets_parent_column(set, at->key);
         if (set->kind == SET_DELETE)
             status = postgres_checks_children(foreign, set, &holds, err);
         foreign->suspect = status == STATUS_OK && !holds;
@@ -238,7 +265,7 @@ static enum status find_set(struct postgres_batch *batch, struct postgres_table 
                             struct postgres_set **out, struct error *err)
 {
     const struct postgres_guard *guard =
-        batch->mode == BATCH_LOCKED ? NULL : batch->guard;
+        batch->mode == BATCH_LOCKED || takes_only(table) ? NULL : batch->guard;
     enum status status = postgres_schema_set(table, kind, columns, guard, out, err);
 
     if (status != STATUS_NOT_FOUND)
@@ -269,7 +296,7 @@ enum status postgres_batch_choose_set(struct postgres_batch *batch,
         free(columns);
         return status;
     }
-    if (holding->live) {
+    if (holding->live && !takes_only(table)) {
         status = tables_find(batch->base.txn, holding->definition_origin,
                              holding->definition, &held, err);
         if (status == STATUS_OK)
@@ -279,8 +306,11 @@ enum status postgres_batch_choose_set(struct postgres_batch *batch,
     if (!differs)
         choose_columns(writer, columns);
     if (status == STATUS_OK)
-        status = find_set(batch, table, holding->live ? SET_UPDATE : SET_INSERT, columns,
-                          out, err);
+        status = find_set(batch, table,
+                          takes_only(table) ? SET_UPSERT
+                          : holding->live   ? SET_UPDATE
+                                            : SET_INSERT,
+                          columns, out, err);
     free(columns);
     return status;
 }
@@ -303,7 +333,7 @@ static enum status write_row(struct postgres_batch *batch, const struct planned 
     if (batch->mode != BATCH_LOCKED &&
         (table->probed || batch->parks_in[table->component]))
         return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
-    if (!planned->live && !planned->holding.live) {
+    if (!planned->live && !planned->holding.live && !takes_only(table)) {
         batch->whole = false; /* nobody will tell it */
         return STATUS_OK;
     }

@@ -13,6 +13,7 @@ enum set_kind {
     SET_DELETE,
     SET_INSERT, /* a row of the key that is there is updated, when the guard lets it */
     SET_UPDATE,
+    SET_UPSERT, /* whatever is there, and whoever wrote it: into tables that only take */
 };
 
 enum {

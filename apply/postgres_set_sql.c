@@ -127,7 +127,7 @@ static void put_insert(struct buffer *sql, const struct postgres_set *set)
     }
     put(sql, " FROM ");
     parameters = put_source(sql, set);
-    if (set->guard == NULL || !writer->arbiter)
+    if ((set->guard == NULL && set->kind != SET_UPSERT) || !writer->arbiter)
         return;
     put(sql, " ON CONFLICT (");
     for (uint32_t i = 0; i < writer->definition->key_count; i++) {
@@ -143,7 +143,7 @@ void postgres_set_put_statement(struct buffer *sql, const struct postgres_set *s
 {
     uint32_t parameters;
 
-    if (set->kind == SET_INSERT) {
+    if (set->kind == SET_INSERT || set->kind == SET_UPSERT) {
         put_insert(sql, set);
     } else if (set->kind == SET_DELETE) {
         put(sql, "DELETE FROM ");

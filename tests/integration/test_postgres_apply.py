@@ -84,6 +84,36 @@ def numbers(folder):
                  [("41", "1000", "renamed"), ("42", "1001", "renamed")], "other columns")
 
 
+def directions(folder):
+    """A table that only takes ends as others have it, whatever is written here; one that only
+    sends stays as it is."""
+    (folder / "settings").write_text("[table note]\ndirection = in\n[table own]\ndirection = out\n")
+    shop, stall = pairs.make_pair(folder, """
+        CREATE TABLE note (id integer PRIMARY KEY, t text, here text);
+        CREATE TABLE own (id integer PRIMARY KEY, t text);
+        INSERT INTO own VALUES (1, 'x');""", "--settings", folder / "settings")
+
+    def settle():
+        pairs.settle(folder, [shop, stall])
+        return shop.rows("SELECT id, t FROM note ORDER BY id")
+
+    stall.write(["INSERT INTO note VALUES (1, 'a', NULL), (2, 'b', NULL)",
+                 "INSERT INTO own VALUES (2, 'stall')"])
+    expect_equal(settle(), [("1", "a"), ("2", "b")], "note")
+    shop.write(["UPDATE note SET t = 'local'", "INSERT INTO own VALUES (3, 'shop')",
+                "DELETE FROM note WHERE id = 2", "INSERT INTO note VALUES (3, 'local')"])
+    stall.write(["UPDATE note SET t = 'c'", "INSERT INTO note VALUES (3, 'd', NULL)"])
+    expect_equal(settle(), [("1", "c"), ("2", "c"), ("3", "d")], "note, over local writes")
+    stall.write("DELETE FROM note WHERE id <> 2")
+    expect_equal(settle(), [("2", "c")], "note, after deletes")
+    expect_equal(shop.rows("SELECT id FROM own ORDER BY id"), [("1",), ("3",)], "own")
+    expect_equal(stall.rows("SELECT id FROM own ORDER BY id"), [(1,), (2,), (3,)],
+                 "own at the stall")
+    entries = shop.last_seq()
+    settle()
+    expect_equal(shop.last_seq(), entries, "entries when all is said")
+
+
 def refused_rows(folder):
     """What the database does not take waits alone, and comes in when it is taken."""
     shop, stall = pairs.make_pair(folder, """
@@ -110,4 +140,4 @@ def refused_rows(folder):
 
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, numbers, refused_rows])
+        main([both_ways, round_trip, numbers, directions, refused_rows])
