@@ -9,11 +9,17 @@ static enum status no_memory(struct error *err)
     return error_set(err, STATUS_NO_MEMORY, "schema: out of memory");
 }
 
+static struct batch_table *table_at(const struct batch_schema *schema, size_t i)
+{
+    assert(schema->tables[i] != NULL);
+    return schema->tables[i];
+}
+
 static struct batch_table *find_named(const struct batch_schema *schema, const char *name)
 {
     for (size_t i = 0; i < schema->count; i++)
-        if (strcmp(schema->tables[i]->definition->name, name) == 0)
-            return schema->tables[i];
+        if (strcmp(table_at(schema, i)->definition->name, name) == 0)
+            return table_at(schema, i);
     return NULL;
 }
 
@@ -52,7 +58,7 @@ static enum status find_ids(struct batch_schema *schema, struct store_txn *txn,
         return no_memory(err);
     schema->id_count = count + 1;
     for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
-        struct batch_table *table = schema->tables[i];
+        struct batch_table *table = table_at(schema, i);
 
         status = tables_id(txn, table->definition->name, &table->id, err);
         if (status == STATUS_OK)
@@ -79,11 +85,11 @@ static enum status order_groups(struct batch_schema *schema, struct error *err)
     /* Counted two places on, summed, then each start moves to its own end. */
     at = schema->group_start + 1;
     for (size_t i = 0; i < schema->count; i++)
-        at[schema->tables[i]->group + 1]++;
+        at[table_at(schema, i)->group + 1]++;
     for (uint32_t i = 1; i <= schema->group_count; i++)
         at[i] += at[i - 1];
     for (size_t i = 0; i < schema->count; i++)
-        schema->by_group[at[schema->tables[i]->group]++] = schema->tables[i];
+        schema->by_group[at[table_at(schema, i)->group]++] = table_at(schema, i);
     return STATUS_OK;
 }
 
@@ -98,7 +104,7 @@ static enum status find_groups(struct batch_schema *schema, const struct catalog
     status = foreign_key_groups((const struct definition *const *)catalog->definitions,
                                 schema->count, groups, err);
     for (size_t i = 0; i < schema->count && status == STATUS_OK; i++) {
-        schema->tables[i]->group = groups[i];
+        table_at(schema, i)->group = groups[i];
         if (groups[i] >= schema->group_count)
             schema->group_count = groups[i] + 1;
     }
@@ -135,7 +141,7 @@ static enum status find_foreigns(struct batch_schema *schema, size_t size,
     size_t count = 0;
 
     for (size_t i = 0; i < schema->count; i++)
-        count += schema->tables[i]->definition->foreign_key_count;
+        count += table_at(schema, i)->definition->foreign_key_count;
     schema->foreigns = calloc(count + 1, sizeof(struct batch_foreign *));
     schema->foreign_memory = calloc(count + 1, size);
     if (schema->foreigns == NULL || schema->foreign_memory == NULL)
@@ -143,7 +149,7 @@ static enum status find_foreigns(struct batch_schema *schema, size_t size,
     for (size_t i = 0; i <= count; i++)
         schema->foreigns[i] = (void *)((char *)schema->foreign_memory + i * size);
     for (size_t i = 0; i < schema->count; i++) {
-        struct batch_table *table = schema->tables[i];
+        struct batch_table *table = table_at(schema, i);
 
         if (table->lacks != NULL) /* its rows could not be put back */
             continue;
