@@ -1,6 +1,7 @@
 #include "apply/postgres_batch.h"
 
 #include "apply/postgres_checks.h"
+#include "apply/postgres_locked.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -128,6 +129,8 @@ static enum status run_rows(struct postgres_batch *batch, struct postgres_table 
         return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
     if (batch->mode == BATCH_FAST)
         return postgres_batch_begin_anew(batch, BATCH_CAREFUL, err);
+    if (count == 1 && batch->mode == BATCH_LOCKED)
+        return postgres_locked_again(batch, table, postgres_set_note(set, first), err);
     if (count == 1)
         return postgres_batch_refuse(batch, table->base.id, postgres_set_note(set, first),
                                      err);
@@ -191,13 +194,18 @@ enum status postgres_batch_run(struct postgres_batch *batch, struct postgres_tab
 {
     enum status status;
 
+    bool locked = batch->mode == BATCH_LOCKED;
+
     *written = 0;
-    status = run_rows(batch, table, set, 0, set->count, written, err);
+    status = locked ? postgres_locked_before(table, set, err) : STATUS_OK;
+    if (status == STATUS_OK)
+        status = run_rows(batch, table, set, 0, set->count, written, err);
     /* The table is not as it was read: it is read again. */
     if (status == STATUS_NOT_FOUND)
         status = error_wrap(err, STATUS_BUSY, "apply");
     if (status == STATUS_OK && *written > 0)
-        status = look_at_keys(table, set, err);
+        status = locked ? postgres_locked_after(batch, table, set, err)
+                        : look_at_keys(table, set, err);
     batch->whole = batch->whole && *written == set->count;
     batch->base.counts->rows += *written;
     return status;
@@ -317,6 +325,22 @@ enum status postgres_batch_choose_set(struct postgres_batch *batch,
 
 /* ---- the plan */
 
+/* What a row that comes back from being parked had in columns that only this table has.
+ */
+static enum status carry(struct postgres_batch *batch, struct postgres_table *table,
+                         const struct planned *planned, struct error *err)
+{
+    struct batch_row row = {.table_id = planned->table.id,
+                            .table = &table->base,
+                            .key = planned->key,
+                            .holding = &planned->holding};
+    bool carried;
+
+    if (planned->holding.live || batch->base.parked == 0)
+        return STATUS_OK;
+    return batch_carry(&batch->base, &row, &carried, err);
+}
+
 static enum status write_row(struct postgres_batch *batch, const struct planned *planned,
                              struct error *err)
 {
@@ -333,6 +357,12 @@ static enum status write_row(struct postgres_batch *batch, const struct planned 
     if (batch->mode != BATCH_LOCKED &&
         (table->probed || batch->parks_in[table->component]))
         return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
+    if (batch->mode == BATCH_LOCKED) {
+        /* Even a row that is not there: it may have been parked, with claims. */
+        batch->base.changed[table->base.group] = true;
+        if (postgres_locked_is_single(table))
+            return postgres_locked_planned(batch, planned, err);
+    }
     if (!planned->live && !planned->holding.live && !takes_only(table)) {
         batch->whole = false; /* nobody will tell it */
         return STATUS_OK;
@@ -346,6 +376,8 @@ static enum status write_row(struct postgres_batch *batch, const struct planned 
                                      planned->key, &result, err);
     if (status == STATUS_OK && result != WRITE_DONE)
         return postgres_batch_refuse(batch, planned->table.id, planned->key, err);
+    if (status == STATUS_OK && batch->mode == BATCH_LOCKED && planned->live)
+        status = carry(batch, table, planned, err);
     if (status == STATUS_OK)
         status = postgres_batch_choose_set(batch, table, planned->live, &planned->holding,
                                            &set, err);

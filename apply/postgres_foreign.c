@@ -144,20 +144,21 @@ static void put_collation(struct buffer *sql, const struct postgres_foreign *for
 }
 
 static void put_child_column(struct buffer *sql, const struct postgres_foreign *foreign,
-                             uint32_t i)
+                             const char *alias, uint32_t i)
 {
-    postgres_sql_put(sql, "c.");
+    postgres_sql_put(sql, alias);
+    postgres_sql_put(sql, ".");
     postgres_put_name(sql, foreign->base.key->columns[i]);
 }
 
-/* "(c.a IS NOT NULL AND …) AND NOT EXISTS (…)" for the child's row c. */
-static void put_lacks(struct buffer *sql, const struct postgres_foreign *foreign)
+void postgres_foreign_put_lacks(struct buffer *sql,
+                                const struct postgres_foreign *foreign, const char *alias)
 {
     uint32_t count = foreign->base.key->column_count;
 
     for (uint32_t i = 0; i < count; i++) {
         postgres_sql_put(sql, i == 0 ? "(" : foreign->reference->full ? " OR " : " AND ");
-        put_child_column(sql, foreign, i);
+        put_child_column(sql, foreign, alias, i);
         postgres_sql_put(sql, " IS NOT NULL");
     }
     postgres_sql_put(sql, ") AND NOT EXISTS (SELECT FROM ");
@@ -165,7 +166,7 @@ static void put_lacks(struct buffer *sql, const struct postgres_foreign *foreign
     for (uint32_t i = 0; i < count; i++) {
         postgres_sql_put(sql, i == 0 ? " AS p WHERE " : " AND ");
         put_parent_column(sql, foreign, i);
-        put_child_column(sql, foreign, i);
+        put_child_column(sql, foreign, alias, i);
         put_collation(sql, foreign, i);
     }
     postgres_sql_put(sql, ")");
@@ -258,7 +259,7 @@ enum status postgres_foreign_violated(struct postgres_foreign *foreign,
         postgres_sql_put(&sql, " AND ");
         status = postgres_sql_add_key(&arguments, child->writer, err);
     }
-    put_lacks(&sql, foreign);
+    postgres_foreign_put_lacks(&sql, foreign, "c");
     postgres_sql_put(&sql, ")");
     if (status == STATUS_OK)
         status = postgres_sql_ask(foreign->reference->postgres, &sql, &arguments,
@@ -270,7 +271,7 @@ enum status postgres_foreign_violated(struct postgres_foreign *foreign,
 
 /* ---- parents that went away */
 
-static void put_gone(struct buffer *sql, const struct postgres_foreign *foreign)
+void postgres_foreign_put_gone(struct buffer *sql, const struct postgres_foreign *foreign)
 {
     postgres_sql_number(sql, "pg_temp.rowferry_gone_", foreign->base.number);
 }
@@ -287,11 +288,14 @@ static void put_parents(struct buffer *sql, const struct postgres_foreign *forei
     postgres_sql_put(sql, " AS p");
 }
 
-static enum status make_gone(struct postgres_foreign *foreign, struct error *err)
+enum status postgres_foreign_make_gone(struct postgres_foreign *foreign,
+                                       struct error *err)
 {
     struct buffer sql = {0};
     enum status status;
 
+    if (foreign->reference->gone_made)
+        return STATUS_OK;
     postgres_sql_number(&sql, "CREATE TEMP TABLE rowferry_gone_", foreign->base.number);
     postgres_sql_put(&sql, " ON COMMIT DROP AS");
     put_parents(&sql, foreign);
@@ -309,11 +313,10 @@ enum status postgres_foreign_note_gone(struct postgres_foreign *foreign,
     struct postgres_writer *writer = postgres_table_of(foreign->base.parent)->writer;
     struct postgres_arguments arguments = {0};
     struct buffer sql = {0};
-    enum status status =
-        foreign->reference->gone_made ? STATUS_OK : make_gone(foreign, err);
+    enum status status = postgres_foreign_make_gone(foreign, err);
 
     postgres_sql_put(&sql, "INSERT INTO ");
-    put_gone(&sql, foreign);
+    postgres_foreign_put_gone(&sql, foreign);
     put_parents(&sql, foreign);
     postgres_sql_put(&sql, " WHERE ");
     postgres_sql_key_match(&sql, writer, "p", 1);
@@ -339,7 +342,7 @@ enum status postgres_foreign_forget_gone(struct postgres_foreign *foreign,
     if (!foreign->reference->gone_made)
         return STATUS_OK;
     postgres_sql_put(&sql, "TRUNCATE ");
-    put_gone(&sql, foreign);
+    postgres_foreign_put_gone(&sql, foreign);
     status = postgres_sql_run(foreign->reference->postgres, &sql, NULL, "forget parents",
                               NULL, err);
     buffer_release(&sql);
@@ -362,7 +365,7 @@ static void put_orphans(struct buffer *sql, const struct postgres_foreign *forei
     postgres_sql_key(sql, child_of(foreign), "c");
     postgres_sql_put(sql, " FROM ");
     if (!all) {
-        put_gone(sql, foreign);
+        postgres_foreign_put_gone(sql, foreign);
         postgres_sql_put(sql, " AS p JOIN ");
     }
     postgres_sql_put(sql, child_of(foreign)->local_name);
@@ -373,11 +376,11 @@ static void put_orphans(struct buffer *sql, const struct postgres_foreign *forei
         postgres_sql_put(
             sql, PQgetvalue(foreign->reference->columns, (int)i, REFERENCE_OPERATOR));
         postgres_sql_put(sql, ") ");
-        put_child_column(sql, foreign, i);
+        put_child_column(sql, foreign, "c", i);
         put_collation(sql, foreign, i);
     }
     postgres_sql_put(sql, " WHERE ");
-    put_lacks(sql, foreign);
+    postgres_foreign_put_lacks(sql, foreign, "c");
 }
 
 static enum status fetch(struct postgres_foreign *foreign, struct error *err)

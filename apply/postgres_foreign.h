@@ -20,7 +20,21 @@ void postgres_foreign_close(struct postgres_foreign *foreign);
 /* What was made in a transaction went with it. */
 void postgres_foreign_forget(struct postgres_foreign *foreign);
 
-/* As batch_ops has them (apply/batch.h). */
+/* ---- pieces of SQL
+ *
+ * lacks: a condition on the child's row under this alias: it refers to a parent, and that
+ * is not there. gone: the name of the TEMP table of parents' values that went away, v0,
+ * v1, …, which make_gone makes when it was not yet. */
+void postgres_foreign_put_lacks(struct buffer *sql,
+                                const struct postgres_foreign *foreign,
+                                const char *alias);
+void postgres_foreign_put_gone(struct buffer *sql,
+                               const struct postgres_foreign *foreign);
+MUST_CHECK enum status postgres_foreign_make_gone(struct postgres_foreign *foreign,
+                                                  struct error *err);
+
+/* ---- what parking asks: as batch_ops has it (apply/batch.h) */
+
 MUST_CHECK enum status postgres_foreign_holds(struct postgres_foreign *foreign,
                                               bool *holds, bool *sure, struct error *err);
 MUST_CHECK enum status postgres_foreign_violated(struct postgres_foreign *foreign,

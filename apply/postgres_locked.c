@@ -211,68 +211,17 @@ enum status postgres_locked_write(struct postgres_batch *batch,
 
 /* ---- the plan */
 
-static bool wants(void *data, const struct table *table, bool live)
-{
-    const bool *wanted = data;
-
-    (void)table;
-    return live == *wanted;
-}
-
-static enum status run_pass(struct postgres_batch *batch, struct plan_cursor *cursor,
-                            bool live, struct error *err)
-{
-    struct planned planned;
-    enum status status = STATUS_OK;
-
-    plan_filter(cursor, wants, &live);
-    plan_restart(cursor, false);
-    while (status == STATUS_OK) {
-        struct batch_row row;
-
-        status = plan_next(cursor, &planned, err);
-        if (status != STATUS_OK)
-            break;
-        row = (struct batch_row){
-            .table_id = planned.table.id,
-            .table = batch_schema_find(batch->base.schema, planned.table.id),
-            .from = planned.table.definition,
-            .key = planned.key,
-            .image = planned.image,
-            .version = planned.version,
-            .born = planned.born,
-            .live = planned.live,
-            .holding = &planned.holding,
-        };
-        status = postgres_locked_write(batch, &row, err);
-        /* Only the plan itself says that it has ended. */
-        if (status == STATUS_NOT_FOUND)
-            return error_wrap(err, STATUS_IO, "apply");
-        progress_add(batch->base.progress, 1);
-    }
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
 enum status postgres_locked_write_plan(struct postgres_batch *batch, struct error *err)
 {
-    struct plan_cursor *cursor = NULL;
     enum status status = STATUS_OK;
 
     postgres_schema_forget(batch->schema);
-    batch->whole = false;
     for (uint32_t i = 0; i < batch->schema->base.foreign_count && status == STATUS_OK;
          i++)
         status = postgres_foreign_open(&batch->schema->foreigns[i], batch->postgres, err);
-    if (status != STATUS_OK)
-        return status;
-    if (batch->base.range.from == batch->base.range.to)
-        return STATUS_OK;
-    status = plan_open(&cursor, batch->base.txn, batch->base.range, err);
-    if (status == STATUS_OK)
-        status = run_pass(batch, cursor, false, err);
-    if (status == STATUS_OK)
-        status = run_pass(batch, cursor, true, err);
-    plan_close(cursor);
+    if (status == STATUS_OK && batch->base.range.from < batch->base.range.to)
+        status = postgres_batch_write_plan(batch, err);
+    batch->whole = false;
     return status;
 }
 

@@ -20,4 +20,28 @@ MUST_CHECK enum status postgres_locked_write(struct postgres_batch *batch,
                                              const struct batch_row *row,
                                              struct error *err);
 
+/* ---- sets (apply/postgres_batch.c), in which most rows go
+ *
+ * planned: write a row of the plan alone; again: the same of one that a set had, and that
+ * the server did not take with it. before, after: what parking must know of the set's
+ * rows, of the table: parents that go, children that may lack theirs. */
+
+/* Whether each row of the table goes alone: its key is not exact to the server, or it has
+ * constraints that the server leaves for later, or local writes that are not captured. */
+bool postgres_locked_is_single(const struct postgres_table *table);
+
+MUST_CHECK enum status postgres_locked_planned(struct postgres_batch *batch,
+                                               const struct planned *planned,
+                                               struct error *err);
+MUST_CHECK enum status postgres_locked_again(struct postgres_batch *batch,
+                                             struct postgres_table *table,
+                                             struct bytes key, struct error *err);
+MUST_CHECK enum status postgres_locked_before(struct postgres_table *table,
+                                              const struct postgres_set *set,
+                                              struct error *err);
+MUST_CHECK enum status postgres_locked_after(struct postgres_batch *batch,
+                                             struct postgres_table *table,
+                                             const struct postgres_set *set,
+                                             struct error *err);
+
 #endif
