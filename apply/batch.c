@@ -55,6 +55,16 @@ enum status batch_suspect(struct batch *batch, const struct batch_row *row,
     return suspects_add(batch->moved, row->table->group, &suspect, err);
 }
 
+static bool may_be_keyless(const struct definition *definition)
+{
+    bool may = false;
+
+    for (uint32_t i = 0; i < definition->column_count; i++)
+        may = may || (definition->columns[i].key_position > 0 &&
+                      !definition->columns[i].not_null);
+    return may;
+}
+
 /* A row with NULL in its key is not the fleet's and can't give way: whatever wants its
  * unique value is refused. */
 static enum status find_keyless(struct batch *batch, struct batch_table *table,
@@ -114,7 +124,7 @@ enum status batch_dispute(struct batch *batch, const struct batch_row *row,
     }
     if (status == STATUS_OK)
         status = batch->ops->try_row(batch, table, &result, err);
-    if (status == STATUS_OK && result == WRITE_DONE)
+    if (status == STATUS_OK && result == WRITE_DONE && may_be_keyless(table->definition))
         status = find_keyless(batch, table, &result, err);
     if (status == STATUS_OK && result != WRITE_DONE)
         return batch_refuse(batch, row, err);

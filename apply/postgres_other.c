@@ -110,21 +110,19 @@ static enum status make(struct postgres_schema *schema, struct postgres_table *t
     return status;
 }
 
-/* It was made in this transaction, so its file is cut: a DELETE would leave dead rows for
- * every later look. */
+/* Make the places, and the statement that empties the copy. That was made in this
+ * transaction, so its file is cut: a DELETE would leave dead rows for every later look.
+ */
 static enum status empty_copy(struct postgres_schema *schema,
-                              struct postgres_table *table, struct error *err)
+                              struct postgres_table *table, struct buffer *empty,
+                              struct error *err)
 {
-    struct buffer sql = {0};
     enum status status = make(schema, table, err);
 
-    if (status != STATUS_OK)
-        return status;
-    postgres_sql_put(&sql, "TRUNCATE ");
-    postgres_other_put_copy(&sql, table);
-    status = postgres_sql_run(schema->postgres, &sql, NULL, "empty a copy", NULL, err);
-    buffer_release(&sql);
-    return status;
+    postgres_sql_put(empty, "TRUNCATE ");
+    postgres_other_put_copy(empty, table);
+    buffer_put(empty, 0, 1);
+    return status == STATUS_OK ? buffer_check(empty, err) : status;
 }
 
 /* ---- moves */
@@ -150,9 +148,9 @@ enum status postgres_other_try(struct postgres_schema *schema,
                                struct error *err)
 {
     struct postgres_arguments arguments = {0};
-    struct buffer sql = {0};
+    struct buffer sql = {0}, empty = {0};
     uint64_t rows;
-    enum status status = empty_copy(schema, table, err);
+    enum status status = empty_copy(schema, table, &empty, err);
 
     *result = WRITE_DONE;
     for (uint32_t i = 0; status == STATUS_OK && *result == WRITE_DONE &&
@@ -168,10 +166,11 @@ enum status postgres_other_try(struct postgres_schema *schema,
         postgres_sql_put(&sql, ") VALUES (");
         put_columns_of(&sql, table->writer, true);
         postgres_sql_put(&sql, ")");
-        status = postgres_sql_try(schema->postgres, &sql, &arguments, "check", &rows,
-                                  result, err);
+        status = postgres_sql_try(schema->postgres, (const char *)empty.data, &sql,
+                                  &arguments, "check", &rows, result, err);
     }
     postgres_arguments_release(&arguments);
+    buffer_release(&empty);
     buffer_release(&sql);
     return status;
 }
@@ -234,10 +233,11 @@ enum status postgres_other_take(struct postgres_schema *schema,
     return run(schema, table, &sql, id, true, err);
 }
 
-/* Insert the kept row into the copy, or the user's table. */
+/* Insert the kept row into the copy, which `empty` empties, or (NULL) the user's table.
+ */
 static enum status insert_kept(struct postgres_schema *schema,
-                               struct postgres_table *table, bool into_copy, int64_t id,
-                               enum write_result *result, struct error *err)
+                               struct postgres_table *table, const char *empty,
+                               int64_t id, enum write_result *result, struct error *err)
 {
     struct postgres_arguments arguments = {0};
     struct buffer sql = {0};
@@ -245,7 +245,7 @@ static enum status insert_kept(struct postgres_schema *schema,
     enum status status;
 
     postgres_sql_put(&sql, "INSERT INTO ");
-    if (into_copy)
+    if (empty != NULL)
         postgres_other_put_copy(&sql, table);
     else
         postgres_sql_put(&sql, table->base.definition->local_name);
@@ -257,7 +257,7 @@ static enum status insert_kept(struct postgres_schema *schema,
     put_kept(&sql, table);
     postgres_sql_put(&sql, " WHERE id = $1::bigint");
     postgres_sql_add_number(&arguments, id);
-    status = postgres_sql_try(schema->postgres, &sql, &arguments,
+    status = postgres_sql_try(schema->postgres, empty, &sql, &arguments,
                               table->base.definition->local_name, &rows, result, err);
     buffer_release(&sql);
     if (status == STATUS_OK && *result == WRITE_DONE && rows != 1)
@@ -270,10 +270,13 @@ enum status postgres_other_load(struct postgres_schema *schema,
                                 struct postgres_table *table, int64_t id,
                                 enum write_result *result, struct error *err)
 {
-    enum status status = empty_copy(schema, table, err);
+    struct buffer empty = {0};
+    enum status status = empty_copy(schema, table, &empty, err);
 
-    return status == STATUS_OK ? insert_kept(schema, table, true, id, result, err)
-                               : status;
+    if (status == STATUS_OK)
+        status = insert_kept(schema, table, (const char *)empty.data, id, result, err);
+    buffer_release(&empty);
+    return status;
 }
 
 enum status postgres_other_place(struct postgres_schema *schema,
@@ -282,7 +285,7 @@ enum status postgres_other_place(struct postgres_schema *schema,
 {
     enum status status = make(schema, table, err);
 
-    return status == STATUS_OK ? insert_kept(schema, table, false, id, result, err)
+    return status == STATUS_OK ? insert_kept(schema, table, NULL, id, result, err)
                                : status;
 }
 

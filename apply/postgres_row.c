@@ -30,8 +30,8 @@ static enum status write_one(struct postgres_writer *writer, struct buffer *sql,
 {
     const char *name = writer->definition->local_name;
     uint64_t rows = 0;
-    enum status status =
-        postgres_sql_try(writer->postgres, sql, arguments, name, &rows, result, err);
+    enum status status = postgres_sql_try(writer->postgres, NULL, sql, arguments, name,
+                                          &rows, result, err);
 
     if (status == STATUS_OK && *result == WRITE_DONE && rows != 1)
         status = error_set(err, STATUS_IO,

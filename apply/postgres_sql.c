@@ -262,46 +262,100 @@ static enum status undo(struct postgres *postgres, struct error *err)
     return status;
 }
 
-/* Run it in a savepoint; *out is NULL unless *result is DONE. */
-static enum status run_guarded(struct postgres *postgres, struct buffer *sql,
-                               struct postgres_arguments *arguments, const char *what,
-                               PGresult **out, enum write_result *result,
-                               struct error *err)
+enum { AROUND_MAX = 4 }; /* statements that go out together */
+
+/* Send statements together, of which one has parameters, and wait for all: what a server
+ * that is far away makes cheap. results: of each, NULL where none came. */
+static enum status run_together(struct postgres *postgres, const char *const *statements,
+                                int count, int with,
+                                const struct postgres_arguments *arguments,
+                                PGresult *results[AROUND_MAX], struct error *err)
 {
-    PGresult *told = NULL;
-    enum status status = postgres_execute(postgres, "SAVEPOINT rowferry_row", err);
+    PGconn *handle = postgres_handle(postgres);
+    enum status status = STATUS_OK;
+    bool sent = PQenterPipelineMode(handle) == 1;
+    PGresult *end;
 
-    *out = NULL;
-    *result = WRITE_DONE;
-    if (status == STATUS_OK)
-        status = execute(postgres, sql, arguments, &told, err);
-    if (status == STATUS_OK && is_done(told)) {
-        status = postgres_execute(postgres, "RELEASE rowferry_row", err);
-        if (status == STATUS_OK) {
-            *out = told;
-            return STATUS_OK;
-        }
-    } else if (status == STATUS_OK) {
-        status = postgres_failed(postgres, told, what, err);
+    for (int i = 0; i < count && sent; i++)
+        sent = PQsendQueryParams(handle, statements[i], i == with ? arguments->count : 0,
+                                 NULL, i == with ? arguments->list : NULL, NULL, NULL,
+                                 0) == 1;
+    sent = sent && PQpipelineSync(handle) == 1;
+    for (int i = 0; i < count && sent; i++) {
+        results[i] = PQgetResult(handle);
+        sent = results[i] != NULL && PQgetResult(handle) == NULL;
     }
-    if (status == STATUS_CONSTRAINT) {
-        const char *message = PQresultErrorField(told, PG_DIAG_MESSAGE_PRIMARY);
-
-        if (message != NULL)
-            (void)error_set(err, STATUS_CONSTRAINT, "%s", message);
-        *result = result_of(told);
-        status = undo(postgres, err);
-    }
-    PQclear(told);
+    end = sent ? PQgetResult(handle) : NULL;
+    sent = sent && PQresultStatus(end) == PGRES_PIPELINE_SYNC;
+    PQclear(end);
+    if (PQexitPipelineMode(handle) != 1 || !sent)
+        status = postgres_failed(postgres, NULL, "apply", err);
     return status;
 }
 
-enum status postgres_sql_try(struct postgres *postgres, struct buffer *sql,
-                             struct postgres_arguments *arguments, const char *what,
-                             uint64_t *rows, enum write_result *result, struct error *err)
+/* Which statement failed; count: none. */
+static int first_failed(PGresult *const *results, int count)
+{
+    int i = 0;
+
+    while (i < count && is_done(results[i]))
+        i++;
+    return i;
+}
+
+/* Run it in a savepoint, after another statement (or NULL); *out is NULL unless *result
+ * is DONE. */
+static enum status run_guarded(struct postgres *postgres, const char *before,
+                               struct buffer *sql, struct postgres_arguments *arguments,
+                               const char *what, PGresult **out,
+                               enum write_result *result, struct error *err)
+{
+    const char *statements[AROUND_MAX] = {before};
+    PGresult *results[AROUND_MAX] = {NULL};
+    int count = before == NULL ? 0 : 1, failed, own;
+    enum status status;
+
+    *out = NULL;
+    *result = WRITE_DONE;
+    buffer_put(sql, 0, 1);
+    status = buffer_check(sql, err);
+    if (status == STATUS_OK)
+        status = list_arguments(arguments, err);
+    statements[count++] = "SAVEPOINT rowferry_row";
+    own = count;
+    statements[count++] = (const char *)sql->data;
+    statements[count++] = "RELEASE rowferry_row";
+    if (status == STATUS_OK)
+        status = run_together(postgres, statements, count, own, arguments, results, err);
+    failed = status == STATUS_OK ? first_failed(results, count) : count;
+    if (failed < count)
+        status = postgres_failed(postgres, results[failed], what, err);
+    if (status == STATUS_CONSTRAINT && failed == own) {
+        const char *message = PQresultErrorField(results[own], PG_DIAG_MESSAGE_PRIMARY);
+
+        if (message != NULL)
+            (void)error_set(err, STATUS_CONSTRAINT, "%s", message);
+        *result = result_of(results[own]);
+        status = undo(postgres, err);
+    } else if (status == STATUS_OK) {
+        *out = results[own];
+        results[own] = NULL;
+    }
+    for (int i = 0; i < count; i++)
+        PQclear(results[i]);
+    buffer_clear(sql);
+    postgres_arguments_release(arguments);
+    return status;
+}
+
+enum status postgres_sql_try(struct postgres *postgres, const char *before,
+                             struct buffer *sql, struct postgres_arguments *arguments,
+                             const char *what, uint64_t *rows, enum write_result *result,
+                             struct error *err)
 {
     PGresult *told = NULL;
-    enum status status = run_guarded(postgres, sql, arguments, what, &told, result, err);
+    enum status status =
+        run_guarded(postgres, before, sql, arguments, what, &told, result, err);
 
     *rows = told == NULL ? 0 : strtoull(PQcmdTuples(told), NULL, 10);
     PQclear(told);
@@ -314,8 +368,9 @@ enum status postgres_sql_ask(struct postgres *postgres, struct buffer *sql,
 {
     PGresult *rows = NULL;
     enum status status =
-        result == NULL ? postgres_sql_run(postgres, sql, arguments, what, &rows, err)
-                       : run_guarded(postgres, sql, arguments, what, &rows, result, err);
+        result == NULL
+            ? postgres_sql_run(postgres, sql, arguments, what, &rows, err)
+            : run_guarded(postgres, NULL, sql, arguments, what, &rows, result, err);
 
     *yes =
         rows != NULL && PQntuples(rows) > 0 && strcmp(PQgetvalue(rows, 0, 0), "t") == 0;

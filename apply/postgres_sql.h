@@ -51,9 +51,11 @@ MUST_CHECK enum status postgres_sql_run(struct postgres *postgres, struct buffer
                                         const char *what, PGresult **out,
                                         struct error *err);
 
-/* The same in a savepoint, of a statement that writes. *result: DONE; or what the server
+/* The same in a savepoint, of a statement that writes; before: NULL, or a statement that
+ * comes first, outside of the savepoint. *result: DONE; or what the server
  * has against it, and the transaction is as it was. *rows: how many it wrote. */
-MUST_CHECK enum status postgres_sql_try(struct postgres *postgres, struct buffer *sql,
+MUST_CHECK enum status postgres_sql_try(struct postgres *postgres, const char *before,
+                                        struct buffer *sql,
                                         struct postgres_arguments *arguments,
                                         const char *what, uint64_t *rows,
                                         enum write_result *result, struct error *err);
