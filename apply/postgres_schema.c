@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SETS_MAX = 24 };
 
@@ -27,12 +28,29 @@ static void close_sets(struct postgres_table *table)
     table->set_count = 0;
 }
 
-static bool is_probed(const struct definition *definition)
+/* Constraints that may be checked late: unique ones, which the definition has, and
+ * exclusions. */
+static enum status find_probed(struct postgres_schema *schema, struct error *err)
 {
-    for (uint32_t i = 0; i < definition->unique_count; i++)
-        if (definition->uniques[i].deferrable)
-            return true;
-    return false;
+    PGresult *late = NULL;
+    enum status status =
+        postgres_query(schema->postgres,
+                       "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint"
+                       " WHERE contype = 'x' AND condeferrable AND conparentid = 0",
+                       0, NULL, &late, err);
+
+    for (size_t i = 0; status == STATUS_OK && i < schema->base.count; i++) {
+        struct postgres_table *table = &schema->tables[i];
+        const struct definition *definition = table->base.definition;
+
+        for (uint32_t k = 0; k < definition->unique_count; k++)
+            table->probed = table->probed || definition->uniques[k].deferrable;
+        for (int k = 0; k < PQntuples(late); k++)
+            table->probed = table->probed ||
+                            strcmp(PQgetvalue(late, k, 0), definition->local_name) == 0;
+    }
+    PQclear(late);
+    return status;
 }
 
 /* Each takes the smaller number of two that refer to each other, until none has to. */
@@ -82,8 +100,8 @@ enum status postgres_schema_load(struct postgres_schema *schema,
     status = batch_schema_load(&schema->base, txn, &source, err);
     schema->tables = schema->base.table_memory;
     schema->foreigns = schema->base.foreign_memory;
-    for (size_t i = 0; status == STATUS_OK && i < schema->base.count; i++)
-        schema->tables[i].probed = is_probed(schema->tables[i].base.definition);
+    if (status == STATUS_OK)
+        status = find_probed(schema, err);
     if (status == STATUS_OK)
         number_components(schema);
     for (uint32_t i = 0; status == STATUS_OK && i < schema->base.foreign_count; i++)

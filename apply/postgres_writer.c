@@ -106,6 +106,8 @@ static enum status ask_columns(struct postgres_writer *writer, struct error *err
     return status;
 }
 
+/* Where two keys may be one to the server, a row of the other key is in the way: it is
+ * not to be overwritten. */
 static enum status ask_arbiter(struct postgres_writer *writer, struct error *err)
 {
     const struct definition *definition = writer->definition;
@@ -114,6 +116,9 @@ static enum status ask_arbiter(struct postgres_writer *writer, struct error *err
     PGresult *found = NULL;
     enum status status;
 
+    for (uint32_t i = 0; i < definition->unique_count; i++)
+        if (definition->uniques[i].is_primary)
+            return STATUS_OK;
     buffer_clear(names);
     for (uint32_t i = 0; i < definition->key_count; i++) {
         buffer_put(names, i == 0 ? '{' : ',', 1);

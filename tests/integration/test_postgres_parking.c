@@ -241,6 +241,41 @@ Test(postgres_parking, a_constraint_that_may_be_checked_late_is_kept_all_the_sam
     stop();
 }
 
+Test(postgres_parking, an_exclusion_that_may_be_checked_late_is_kept_all_the_same)
+{
+    start("CREATE TABLE r (id bigint PRIMARY KEY, during int8range, EXCLUDE USING gist"
+          " (during WITH &&) DEFERRABLE INITIALLY DEFERRED)",
+          "CREATE TABLE r (id INTEGER PRIMARY KEY, during TEXT)");
+    apply_write(&sources[0], "INSERT INTO r VALUES (1, '[1,5)'), (2, '[4,8)')");
+    (void)apply_carry(&sources[0], &target, 0);
+    batches_run(&batches, 100, false);
+    batches_expect(&batches, "SELECT id FROM public.r ORDER BY 1", "1");
+    cr_expect_str_eq(apply_parked(&target), "r(2) unique r_during_excl of r(1)");
+    stop();
+}
+
+Test(postgres_parking, a_key_that_is_two_to_the_fleet_and_one_to_the_server_stays_two)
+{
+    start("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2',"
+          " deterministic = false);"
+          "CREATE TABLE k (id text COLLATE nocase PRIMARY KEY, n bigint)",
+          "CREATE TABLE k (id TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID");
+    apply_write(&sources[0], "INSERT INTO k VALUES ('x', 1)");
+    apply_write(&sources[0], "INSERT INTO k VALUES ('X', 2)");
+    (void)apply_carry(&sources[0], &target, 0);
+    batches_run(&batches, 1, false);
+    batches_expect(&batches, "SELECT id || n FROM public.k", "x1");
+    cr_expect_str_eq(apply_parked(&target), "k(X) unique k_pkey of k(x)");
+    cr_expect(!batches.schema.tables[0].writer->arbiter,
+              "an insert would overwrite another row");
+    apply_write(&sources[0], "UPDATE k SET n = 3 WHERE id = 'X'");
+    apply_write(&sources[0], "DELETE FROM k WHERE id = 'x'");
+    (void)apply_carry(&sources[0], &target, 0);
+    batches_run(&batches, 1, false);
+    batches_expect(&batches, "SELECT id || n FROM public.k", "X3");
+    stop();
+}
+
 Test(postgres_parking, all_children_of_a_parent_go_and_come_back)
 {
     start("CREATE TABLE p (id bigint PRIMARY KEY);"
