@@ -276,6 +276,28 @@ Test(postgres_parking, a_key_that_is_two_to_the_fleet_and_one_to_the_server_stay
     stop();
 }
 
+Test(postgres_parking,
+     a_parked_row_is_not_taken_for_the_one_whose_key_only_looks_the_same)
+{
+    start("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2',"
+          " deterministic = false);"
+          "CREATE TABLE k (id text COLLATE nocase PRIMARY KEY, n bigint UNIQUE)",
+          "CREATE TABLE k (id TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID");
+    apply_write(&sources[0], "INSERT INTO k VALUES ('z', 1)");
+    apply_write(&sources[0], "INSERT INTO k VALUES ('X', 2)");
+    apply_write(&sources[0], "INSERT INTO k VALUES ('x', 3)");
+    (void)apply_carry(&sources[0], &target, 0);
+    batches_run(&batches, 1, false);
+    batches_expect(&batches, "SELECT id || n FROM public.k ORDER BY n", "z1;X2");
+    /* X goes, so x comes, though it was looked at before X went. */
+    apply_write(&sources[0], "UPDATE k SET n = 2 WHERE id = 'z'");
+    (void)apply_carry(&sources[0], &target, 0);
+    batches_run(&batches, 1, true);
+    batches_expect(&batches, "SELECT id || n FROM public.k ORDER BY n", "z2;x3");
+    cr_expect_str_eq(apply_parked(&target), "k(X) unique k_n_key of k(z)");
+    stop();
+}
+
 Test(postgres_parking, all_children_of_a_parent_go_and_come_back)
 {
     start("CREATE TABLE p (id bigint PRIMARY KEY);"

@@ -80,7 +80,7 @@ static void prepare(struct batches *batches, struct postgres_batch *batch, bool 
         calloc(batches->schema.base.group_count + 1, sizeof *batch->base.changed);
 }
 
-/* *more: there was something. */
+/* *more: something is left to apply. */
 static void run_one(struct batches *batches, uint64_t changes_max, bool all, bool *more)
 {
     struct store *store = batches->node->scan.store;
@@ -96,7 +96,7 @@ static void run_one(struct batches *batches, uint64_t changes_max, bool all, boo
     OK(meta_get(batch.base.txn, META_APPLIED, &batch.base.range.from, &err));
     OK(plan_extent(batch.base.txn, batch.base.range.from, changes_max, &extent, &err));
     batch.base.range.to = extent.to;
-    *more = extent.to > batch.base.range.from;
+    *more = extent.to < scan_last_seq(&batches->node->scan);
     OK(postgres_locked_write_plan(&batch, &err));
     OK(batch_retry(&batch.base, &err));
     OK(parking_resolve(&batch.base, &err));

@@ -24,7 +24,8 @@ void batches_open(struct batches *batches, struct cluster *cluster,
                   struct apply_node *node);
 void batches_close(struct batches *batches);
 
-/* Apply what is new, so many changes in a batch. all: look at everything. */
+/* Apply what is new, so many changes in a batch; or one batch of nothing. all: look at
+ * everything. */
 void batches_run(struct batches *batches, uint64_t changes_max, bool all);
 
 /* What the first column of a query gives, rows joined by ';', NULL as "NULL". Valid until
