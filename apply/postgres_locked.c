@@ -81,10 +81,11 @@ static enum status update(struct postgres_batch *batch, const struct batch_row *
     } else {
         status = tables_find(batch->base.txn, row->holding->definition_origin,
                              row->holding->definition, &held, err);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK) {
             status =
                 postgres_writer_differ(table->writer, held.definition,
                                        row->holding->image, row->key, differs, &any, err);
+        }
     }
     *same = !any;
     if (status == STATUS_OK && any && row->table->as_parent != NULL)

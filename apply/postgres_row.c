@@ -33,11 +33,11 @@ static enum status write_one(struct postgres_writer *writer, struct buffer *sql,
     enum status status = postgres_sql_try(writer->postgres, NULL, sql, arguments, name,
                                           &rows, result, err);
 
-    if (status == STATUS_OK && *result == WRITE_DONE && rows != 1)
+    if (status == STATUS_OK && *result == WRITE_DONE && rows != 1) {
         status = error_set(err, STATUS_IO,
-                           "%s: a row is not there, or a trigger or rule "
-                           "writes another",
+                           "%s: a row is not there, or a trigger or rule writes another",
                            name);
+    }
     return status;
 }
 

@@ -276,10 +276,11 @@ static enum status run_together(struct postgres *postgres, const char *const *st
     bool sent = PQenterPipelineMode(handle) == 1;
     PGresult *end;
 
-    for (int i = 0; i < count && sent; i++)
+    for (int i = 0; i < count && sent; i++) {
         sent = PQsendQueryParams(handle, statements[i], i == with ? arguments->count : 0,
                                  NULL, i == with ? arguments->list : NULL, NULL, NULL,
                                  0) == 1;
+    }
     sent = sent && PQpipelineSync(handle) == 1;
     for (int i = 0; i < count && sent; i++) {
         results[i] = PQgetResult(handle);

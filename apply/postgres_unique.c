@@ -3,6 +3,7 @@
 #include "apply/postgres_other.h"
 #include "apply/postgres_sql.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,20 @@ static bool is_true(const PGresult *rows, int row, int field)
     return strcmp(PQgetvalue(rows, row, field), "t") == 0;
 }
 
+/* The last one, or one more: their rows stand together. */
+static struct claim *find_exclusion(struct postgres_claims *claims,
+                                    const struct definition *definition, const char *name)
+{
+    const char *last = NULL;
+
+    assert(claims->list != NULL);
+    if (claims->count > definition->unique_count)
+        last = claims->list[claims->count - 1].name;
+    if (last == NULL || strcmp(last, name) != 0)
+        claims->count++;
+    return &claims->list[claims->count - 1];
+}
+
 /* An index that is not the definition's is the key's own, which claims nothing. */
 static void take_claims(struct postgres_claims *claims,
                         const struct definition *definition)
@@ -80,15 +95,9 @@ static void take_claims(struct postgres_claims *claims,
     for (int i = 0; i < PQntuples(claims->rows); i++) {
         const char *name = PQgetvalue(claims->rows, i, CLAIM_NAME);
         bool exclusion = is_true(claims->rows, i, CLAIM_EXCLUSION);
-        struct claim *claim = &claims->list[claims->count];
+        struct claim *claim = exclusion ? find_exclusion(claims, definition, name)
+                                        : find_claim(claims, definition, name);
 
-        if (!exclusion)
-            claim = find_claim(claims, definition, name);
-        else if (claims->count > definition->unique_count &&
-                 strcmp(claims->list[claims->count - 1].name, name) == 0)
-            claim = &claims->list[claims->count - 1];
-        else
-            claims->count++;
         if (claim == NULL)
             continue;
         if (claim->terms++ == 0) {
@@ -109,6 +118,7 @@ static enum status name_exclusions(struct postgres_table *table, struct error *e
         calloc((size_t)(claims->count - first) + 1, sizeof(const char *));
     if (table->base.exclusions == NULL)
         return error_set(err, STATUS_NO_MEMORY, "unique constraints: out of memory");
+    assert(claims->list != NULL);
     for (uint32_t i = first; i < claims->count; i++)
         table->base.exclusions[table->base.exclusion_count++] = claims->list[i].name;
     return STATUS_OK;
@@ -244,10 +254,10 @@ enum status postgres_unique_holder(struct postgres_schema *schema,
     status = postgres_sql_run(schema->postgres, &sql, NULL,
                               table->base.definition->local_name, &rows, err);
     buffer_release(&sql);
+    if (status == STATUS_OK && PQntuples(rows) == 0)
+        status = STATUS_NOT_FOUND;
     if (status == STATUS_OK)
-        status = PQntuples(rows) == 0
-                     ? STATUS_NOT_FOUND
-                     : postgres_sql_take_key(key, rows, 0, table->base.definition, err);
+        status = postgres_sql_take_key(key, rows, 0, table->base.definition, err);
     PQclear(rows);
     return status;
 }
