@@ -10,6 +10,16 @@
 
 /* ---- notes */
 
+/* Nothing was written that capture could meet, and yet it is shown. */
+static enum status note_same(struct batch *batch, const struct batch_row *row,
+                             struct error *err)
+{
+    struct intent_item item = {
+        .kind = INTENT_SHOWN, .table = row->table_id, .key = row->key};
+
+    return items_put(batch->items, &item, row->beyond, err);
+}
+
 /* Capture learns of a row of the plan when it meets the batch again in the WAL; of one
  * beyond it this says which change it shows. */
 static enum status note_written(struct batch *batch, const struct batch_row *row,
@@ -21,6 +31,8 @@ static enum status note_written(struct batch *batch, const struct batch_row *row
     bool is_winner;
     enum status status;
 
+    if (row->table->direction == TABLE_IN) /* capture passes over it */
+        return note_same(batch, row, err);
     if (!row->beyond)
         return STATUS_OK;
     status = plan_row_at(batch->txn, batch->range.to, row->table_id, row->key, &at,
@@ -30,16 +42,6 @@ static enum status note_written(struct batch *batch, const struct batch_row *row
                          row->from->name);
     item.place = at.winner;
     return status == STATUS_OK ? items_put(batch->items, &item, true, err) : status;
-}
-
-/* Nothing was written that capture could meet, and yet it is shown. */
-static enum status note_same(struct batch *batch, const struct batch_row *row,
-                             struct error *err)
-{
-    struct intent_item item = {
-        .kind = INTENT_SHOWN, .table = row->table_id, .key = row->key};
-
-    return items_put(batch->items, &item, row->beyond, err);
 }
 
 static enum status written(struct batch *batch, const struct batch_row *row,

@@ -185,11 +185,9 @@ enum status intent_row_left(const struct intent_fold_txn *fold, uint32_t table,
 {
     struct row held, row;
     bool is_winner, shows, excepted = false;
-    enum status status = is_excepted(fold->txn, table, key, &excepted, err);
+    enum status status = held_get(fold->txn, table, key, &held, err);
 
-    if (status == STATUS_OK)
-        status = held_get(fold->txn, table, key, &held, err);
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && excepted))
+    if (status == STATUS_NOT_FOUND)
         return repair_delete(fold->txn, table, key, err);
     if (status == STATUS_OK)
         status =
@@ -197,12 +195,18 @@ enum status intent_row_left(const struct intent_fold_txn *fold, uint32_t table,
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     shows = version_compare(&held.version, &row.version) >= 0;
-    if (!shows && (held.live || row.live))
-        return repair_put(fold->txn, table, key, err);
+    if (!shows && (held.live || row.live)) {
+        status = is_excepted(fold->txn, table, key, &excepted, err);
+        if (status == STATUS_OK && !excepted)
+            return repair_put(fold->txn, table, key, err);
+        return status == STATUS_OK ? repair_delete(fold->txn, table, key, err) : status;
+    }
     if (!shows && is_winner)
         status = held_delete(fold->txn, table, key, err);
     else if (!shows)
         status = put_absent(fold->txn, table, key, &row.version, row.winner, err);
+    if (status == STATUS_OK && !shows)
+        status = intent_row_freed(fold, table, key, err);
     return status == STATUS_OK ? repair_delete(fold->txn, table, key, err) : status;
 }
 
