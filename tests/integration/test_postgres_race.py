@@ -111,7 +111,7 @@ def hammered_rows(folder):
     pairs.settle(folder, [shop, stall])
     pairs.expect_same(shop, stall, "spot", ["id", "n", "word"], ["integer", "bigint", "text"],
                       ["id"], f"after {writes} writes and {rounds} visits, seed {SEED}")
-    expect_equal(shop.run("status", "--json").json().get("repair", 0), 0, "rows to repair")
+    expect_equal(shop.inspect()["repair"], 0, "rows to repair")
 
 
 def counter(folder):

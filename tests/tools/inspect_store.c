@@ -61,13 +61,17 @@ static enum status inspect(struct store *store, struct error *err)
 {
     const struct identity *identity = store_identity(store);
     struct store_txn *txn = NULL;
+    uint64_t repairs = 0;
     enum status status = store_begin(store, TXN_READ, &txn, err);
 
     if (status != STATUS_OK)
         return status;
+    status = repair_count(txn, &repairs, err);
     (void)printf("{\"node\":\"%016" PRIx64 "\",\"incarnation\":\"%016" PRIx64 "\",",
                  identity->node, identity->incarnation);
-    status = print_meta(txn, err);
+    (void)printf("\"repair\":%" PRIu64 ",", repairs);
+    if (status == STATUS_OK)
+        status = print_meta(txn, err);
     if (status == STATUS_OK)
         status = print_intent(txn, err);
     (void)puts("}");
