@@ -27,14 +27,67 @@ static enum status take_turn(struct postgres_target *target, struct error *err)
     return status;
 }
 
-/* Foreign keys and triggers have run where the rows come from. Who may not say so writes
- * like anybody else. */
+/* Foreign keys and triggers have run where the rows come from. */
 static enum status choose_role(struct postgres_target *target, struct error *err)
 {
     enum status status =
         postgres_execute(target->postgres, "SET session_replication_role = replica", err);
 
+    target->replica = status == STATUS_OK;
     return status == STATUS_UNAVAILABLE ? STATUS_OK : status;
+}
+
+/* Those of replicated tables, deferrable unique constraints apart. */
+static const char firing_sql[] =
+    ") AND EXISTS (SELECT FROM pg_trigger AS g"
+    " LEFT JOIN pg_constraint AS f ON f.oid = g.tgconstraint"
+    " WHERE g.tgrelid = c.oid AND g.tgenabled = 'O'"
+    " AND (NOT g.tgisinternal OR f.contype = 'f')) ORDER BY 1 LIMIT 1";
+
+static enum status put_question(const struct postgres_target *target, struct buffer *sql,
+                                struct error *err)
+{
+    const struct postgres_schema *schema = &target->schema;
+
+    buffer_put_bytes(sql,
+                     bytes_of_text("SELECT c.oid::regclass, quote_ident(current_user)"
+                                   " FROM pg_class AS c WHERE c.oid IN (NULL"));
+    for (size_t i = 0; i < schema->base.count; i++) {
+        const char *name = schema->tables[i].base.definition->local_name;
+
+        if (table_rules_direction(target->options.rules, name) == TABLE_OUT)
+            continue;
+        buffer_put_bytes(sql, bytes_of_text(", "));
+        postgres_put_literal(sql, name);
+        buffer_put_bytes(sql, bytes_of_text("::regclass"));
+    }
+    buffer_put_bytes(sql, bytes_of_text(firing_sql));
+    buffer_put(sql, 0, 1);
+    return buffer_check(sql, err);
+}
+
+enum status postgres_target_check_role(struct postgres_target *target, struct error *err)
+{
+    struct buffer sql = {0};
+    PGresult *found = NULL;
+    enum status status;
+
+    if (target->replica)
+        return STATUS_OK;
+    status = put_question(target, &sql, err);
+    if (status == STATUS_OK)
+        status = postgres_query(target->postgres, (const char *)sql.data, 0, NULL, &found,
+                                err);
+    if (status == STATUS_OK && PQntuples(found) > 0)
+        status =
+            error_set(err, STATUS_UNAVAILABLE,
+                      "%s has triggers or foreign keys, and the role may not silence "
+                      "them for what comes from others: GRANT SET ON PARAMETER "
+                      "session_replication_role TO %s",
+                      PQgetvalue(found, 0, 0), PQgetvalue(found, 0, 1));
+    PQclear(found);
+    buffer_release(&sql);
+    return status;
 }
 
 enum status postgres_target_connect(struct postgres_target *target, struct error *err)

@@ -10,6 +10,7 @@ struct postgres_target {
     struct store *store;
     struct postgres_target_options options;
     struct postgres *postgres; /* NULL: to be opened */
+    bool replica;              /* triggers and foreign keys are silent */
     struct postgres_guard guard;
     struct sqlite_database *scratch;
     struct items *items;
@@ -47,6 +48,10 @@ MUST_CHECK enum status postgres_target_extent(struct postgres_target *target,
  * there is another. */
 MUST_CHECK enum status postgres_target_connect(struct postgres_target *target,
                                                struct error *err);
+/* The schema was read: is there anything in it that would run, and must not?
+ * UNAVAILABLE. */
+MUST_CHECK enum status postgres_target_check_role(struct postgres_target *target,
+                                                  struct error *err);
 void postgres_target_disconnect(struct postgres_target *target);
 
 #endif

@@ -58,7 +58,6 @@ enum fact {
     FACT_ENCODING,
     FACT_REPLICATION,
     FACT_CREATE,
-    FACT_ORIGINS, /* the functions that are not granted */
     FACT_ROLE,
     FACT_DATABASE,
     FACT_HAS_SLOT,
@@ -80,13 +79,6 @@ static const char facts_sql[] =
     " r.rolsuper OR r.rolreplication OR EXISTS (SELECT FROM pg_roles AS a"
     "  WHERE a.rolname = 'rds_replication' AND pg_has_role(a.oid, 'MEMBER')),"
     " has_database_privilege(d.oid, 'CREATE'),"
-    " (SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.proname)"
-    "  FROM pg_proc AS p WHERE p.pronamespace = 'pg_catalog'::regnamespace"
-    "  AND p.proname IN ('pg_replication_origin_create', 'pg_replication_origin_drop',"
-    "   'pg_replication_origin_oid', 'pg_replication_origin_progress',"
-    "   'pg_replication_origin_session_progress', 'pg_replication_origin_session_reset',"
-    "   'pg_replication_origin_session_setup', 'pg_replication_origin_xact_setup')"
-    "  AND NOT has_function_privilege(p.oid, 'EXECUTE')),"
     " quote_ident(current_user), quote_ident(d.datname),"
     " EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1),"
     " EXISTS (SELECT FROM pg_publication WHERE pubname = $2), ";
@@ -168,7 +160,7 @@ static enum status check_server(struct checking *checking)
 
 static enum status check_role(struct checking *checking)
 {
-    const char *role = fact(checking, FACT_ROLE), *origins;
+    const char *role = fact(checking, FACT_ROLE);
     bool publication =
         checking->needs->publication != NULL && !is(checking, FACT_HAS_PUBLICATION);
     enum status status = STATUS_OK;
@@ -179,18 +171,9 @@ static enum status check_role(struct checking *checking)
                  "ALTER ROLE %s REPLICATION", role);
     }
     if (status == STATUS_OK && publication && !is(checking, FACT_CREATE)) {
-        status = find(checking, FINDING_REFUSAL,
-                      "the role may not make a publication: let it, or make one yourself "
-                      "and name it (--publication)",
+        status = find(checking, FINDING_REFUSAL, "the role may not make a publication",
                       "GRANT CREATE ON DATABASE %s TO %s", fact(checking, FACT_DATABASE),
                       role);
-    }
-    origins = fact(checking, FACT_ORIGINS);
-    if (status == STATUS_OK && checking->needs->takes && *origins != '\0') {
-        status = find(checking, FINDING_NOTE,
-                      "the role may not use replication origins: the position is kept in "
-                      "a table, and others can't filter by origin",
-                      "GRANT EXECUTE ON FUNCTION %s TO %s", origins, role);
     }
     return status;
 }

@@ -95,9 +95,8 @@ static const char tables_sql[] =
     " (SELECT string_agg(quote_ident(g.tgname), ', ' ORDER BY g.tgname) FROM pg_trigger"
     "  AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled IN ('A', "
     "'R')),"
-    " EXISTS (SELECT FROM pg_constraint AS f WHERE f.conrelid = c.oid"
-    "  AND f.contype = 'f' AND (f.confdeltype NOT IN ('a', 'r')"
-    "   OR f.confupdtype NOT IN ('a', 'r'))),"
+    " EXISTS (SELECT FROM pg_constraint AS f WHERE c.oid IN (f.conrelid, f.confrelid)"
+    "  AND f.contype = 'f'),"
     " (SELECT string_agg(a.attname, ', ') FROM pg_attribute AS a"
     "  LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
     "  JOIN pg_index AS i ON i.indrelid = c.oid AND (i.indisprimary OR i.indisreplident)"
@@ -107,7 +106,14 @@ static const char tables_sql[] =
     "AS f"
     "  JOIN pg_class AS r ON r.oid = f.conrelid AND NOT r.relispartition"
     "  WHERE f.confrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0"
-    "  AND NOT EXISTS (SELECT FROM t AS o WHERE o.oid = f.conrelid))"
+    "  AND NOT EXISTS (SELECT FROM t AS o WHERE o.oid = f.conrelid)),"
+    " quote_ident(pg_get_userbyid(c.relowner)),"
+    " (SELECT string_agg(s.oid::regclass::text, ', ') FROM pg_depend AS d"
+    "  JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'"
+    "  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass"
+    "  AND d.refobjid = c.oid AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')"
+    "  AND NOT (has_sequence_privilege(s.oid, 'SELECT')"
+    "   AND has_sequence_privilege(s.oid, 'UPDATE')))"
     " FROM t JOIN pg_class AS c ON c.oid = t.oid ORDER BY t.place";
 
 enum table_field {
@@ -119,18 +125,35 @@ enum table_field {
     TABLE_ROW_SECURITY,
     TABLE_TRIGGERS,
     TABLE_ALWAYS_TRIGGERS,
-    TABLE_CASCADES,
+    TABLE_FOREIGN_KEYS,
     TABLE_NUMBERS,
     TABLE_OUTSIDERS,
+    TABLE_OWNER,
+    TABLE_SEQUENCES,
 };
 
 /* All kinds of things that are told together. */
 struct kinds {
-    struct gathered published; /* told with not_owned */
     struct gathered schemas, unread, unwritten, not_owned, row_security, triggers,
-        always_triggers, silent, numbers, outsiders;
+        always_triggers, silent, numbers, outsiders, sequences;
+    const char *last_owner;
     const char *last_schema;
 };
+
+/* The statement is about the owner, once where many of his come together. */
+static void gather_owned(struct kinds *kinds, const char *name, const char *owner)
+{
+    struct gathered *gathered = &kinds->not_owned;
+    size_t size = gathered->all.size;
+
+    gather(gathered, name, NULL);
+    gathered->all.size = size;
+    if (kinds->last_owner != NULL && strcmp(kinds->last_owner, owner) == 0)
+        return;
+    buffer_put_bytes(&gathered->all, bytes_of_text(size == 0 ? "" : ", "));
+    buffer_put_bytes(&gathered->all, bytes_of_text(owner));
+    kinds->last_owner = owner;
+}
 
 static void sort_out(struct checking *checking, const struct definition *definition,
                      const struct postgres_rows *rows, struct kinds *kinds)
@@ -152,17 +175,15 @@ static void sort_out(struct checking *checking, const struct definition *definit
         gather(&kinds->unread, name, NULL);
     if (takes && !postgres_rows_bool(rows, TABLE_WRITES))
         gather(&kinds->unwritten, name, NULL);
-    if (direction != TABLE_IN)
-        gather(&kinds->published, name, NULL);
     if (checking->needs->publication != NULL && direction != TABLE_IN &&
         !postgres_rows_bool(rows, TABLE_OWNS))
-        gather(&kinds->not_owned, name, NULL);
+        gather_owned(kinds, name, postgres_rows_text(rows, TABLE_OWNER));
     if (postgres_rows_bool(rows, TABLE_ROW_SECURITY))
         gather(&kinds->row_security, name, NULL);
     if (takes && triggers != NULL && checking->replica)
         gather(&kinds->silent, name, triggers);
     if (takes && !checking->replica &&
-        (triggers != NULL || postgres_rows_bool(rows, TABLE_CASCADES)))
+        (triggers != NULL || postgres_rows_bool(rows, TABLE_FOREIGN_KEYS)))
         gather(&kinds->triggers, name, triggers);
     if (takes && always != NULL)
         gather(&kinds->always_triggers, name, always);
@@ -170,43 +191,50 @@ static void sort_out(struct checking *checking, const struct definition *definit
         gather(&kinds->numbers, name, postgres_rows_text(rows, TABLE_NUMBERS));
     if (postgres_rows_text(rows, TABLE_OUTSIDERS) != NULL)
         gather(&kinds->outsiders, name, postgres_rows_text(rows, TABLE_OUTSIDERS));
+    if (takes && postgres_rows_text(rows, TABLE_SEQUENCES) != NULL)
+        gather(&kinds->sequences, postgres_rows_text(rows, TABLE_SEQUENCES), NULL);
 }
 
 /* What each kind means, in the order of struct kinds. */
 static enum status tell_kinds(struct checking *checking, struct kinds *kinds,
-                              const char *to, const char *with)
+                              const char *to)
 {
-    const bool accepts = checking->needs->accepts_triggers;
+    /* Privileges to set parameters came with 15. */
+    const char *grant = PQserverVersion(postgres_handle(checking->postgres)) >= 150000
+                            ? "GRANT SET ON PARAMETER session_replication_role"
+                            : NULL;
     const struct {
         struct gathered *gathered;
         enum finding_severity severity;
         const char *what, *before, *behind;
     } all[] = {
-        {&kinds->schemas,         FINDING_REFUSAL,                          "the role may not use the schema",
-         "GRANT USAGE ON SCHEMA ",                                                                                                                                to                                         },
-        {&kinds->unread,          FINDING_REFUSAL,                          "the role may not read it",
-         "GRANT SELECT ON TABLE ",                                                                                                                                to                                         },
-        {&kinds->unwritten,       FINDING_REFUSAL,                          "the role may not write it",
-         "GRANT INSERT, UPDATE, DELETE ON TABLE ",                                                                                                                to                                         },
+        {&kinds->schemas,         FINDING_REFUSAL, "the role may not use the schema",
+         "GRANT USAGE ON SCHEMA ",                                                                                         to          },
+        {&kinds->unread,          FINDING_REFUSAL, "the role may not read it",
+         "GRANT SELECT ON TABLE ",                                                                                         to          },
+        {&kinds->unwritten,       FINDING_REFUSAL, "the role may not write it",
+         "GRANT INSERT, UPDATE, DELETE ON TABLE ",                                                                         to          },
         {&kinds->not_owned,       FINDING_REFUSAL,
-         "only its owner may publish it: make the publication as the owner, or a "
-         "superuser, and name it (--publication)",                                                             with,                                              " WITH (publish_via_partition_root = true)"},
+         "only its owner may publish it: let the role be a member of its owner",      "GRANT ",
+         to                                                                                                                            },
         {&kinds->row_security,    FINDING_REFUSAL,
-         "row-level security hides rows from the role",                                                        "ALTER ROLE ",                                     " BYPASSRLS"                               },
-        {&kinds->triggers,        accepts ? FINDING_NOTE : FINDING_REFUSAL,
-         "it has triggers or cascades, and the role may not silence them: what they do "
-         "would be done on each node (triggers = accept)",                                                     "GRANT SET ON PARAMETER session_replication_role", to                                         },
+         "row-level security hides rows from the role",                               "ALTER ROLE ",                       " BYPASSRLS"},
+        {&kinds->triggers,        FINDING_REFUSAL,
+         "it has triggers or foreign keys, and the role may not silence them for what "
+         "comes from others",                                                         grant,                               to          },
+        {&kinds->sequences,       FINDING_NOTE,
+         "the role may not move the sequence past numbers that come from others",     "GRANT SELECT, UPDATE ON SEQUENCE ", to          },
         {&kinds->always_triggers, FINDING_NOTE,
-         "these triggers fire for what comes from others, too",                                                NULL,                                              NULL                                       },
+         "these triggers fire for what comes from others, too",                       NULL,                                NULL        },
         {&kinds->silent,          FINDING_NOTE,
          "these triggers do not fire for what comes from others: their effects come as "
-         "rows",                                                                                               NULL,                                              NULL                                       },
+         "rows",                                                                      NULL,                                NULL        },
         {&kinds->numbers,         FINDING_NOTE,
          "several nodes would hand out the same numbers as keys: give each node a range "
-         "or a step of its own, or use uuids",                                                                 NULL,                                              NULL                                       },
+         "or a step of its own, or use uuids",                                        NULL,                                NULL        },
         {&kinds->outsiders,       FINDING_NOTE,
          "tables that are not replicated refer to it, and keep rows whose parents are "
-         "deleted elsewhere",                                                                                  NULL,                                              NULL                                       },
+         "deleted elsewhere",                                                         NULL,                                NULL        },
     };
     enum status status = STATUS_OK, told;
 
@@ -214,10 +242,6 @@ static enum status tell_kinds(struct checking *checking, struct kinds *kinds,
     buffer_clear(&kinds->triggers.all);
     buffer_clear(&kinds->row_security.all);
     buffer_put_bytes(&kinds->row_security.all, bytes_of_text(checking->role));
-    buffer_clear(&kinds->not_owned.all);
-    buffer_put_bytes(&kinds->not_owned.all, buffer_view(&kinds->published.all));
-    buffer_release(&kinds->published.all);
-    buffer_release(&kinds->published.some);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         told = tell(checking, all[i].severity, all[i].gathered, all[i].what,
                     all[i].before, all[i].behind);
@@ -340,27 +364,18 @@ static void put_names(struct buffer *out, const struct catalog *catalog)
 static enum status check_rows(struct checking *checking, struct postgres_rows *rows)
 {
     struct kinds kinds = {0};
-    char *to = NULL, *with = NULL;
-    const char *publication = checking->needs->publication;
-    struct buffer quoted = {0};
+    char *to = NULL;
     enum status status;
 
     for (size_t i = 0; i < checking->catalog->count; i++)
         if (postgres_rows_take(rows, i + 1))
             sort_out(checking, checking->catalog->definitions[i], rows, &kinds);
-    postgres_put_name(&quoted, publication == NULL ? "" : publication);
-    buffer_put(&quoted, 0, 1);
-    if (quoted.failed || asprintf(&to, " TO %s", checking->role) < 0)
+    if (asprintf(&to, " TO %s", checking->role) < 0) {
         to = NULL;
-    if (to == NULL || asprintf(&with, "CREATE PUBLICATION %s FOR TABLE ",
-                               (const char *)quoted.data) < 0)
-        with = NULL;
-    if (with == NULL)
         kinds.schemas.all.failed = true; /* said when it is told */
-    status = tell_kinds(checking, &kinds, to, with);
+    }
+    status = tell_kinds(checking, &kinds, to);
     free(to);
-    free(with);
-    buffer_release(&quoted);
     return status;
 }
 

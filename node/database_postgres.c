@@ -132,7 +132,7 @@ static enum status check(struct database *database, uint64_t node,
                          struct findings *out, struct error *err)
 {
     char name[POSTGRES_NAME_SIZE];
-    struct postgres_needs needs = {.slot = name, .publication = name};
+    struct postgres_needs needs = {.slot = name, .publication = name, .takes = true};
 
     name_slot(name, node);
     return postgres_check(postgres_house_of(database)->postgres, catalog, rules, &needs,

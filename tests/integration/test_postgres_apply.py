@@ -7,7 +7,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 
 import postgres_pairs as pairs  # noqa: E402
 from postgres import Cluster  # noqa: E402
-from rowferry import expect, expect_equal, main  # noqa: E402
+from postgres_node import PostgresNode  # noqa: E402
+from rowferry import Node, expect, expect_equal, main  # noqa: E402
 
 
 def both_ways(folder):
@@ -138,6 +139,52 @@ def refused_rows(folder):
     shop.check()
 
 
+def plain_role(folder):
+    """What init says is enough to write both ways, constraints and sequences with it; without
+    the right to silence triggers nothing is written."""
+    name = folder.name.replace("-", "_")
+    shop = PostgresNode(folder, name, pairs.CLUSTER)
+    shop.script(f"""
+        CREATE ROLE boss; CREATE ROLE plain LOGIN; ALTER DATABASE "{name}" OWNER TO boss;
+        CREATE TABLE parent (id integer PRIMARY KEY, name text UNIQUE);
+        CREATE TABLE child (id bigserial PRIMARY KEY, parent integer REFERENCES parent);
+        INSERT INTO parent VALUES (1, 'one'), (2, 'two');
+        ALTER TABLE parent OWNER TO boss; ALTER TABLE child OWNER TO boss""")
+    admin, shop.url = shop.url, pairs.CLUSTER.url_of(name, "plain")
+    found = shop.init("--check", code=1).output
+    expect("GRANT INSERT, UPDATE, DELETE" in found, found)
+    shop.url, plain = admin, shop.url
+    for statement in shop.run("init", plain, "--print-sql").output.splitlines():
+        shop.script(statement)
+    shop.run("init", plain, "--name", "shop")
+    shop.script("REVOKE boss FROM plain")  # it was needed for the publication alone
+    (folder / "shared").mkdir()
+    shop.run("token", folder / "token")
+    stall = Node(folder, "stall")
+    stall.init("--join", folder / "token", "--create-tables")
+    pairs.carry(folder, shop, stall)
+    stall.write(["INSERT INTO child VALUES (41, 3), (42, 2)", "INSERT INTO parent VALUES (3, 'x')",
+                 "UPDATE parent SET name = 'first' WHERE id = 1"])
+    shop.write("INSERT INTO parent VALUES (4, 'x')")
+    shop.write("DELETE FROM parent WHERE id = 2")
+    pairs.settle(folder, [shop, stall])
+    for table, columns in (("parent", ["id", "name"]), ("child", ["id", "parent"])):
+        pairs.expect_same(shop, stall, table, columns, ["integer", "text"], ["id"], table)
+    expect_equal(shop.run("status", "--json").json()["parked"], 2, "parked rows")
+    expect_equal(shop.rows("INSERT INTO child (parent) VALUES (1) RETURNING id"), [("43",)],
+                 "the next number")
+    shop.script("REVOKE SET ON PARAMETER session_replication_role FROM plain")
+    stall.write("UPDATE parent SET name = 'mute' WHERE id = 1")
+    stall.sync(folder / "shared")
+    said = shop.sync(folder / "shared", code=3).errors
+    expect("GRANT SET ON PARAMETER session_replication_role TO plain" in said, said)
+    expect_equal(shop.rows("SELECT name FROM parent WHERE id = 1"), [("first",)], "the row")
+    shop.script("GRANT SET ON PARAMETER session_replication_role TO plain")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT name FROM parent WHERE id = 1"), [("mute",)], "the row")
+    shop.check()
+
+
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, numbers, directions, refused_rows])
+        main([both_ways, round_trip, numbers, directions, refused_rows, plain_role])
