@@ -148,7 +148,8 @@ static void expect_less_for_less(void)
                      "! public.c: it has triggers or foreign keys, and the role may not "
                      "silence them for what comes from others [GRANT SET ON PARAMETER "
                      "session_replication_role TO \"Plain\"]\n");
-    pg_execute("ALTER TABLE c DROP CONSTRAINT c_i_fkey");
+    pg_execute("RESET SESSION AUTHORIZATION; ALTER TABLE public.c DROP CONSTRAINT "
+               "c_i_fkey; SET LOCAL SESSION AUTHORIZATION \"Plain\"");
     check(&needs);
     cr_expect_not(findings_refuse(&findings), "%s", told());
     pg_execute("ROLLBACK");
