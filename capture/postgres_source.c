@@ -185,10 +185,20 @@ static enum status follow(struct postgres_source *self, uint64_t end, struct err
     }
 }
 
+/* A server ends a stream that was not read for wal_sender_timeout: apply was at work for
+ * long since the last call. Nothing was laid from it, so that a new one may go on. */
+static bool was_left_alone(const struct postgres_source *self, bool from_before,
+                           enum status status)
+{
+    return from_before && status == STATUS_UNAVAILABLE && !self->waiting &&
+           !self->told.open;
+}
+
 static enum status capture_stream(struct postgres_source *self, struct error *err)
 {
     uint64_t end = 0;
     enum status status = STATUS_OK;
+    bool from_before = self->stream != NULL;
 
     do {
         self->again = false;
@@ -201,6 +211,11 @@ static enum status capture_stream(struct postgres_source *self, struct error *er
             postgres_stream_ask(self->stream);
         if (status == STATUS_OK)
             status = follow(self, end, err);
+        if (was_left_alone(self, from_before, status)) {
+            status = STATUS_OK;
+            self->again = true;
+        }
+        from_before = false;
         if (status != STATUS_OK || self->again)
             close_stream(self);
     } while (status == STATUS_OK && self->again);

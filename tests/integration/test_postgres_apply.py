@@ -185,6 +185,21 @@ def plain_role(folder):
     shop.check()
 
 
+def long_batch(folder):
+    """A batch that takes longer than the server waits for the reader of its stream."""
+    shop, stall = pairs.make_pair(folder, """
+        CREATE TABLE item (id integer PRIMARY KEY, name text);
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_sleep(0.6); RETURN NEW; END';
+        CREATE TRIGGER slow BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION slow();
+        ALTER TABLE item ENABLE ALWAYS TRIGGER slow""")
+    shop.script(f"ALTER DATABASE \"{folder.name.replace('-', '_')}\" SET wal_sender_timeout = '300ms'")
+    stall.write("INSERT INTO item VALUES (1, 'one')")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT id, name FROM item"), [("1", "one")], "rows")
+    shop.check()
+
+
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, numbers, directions, refused_rows, plain_role])
+        main([both_ways, round_trip, numbers, directions, refused_rows, plain_role, long_batch])
