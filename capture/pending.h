@@ -2,7 +2,9 @@
  * source that may tell of one row twice in a transaction. The store does not know them
  * before the entry ends.
  *
- * In a temporary database of its own, so of any size in little memory. */
+ * In memory up to a bound (capture/pending_rows.h), beyond it in a temporary database of
+ * its own: so of any size in little memory, and at hardly any cost where entries are
+ * small. */
 #ifndef CAPTURE_PENDING_H
 #define CAPTURE_PENDING_H
 
