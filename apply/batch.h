@@ -29,6 +29,7 @@ struct batch {
     uint64_t parked; /* rows that are, as the batch begins */
     bool all;    /* something was written here, or the schema changed: look everywhere */
     bool repair; /* the store's holdings say nothing: every row shows its winner */
+    bool echoed; /* the database\'s own log tells what was written */
     bool parks;  /* some row becomes parked, or parked otherwise */
     bool displaced; /* a row has lost a place in the group at hand: parked ones may be
                        free of which the store says that others block them */

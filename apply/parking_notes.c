@@ -10,6 +10,16 @@ static bool is_same(const struct parked *a, const struct parked *b)
            bytes_equal(a->blocker_key, b->blocker_key);
 }
 
+/* Whoever tells the store of each row that was written must not tell it this one. */
+static enum status note_same(struct batch *batch, const struct moved_row *moved,
+                             struct error *err)
+{
+    struct intent_item item = {
+        .kind = INTENT_SAME, .table = moved->table, .key = moved->key};
+
+    return batch->echoed ? items_put(batch->items, &item, true, err) : STATUS_OK;
+}
+
 /* A row that ended in its table: is anything new about it? */
 static enum status note_placed(struct batch *batch, const struct moved_row *moved,
                                struct error *err)
@@ -28,7 +38,7 @@ static enum status note_placed(struct batch *batch, const struct moved_row *move
     enum status status;
 
     if (moved->origin == MOVED_EVICTED) /* out and in again */
-        return STATUS_OK;
+        return note_same(batch, moved, err);
     status = plan_find(batch->txn, batch->range, moved->table, moved->key, &planned, err);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         status = plan_row_at(batch->txn, batch->range.to, moved->table, moved->key, &at,

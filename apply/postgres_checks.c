@@ -38,13 +38,13 @@ static void put_not_null(struct buffer *sql, const struct foreign_key *key)
 /* The parents' rows are counted by locking each, which waits for who deletes one. */
 static void put_parents(struct buffer *sql, const struct batch_foreign *foreign)
 {
-    put(sql, "SELECT (SELECT count(*) FROM (SELECT FROM rowferry_rows u JOIN ");
+    put(sql, "SELECT (SELECT count(*) FROM (SELECT FROM " POSTGRES_SET_ROWS " u JOIN ");
     put(sql, foreign->child->definition->local_name);
-    put(sql, " AS t ON rowferry_match WHERE ");
+    put(sql, " AS t ON " POSTGRES_SET_MATCH " WHERE ");
     put_not_null(sql, foreign->key);
-    put(sql, ") n) = (SELECT count(*) FROM (SELECT FROM rowferry_rows u JOIN ");
+    put(sql, ") n) = (SELECT count(*) FROM (SELECT FROM " POSTGRES_SET_ROWS " u JOIN ");
     put(sql, foreign->child->definition->local_name);
-    put(sql, " AS t ON rowferry_match JOIN ");
+    put(sql, " AS t ON " POSTGRES_SET_MATCH " JOIN ");
     put(sql, foreign->parent->definition->local_name);
     put(sql, " AS p ON ");
     put_reference(sql, foreign->key);
@@ -91,7 +91,7 @@ static void put_children(struct buffer *sql, const struct batch_foreign *foreign
 {
     char column[32];
 
-    put(sql, "SELECT NOT EXISTS (SELECT FROM rowferry_rows u JOIN ");
+    put(sql, "SELECT NOT EXISTS (SELECT FROM " POSTGRES_SET_ROWS " u JOIN ");
     put(sql, foreign->child->definition->local_name);
     put(sql, " AS t ON ");
     for (uint32_t i = 0; i < foreign->key->column_count; i++) {

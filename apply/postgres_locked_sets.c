@@ -79,7 +79,8 @@ static enum status note_gone(struct postgres_foreign *foreign,
     }
     postgres_sql_put(&sql, " FROM ");
     postgres_sql_put(&sql, foreign->base.parent->definition->local_name);
-    postgres_sql_put(&sql, " AS t JOIN rowferry_rows u ON rowferry_match RETURNING 1)"
+    postgres_sql_put(&sql, " AS t JOIN " POSTGRES_SET_ROWS " u ON " POSTGRES_SET_MATCH
+                           " RETURNING 1)"
                            " SELECT count(*) FROM noted");
     if (status == STATUS_OK)
         status = ask(set, &sql, &count, err);
@@ -114,7 +115,8 @@ static enum status suspect(struct postgres_batch *batch, struct postgres_foreign
     postgres_sql_key(&sql, child->definition, "t");
     postgres_sql_put(&sql, " FROM ");
     postgres_sql_put(&sql, child->definition->local_name);
-    postgres_sql_put(&sql, " AS t JOIN rowferry_rows u ON rowferry_match WHERE ");
+    postgres_sql_put(&sql, " AS t JOIN " POSTGRES_SET_ROWS " u ON " POSTGRES_SET_MATCH
+                           " WHERE ");
     postgres_foreign_put_lacks(&sql, foreign, "t");
     status = ask(set, &sql, &rows, err);
     for (int i = 0; status == STATUS_OK && i < PQntuples(rows); i++) {

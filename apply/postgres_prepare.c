@@ -93,6 +93,7 @@ enum status postgres_target_prepare(struct postgres_target *target,
     batch->schema = &target->schema;
     batch->guard = &target->guard;
     base->ops = &postgres_batch_ops;
+    base->echoed = true;
     base->store = target->store;
     base->schema = &target->schema.base;
     base->items = target->items;

@@ -57,7 +57,8 @@ static enum status learn(struct postgres_batch *batch, const struct postgres_set
 
     buffer_put_bytes(&sql, bytes_of_text("SELECT t.xmin FROM "));
     buffer_put_bytes(&sql, bytes_of_text(set->writer->definition->local_name));
-    buffer_put_bytes(&sql, bytes_of_text(" AS t JOIN rowferry_rows u ON rowferry_match"));
+    buffer_put_bytes(
+        &sql, bytes_of_text(" AS t JOIN " POSTGRES_SET_ROWS " u ON " POSTGRES_SET_MATCH));
     buffer_put(&sql, 0, 1);
     status = buffer_check(&sql, err);
     if (status == STATUS_OK)

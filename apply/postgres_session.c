@@ -7,6 +7,8 @@
 void postgres_target_disconnect(struct postgres_target *target)
 {
     postgres_schema_unload(&target->schema);
+    /* After a crash the server may give the same numbers to others. */
+    target->guard.known_count = target->guard.learned_count = 0;
     postgres_close(target->postgres);
     target->postgres = NULL;
 }

@@ -64,9 +64,13 @@ MUST_CHECK enum status postgres_set_run(struct postgres_set *set, uint32_t first
                                         char sqlstate[6], struct error *err);
 void postgres_set_clear(struct postgres_set *set);
 
-/* Ask a question about the rows of the set: in sql, "rowferry_rows u" is a table of their
- * keys, columns k0, k1 …, and "rowferry_match" the condition that t has the row's key. On
- * success *out is the caller's, for PQclear(). */
+/* What a question says for a table of the set's keys, columns k0, k1 …, that it calls u,
+ * and for the condition that t has the row's key. No name has such a byte. */
+#define POSTGRES_SET_ROWS  "\001rows\001"
+#define POSTGRES_SET_MATCH "\001match\001"
+
+/* Ask a question about the rows of the set. On success *out is the caller's, for
+ * PQclear(). */
 MUST_CHECK enum status postgres_set_ask(const struct postgres_set *set, const char *sql,
                                         PGresult **out, struct error *err);
 

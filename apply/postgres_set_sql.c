@@ -202,7 +202,7 @@ static void put_match(struct buffer *sql, const struct postgres_set *set)
 void postgres_set_put_question(struct buffer *out, const struct postgres_set *set,
                                const char *sql)
 {
-    static const char rows[] = "rowferry_rows", match[] = "rowferry_match";
+    static const char rows[] = POSTGRES_SET_ROWS, match[] = POSTGRES_SET_MATCH;
 
     while (*sql != '\0') {
         if (strncmp(sql, rows, sizeof rows - 1) == 0) {

@@ -140,12 +140,12 @@ static enum status work(struct postgres_target *target, struct postgres_batch *b
 
     if (batch->mode == BATCH_LOCKED)
         return work_locked(target, batch, err);
-    /* A local write may have freed what is parked. */
-    if (batch->base.parked > 0 && batch->base.all)
+    status = retries(target, batch, &retry, err);
+    /* A local write may have freed what is parked, or another schema. */
+    if (status == STATUS_OK && batch->base.parked > 0 && (batch->base.all || retry))
         return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
-    status = postgres_batch_write_plan(batch, err);
     if (status == STATUS_OK)
-        status = retries(target, batch, &retry, err);
+        status = postgres_batch_write_plan(batch, err);
     if (status == STATUS_OK)
         status = postgres_batch_repair(batch, err);
     if (status == STATUS_OK && retry)
@@ -161,7 +161,7 @@ static enum status intend(struct postgres_target *target, struct postgres_batch 
 
     if (status == STATUS_OK)
         status = items_write(batch->base.items, writer, err);
-    if (status == STATUS_OK && intent->locked)
+    if (status == STATUS_OK && batch->mode == BATCH_LOCKED)
         status = parking_write(&batch->base, writer, err);
     if (status == STATUS_OK)
         status = intent_writer_end(writer, intent, err);
@@ -194,10 +194,24 @@ static enum status end_without_writing(struct postgres_target *target,
     return batch->learned > 0 ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
+/* Whatever was refused under them has been tried. */
+static enum status remember_rules(struct postgres_target *target, struct error *err)
+{
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(target->store, TXN_WRITE, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_put(txn, META_SCHEMA_VERSION, target->rules, err);
+    if (status == STATUS_OK)
+        return store_commit(txn, err);
+    store_abort(txn);
+    return status;
+}
+
 static enum status run(struct postgres_target *target, struct postgres_batch *batch,
                        struct error *err)
 {
-    struct intent intent = {.echoed = true, .locked = batch->mode == BATCH_LOCKED};
+    struct intent intent = {.echoed = true};
     enum status status = begin(target, batch, &intent, err);
 
     if (status == STATUS_OK)
@@ -220,7 +234,8 @@ static enum status run(struct postgres_target *target, struct postgres_batch *ba
     if (status != STATUS_OK)
         return status;
     target->unseen = true; /* whatever COMMIT answers */
-    return postgres_commit(target->postgres, err);
+    status = postgres_commit(target->postgres, err);
+    return status == STATUS_OK ? remember_rules(target, err) : status;
 }
 
 static enum status try_batch(struct postgres_target *target, enum batch_mode *mode,

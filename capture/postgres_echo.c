@@ -136,11 +136,11 @@ enum status postgres_echo_row(struct postgres_source *self,
     if (status == STATUS_OK)
         status = echo_find(txn, &self->told.intent, table, buffer_view(&self->new_key),
                            &echo, err);
-    *ours = status == STATUS_OK || self->told.intent.locked;
+    *ours = status == STATUS_OK;
     if (status != STATUS_OK || echo.settled)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     if (live != echo.row.live) {
-        *ours = !live || self->told.intent.locked;
+        *ours = !live;
         return live ? STATUS_OK : echo_gone(txn, &echo, err);
     }
     status = find_kept(self, relation, txn, &echo, err);

@@ -105,6 +105,25 @@ static enum status open_stream(struct postgres_source *self, struct error *err)
 
 /* ---- capture */
 
+/* The walsender tells what is on the disk, and the end of it may be of transactions that
+ * are still open: nobody flushes that before the next commit. So there is one. */
+static enum status have_flushed(struct postgres_source *self, uint64_t lsn,
+                                struct error *err)
+{
+    int64_t flushed = 0;
+    enum status status = postgres_number(
+        self->postgres, "SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn", &flushed,
+        err);
+
+    if (status != STATUS_OK || (uint64_t)flushed >= lsn)
+        return status;
+    return postgres_execute(self->postgres,
+                            "BEGIN; SET LOCAL synchronous_commit = on;"
+                            " SELECT pg_logical_emit_message(true, 'rowferry.flush', '');"
+                            " COMMIT",
+                            err);
+}
+
 /* The end of the WAL as it is now. At the beginning of a page it is given as what follows
  * the page's header, where nothing that was sent may ever end. */
 static enum status find_end(struct postgres_source *self, uint64_t *lsn,
@@ -119,7 +138,7 @@ static enum status find_end(struct postgres_source *self, uint64_t *lsn,
         &end, err);
 
     *lsn = (uint64_t)end;
-    return status;
+    return status == STATUS_OK ? have_flushed(self, *lsn, err) : status;
 }
 
 /* Make what was laid durable, and tell the slot. */

@@ -21,6 +21,8 @@ enum intent_item_kind {
                         this image under our own definition, with the version written */
     INTENT_REPAIRED = 5, /* of an echoed intent: a row beyond the plan, written as the
                             change at this place made it; the echo tells it */
+    INTENT_SAME = 6, /* of an echoed intent: taken out and put back as it was: what the
+                        echo tells of it is nothing new */
 };
 
 struct intent_item {
@@ -53,8 +55,6 @@ struct intent {
                     written is told row by row (log/echo.h), and the fold sends to
                     repair what of the plan was not */
     bool whole;  /* with echoed: all of the plan was written */
-    bool locked; /* with echoed: nobody else could write the batch's tables, so that what
-                    is told beyond the plan, and no item names, is as it was before */
 };
 
 /* Replace any intent by a new one, in transactions of bounded size. Until end it does not

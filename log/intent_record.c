@@ -4,11 +4,11 @@
  *  header                             item
  *  size  field                        size    field
  *  1     format        1              1       kind   1 parked, 2 shown, 3 quarantined,
- *  1     flags         bit 0 repair,                  4 kept, 5 repaired
+ *  1     flags         bit 0 repair,                  4 kept, 5 repaired, 6 same
  *                      bit 1 out,     4       table
  *                      bit 2 echoed,
- *                      bit 3 whole,   sized   row key, whole
- *  8     from          bit 4 locked
+ *                      bit 3 whole    sized   row key, whole
+ *  8     from
  *  8     to                           ...     by kind
  *  8     counter                      8       checksum
  *  8     max_stamp_us
@@ -35,9 +35,7 @@ enum {
     INTENT_OUT = 2,
     INTENT_ECHOED = 4,
     INTENT_WHOLE = 8,
-    INTENT_LOCKED = 16,
-    INTENT_FLAGS =
-        INTENT_REPAIR | INTENT_OUT | INTENT_ECHOED | INTENT_WHOLE | INTENT_LOCKED
+    INTENT_FLAGS = INTENT_REPAIR | INTENT_OUT | INTENT_ECHOED | INTENT_WHOLE
 };
 enum { QUARANTINED_ABSENT = 1, QUARANTINED_IMAGE = 2 };
 
@@ -62,8 +60,7 @@ void intent_encode(struct buffer *out, const struct intent *intent)
     buffer_put(
         out,
         (intent->repair ? INTENT_REPAIR : 0U) | (intent->out.size > 0 ? INTENT_OUT : 0U) |
-            (intent->echoed ? INTENT_ECHOED : 0U) | (intent->whole ? INTENT_WHOLE : 0U) |
-            (intent->locked ? INTENT_LOCKED : 0U),
+            (intent->echoed ? INTENT_ECHOED : 0U) | (intent->whole ? INTENT_WHOLE : 0U),
         1);
     buffer_put(out, intent->from, 8);
     buffer_put(out, intent->to, 8);
@@ -91,13 +88,11 @@ enum status intent_decode(struct bytes record, struct intent *out, struct error 
         ((flags & INTENT_OUT) != 0 &&
          (!bytes_take_sized(&record, &intent.out) || intent.out.size == 0)) ||
         record.size != 0 || !is_ascending(intent.out) || intent.from > intent.to ||
-        intent.counter == 0 ||
-        ((flags & INTENT_ECHOED) == 0 && (flags & (INTENT_WHOLE | INTENT_LOCKED)) != 0))
+        intent.counter == 0 || (flags & (INTENT_ECHOED | INTENT_WHOLE)) == INTENT_WHOLE)
         return error_set(err, STATUS_CORRUPT, "the intent does not decode");
     intent.repair = (flags & INTENT_REPAIR) != 0;
     intent.echoed = (flags & INTENT_ECHOED) != 0;
     intent.whole = (flags & INTENT_WHOLE) != 0;
-    intent.locked = (flags & INTENT_LOCKED) != 0;
     *out = intent;
     return STATUS_OK;
 }
@@ -131,6 +126,7 @@ void intent_item_encode(struct buffer *out, const struct intent_item *item)
         parked_fields_put(out, &item->parked);
         break;
     case INTENT_SHOWN:
+    case INTENT_SAME:
         break;
     case INTENT_QUARANTINED:
         put_quarantined(out, item);
@@ -203,6 +199,7 @@ enum status intent_item_decode(struct bytes record, struct intent_item *out,
         item.parked.key = item.key;
         break;
     case INTENT_SHOWN:
+    case INTENT_SAME:
         whole = true;
         break;
     case INTENT_QUARANTINED:

@@ -224,6 +224,8 @@ enum status intent_row_item(const struct intent_fold_txn *fold,
         return fold_kept(fold, item, err);
     case INTENT_REPAIRED:
         return intent_row_left(fold, item->table, item->key, err);
+    case INTENT_SAME:
+        return STATUS_OK;
     case INTENT_SHOWN:
         break;
     }

@@ -48,8 +48,7 @@ Test(intent, refuses_tables_that_are_no_list)
         {2,  {4, 0, 0, 0, 0},             5},
         {2,  {3, 0, 0, 1},                4},
         {8,  {0},                         0}, /* whole, and not echoed */
-        {16, {0},                         0}, /* locked: neither */
-        {32, {0},                         0},
+        {16, {0},                         0},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
