@@ -13,6 +13,7 @@
 #include "engine/postgres_stored.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static enum status publish(struct postgres_source *self, struct error *err)
 {
@@ -52,6 +53,39 @@ static enum status see_snapshot(struct postgres *postgres, const char *snapshot,
     return status;
 }
 
+static bool is_sent(const struct postgres_source *self, const char *name)
+{
+    for (size_t i = 0; i < self->catalog.count; i++)
+        if (strcmp(self->catalog.definitions[i]->local_name, name) == 0)
+            return table_rules_direction(self->options.rules, name) != TABLE_IN;
+    return false;
+}
+
+/* The tables that the stream tells of as they were in the snapshot. They do not count
+ * before the rows are in the log. */
+static enum status find_taken(struct postgres_source *self, struct error *err)
+{
+    static const char sql[] =
+        "SELECT c.oid, format('%I.%I', n.nspname, c.relname) FROM pg_publication_tables p"
+        " JOIN pg_namespace n ON n.nspname = p.schemaname"
+        " JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename"
+        " WHERE p.pubname = $1 ORDER BY 1";
+    PGresult *found = NULL;
+    enum status status =
+        postgres_query(self->postgres, sql, 1, &self->options.publication, &found, err);
+
+    postgres_taken_release(&self->taken);
+    for (int i = 0; status == STATUS_OK && i < PQntuples(found); i++) {
+        uint32_t oid = (uint32_t)strtoul(PQgetvalue(found, i, 0), NULL, 10);
+        const char *name = PQgetvalue(found, i, 1);
+
+        if (is_sent(self, name))
+            status = postgres_taken_add(&self->taken, oid, name, err);
+    }
+    PQclear(found);
+    return status == STATUS_OK ? postgres_run_keep_taken(self, 0, err) : status;
+}
+
 enum status postgres_source_forsake(struct postgres_source *self, struct error *err)
 {
     enum status status = postgres_slot_drop(self->postgres, self->options.slot, err);
@@ -80,6 +114,8 @@ static enum status make_slot(struct postgres_source *self, struct postgres *wals
         status = postgres_slot_create(walsender, self->options.slot, &start, err);
     if (status == STATUS_OK)
         status = see_snapshot(self->postgres, start.snapshot, err);
+    if (status == STATUS_OK)
+        status = find_taken(self, err);
     if (status == STATUS_OK)
         *out = (struct postgres_start){start.lsn, system.identifier};
     return status;

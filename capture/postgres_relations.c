@@ -8,6 +8,7 @@ struct postgres_relations {
     struct postgres *postgres;
     uint64_t node;
     const struct table_rules *rules;
+    const struct postgres_taken *taken;
     const struct catalog *catalog;   /* NULL: nothing is known of it */
     struct postgres_relation **list; /* ascending by oid */
     size_t count;
@@ -22,7 +23,8 @@ static enum status no_memory(struct error *err)
 
 enum status postgres_relations_open(struct postgres_relations **out,
                                     struct postgres *postgres, uint64_t node,
-                                    const struct table_rules *rules, struct error *err)
+                                    const struct table_rules *rules,
+                                    const struct postgres_taken *taken, struct error *err)
 {
     struct postgres_relations *relations = calloc(1, sizeof *relations);
 
@@ -32,6 +34,7 @@ enum status postgres_relations_open(struct postgres_relations **out,
     relations->postgres = postgres;
     relations->node = node;
     relations->rules = rules;
+    relations->taken = taken;
     return STATUS_OK;
 }
 
@@ -207,7 +210,11 @@ enum status postgres_relations_find(struct postgres_relations *relations,
     }
     *out = relations->list[place];
     *need = RELATION_READY;
-    return (*out)->layer != NULL
-               ? STATUS_OK
-               : find_definition(relations, txn, *out, need, definition, err);
+    if ((*out)->layer != NULL)
+        return STATUS_OK;
+    if (!postgres_taken_has(relations->taken, oid)) {
+        *need = RELATION_FOREIGN;
+        return STATUS_OK;
+    }
+    return find_definition(relations, txn, *out, need, definition, err);
 }

@@ -9,6 +9,7 @@
 #define CAPTURE_POSTGRES_RELATIONS_H
 
 #include "capture/pgoutput.h"
+#include "capture/postgres_taken.h"
 #include "capture/row_layer.h"
 #include "engine/catalog.h"
 #include "engine/postgres_connection.h"
@@ -16,11 +17,13 @@
 
 struct postgres_relations;
 
-/* postgres, for questions of types and stored values, and rules (NULL: none) must outlive
- * it. node: whose definitions are asked for. On success the caller closes it. */
+/* postgres, for questions of types and stored values, rules (NULL: none) and taken must
+ * outlive it. node: whose definitions are asked for. Rows of relations that are not among
+ * the taken ones are passed over. On success the caller closes it. */
 MUST_CHECK enum status postgres_relations_open(struct postgres_relations **out,
                                                struct postgres *postgres, uint64_t node,
                                                const struct table_rules *rules,
+                                               const struct postgres_taken *taken,
                                                struct error *err);
 void postgres_relations_close(struct postgres_relations *relations);
 

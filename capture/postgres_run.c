@@ -79,6 +79,16 @@ enum status postgres_run_keep(struct postgres_source *self,
     return status == STATUS_OK ? postgres_run_resume(self, err) : status;
 }
 
+enum status postgres_run_keep_taken(struct postgres_source *self, size_t counting,
+                                    struct error *err)
+{
+    enum status status = postgres_run_yield(self, err);
+
+    if (status == STATUS_OK)
+        status = postgres_taken_write(&self->taken, counting, self->store, err);
+    return status == STATUS_OK ? postgres_run_resume(self, err) : status;
+}
+
 enum status postgres_run_yield(struct postgres_source *self, struct error *err)
 {
     enum status status = appender_commit(self->run.appender, err);

@@ -8,6 +8,7 @@
 /* One walk over all tables. */
 struct snapshot {
     struct postgres_source *self;
+    struct postgres *read;  /* its transaction's snapshot it is */
     struct postgres *asked; /* what values become there; outside of the snapshot */
     bool complete;          /* rows that are not there are gone */
     /* Of the table at hand. */
@@ -39,8 +40,8 @@ static enum status lay_rows(struct snapshot *snapshot, struct error *err)
 {
     struct layer_run *run = &snapshot->self->run;
     struct postgres_reader *reader = NULL;
-    enum status status = postgres_reader_open(&reader, snapshot->self->postgres,
-                                              snapshot->definition, err);
+    enum status status =
+        postgres_reader_open(&reader, snapshot->read, snapshot->definition, err);
 
     snapshot->matched = 0;
     while (status == STATUS_OK) {
@@ -61,8 +62,7 @@ static enum status is_there(void *data, struct bytes key, bool *there, struct er
 {
     struct snapshot *snapshot = data;
 
-    return postgres_reader_find(snapshot->self->postgres, snapshot->definition, key,
-                                there, err);
+    return postgres_reader_find(snapshot->read, snapshot->definition, key, there, err);
 }
 
 /* Deleted since the rows met the fleet's. */
@@ -122,33 +122,65 @@ static enum status lay_tables(struct snapshot *snapshot, struct error *err)
     return status;
 }
 
-/* End what was added, which may be nothing. start: the stream goes on from there; NULL:
- * that is still to be said. */
+/* End what was added, which may be nothing. */
+static enum status end_entry(struct postgres_source *self, struct local_entry entry,
+                             struct error *err)
+{
+    uint64_t seq;
+    enum status status;
+
+    if (appender_item_count(self->run.appender) == 0) {
+        return entry.update_count == 0
+                   ? STATUS_OK
+                   : postgres_run_keep(self, entry.updates, entry.update_count, err);
+    }
+    entry.kind = ENTRY_CHANGES;
+    status = appender_end_local(self->run.appender, &entry, &seq, err);
+    return status == STATUS_OK ? appender_commit(self->run.appender, err) : status;
+}
+
+/* The same; the stream goes on from start; NULL: that is still to be said. */
 static enum status end_rows(struct postgres_source *self, struct local_entry entry,
                             const struct postgres_start *start, struct error *err)
 {
-    struct meta_update updates[2];
-    uint64_t seq;
-    enum status status;
+    struct meta_update updates[3];
 
     if (start != NULL) {
         updates[0] = (struct meta_update){META_LSN, start->lsn};
         updates[1] = (struct meta_update){META_SYSTEM, start->system};
+        updates[2] = (struct meta_update){META_TAKEN_COUNT, self->taken.count};
         entry.updates = updates;
-        entry.update_count = 2;
+        entry.update_count = 3;
     }
-    if (appender_item_count(self->run.appender) == 0)
-        return start == NULL ? STATUS_OK : postgres_run_keep(self, updates, 2, err);
-    entry.kind = ENTRY_CHANGES;
-    status = appender_end_local(self->run.appender, &entry, &seq, err);
-    return status == STATUS_OK ? appender_commit(self->run.appender, err) : status;
+    return end_entry(self, entry, err);
+}
+
+/* ---- one that came later */
+
+enum status postgres_source_lay_table(struct postgres_source *self, struct postgres *read,
+                                      const struct table *table,
+                                      const struct meta_update *updates,
+                                      size_t update_count, struct error *err)
+{
+    struct snapshot snapshot = {
+        .self = self, .read = read, .asked = self->postgres, .complete = true};
+    struct local_entry entry = {.commit_us = store_now_us(self->store),
+                                .updates = updates,
+                                .update_count = update_count};
+    enum status status;
+
+    progress_begin(&self->run.progress, store_progress(self->store),
+                   &(struct progress_state){.step = "read", .unit = PROGRESS_ROWS});
+    status = lay_table(&snapshot, table, err);
+    return status == STATUS_OK ? end_entry(self, entry, err) : status;
 }
 
 /* ---- the founder's */
 
 static enum status copy_all(struct postgres_source *self, struct error *err)
 {
-    struct snapshot snapshot = {.self = self, .asked = self->postgres};
+    struct snapshot snapshot = {
+        .self = self, .read = self->postgres, .asked = self->postgres};
     struct postgres_start start;
     enum status status = postgres_source_start(self, &start, err);
 
@@ -190,7 +222,7 @@ enum status postgres_source_base(struct source *source, struct capture_counts *c
 static enum status lay_all(struct postgres_source *self, struct postgres *asked,
                            bool yields, struct error *err)
 {
-    struct snapshot snapshot = {.self = self, .asked = asked};
+    struct snapshot snapshot = {.self = self, .read = self->postgres, .asked = asked};
     struct local_entry entry = {.commit_us = store_now_us(self->store)};
     struct postgres_start start;
     enum status status = postgres_source_start(self, &start, err);

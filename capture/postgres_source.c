@@ -77,10 +77,18 @@ static enum status check_server(struct postgres_source *self, struct error *err)
     return STATUS_OK;
 }
 
-static void close_stream(struct postgres_source *self)
+void postgres_source_close_stream(struct postgres_source *self)
 {
     postgres_stream_close(self->stream);
     self->stream = NULL;
+}
+
+enum status postgres_source_read_taken(struct postgres_source *self, struct error *err)
+{
+    struct store_txn *txn;
+    enum status status = appender_txn(self->run.appender, &txn, err);
+
+    return status == STATUS_OK ? postgres_taken_read(&self->taken, txn, err) : status;
 }
 
 /* What was told before is told again as far as it was not confirmed. */
@@ -92,8 +100,10 @@ static enum status open_stream(struct postgres_source *self, struct error *err)
         postgres_relations_close(self->relations);
         status = postgres_relations_open(&self->relations, self->postgres,
                                          store_identity(self->store)->node,
-                                         self->options.rules, err);
+                                         self->options.rules, &self->taken, err);
     }
+    if (status == STATUS_OK)
+        status = postgres_source_read_taken(self, err);
     if (status == STATUS_OK)
         status = postgres_source_schema(self, err);
     if (status != STATUS_OK)
@@ -105,40 +115,43 @@ static enum status open_stream(struct postgres_source *self, struct error *err)
 
 /* ---- capture */
 
-/* The walsender tells what is on the disk, and the end of it may be of transactions that
- * are still open: nobody flushes that before the next commit. So there is one. */
-static enum status have_flushed(struct postgres_source *self, uint64_t lsn,
-                                struct error *err)
+/* The end of the WAL as it is now. At the beginning of a page it is given as what follows
+ * the page's header, where nothing that was sent may ever end. flushed: up to where it is
+ * on disk. */
+static enum status ask_end(struct postgres_source *self, uint64_t *lsn, bool *flushed,
+                           struct error *err)
 {
-    int64_t flushed = 0;
-    enum status status = postgres_number(
-        self->postgres, "SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn", &flushed,
-        err);
+    static const char sql[] =
+        "SELECT lsn, lsn <= pg_current_wal_flush_lsn() - '0/0'::pg_lsn"
+        " FROM (SELECT CASE WHEN lsn % size IN (24, 40) THEN lsn - lsn % size ELSE lsn "
+        "END"
+        "  FROM (SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn,"
+        "   current_setting('wal_block_size')::int AS size) AS now) AS now (lsn)";
+    PGresult *result = NULL;
+    enum status status = postgres_query(self->postgres, sql, 0, NULL, &result, err);
 
-    if (status != STATUS_OK || (uint64_t)flushed >= lsn)
-        return status;
-    return postgres_execute(self->postgres,
-                            "BEGIN; SET LOCAL synchronous_commit = on;"
-                            " SELECT pg_logical_emit_message(true, 'rowferry.flush', '');"
-                            " COMMIT",
-                            err);
+    if (status == STATUS_OK) {
+        *lsn = strtoumax(PQgetvalue(result, 0, 0), NULL, 10);
+        *flushed = PQgetvalue(result, 0, 1)[0] == 't';
+    }
+    PQclear(result);
+    return status;
 }
 
-/* The end of the WAL as it is now. At the beginning of a page it is given as what follows
- * the page's header, where nothing that was sent may ever end. */
+/* Only what is on disk is sent, and what transactions wrote that are still open may stay
+ * off it for long: a commit puts it there. */
 static enum status find_end(struct postgres_source *self, uint64_t *lsn,
                             struct error *err)
 {
-    int64_t end = 0;
-    enum status status = postgres_number(
-        self->postgres,
-        "SELECT CASE WHEN lsn % current_setting('wal_block_size')::int IN (24, 40)"
-        " THEN lsn - lsn % current_setting('wal_block_size')::int ELSE lsn END"
-        " FROM (SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS lsn) AS now",
-        &end, err);
+    bool flushed = true;
+    enum status status = ask_end(self, lsn, &flushed, err);
 
-    *lsn = (uint64_t)end;
-    return status == STATUS_OK ? have_flushed(self, *lsn, err) : status;
+    if (status != STATUS_OK || flushed)
+        return status;
+    return postgres_execute(self->postgres,
+                            "BEGIN; SET LOCAL synchronous_commit = local;"
+                            "SELECT pg_current_xact_id(); COMMIT",
+                            err);
 }
 
 /* Make what was laid durable, and tell the slot. */
@@ -213,7 +226,7 @@ static bool was_left_alone(const struct postgres_source *self, bool from_before,
            !self->told.open;
 }
 
-static enum status capture_stream(struct postgres_source *self, struct error *err)
+enum status postgres_source_follow(struct postgres_source *self, struct error *err)
 {
     uint64_t end = 0;
     enum status status = STATUS_OK;
@@ -236,7 +249,7 @@ static enum status capture_stream(struct postgres_source *self, struct error *er
         }
         from_before = false;
         if (status != STATUS_OK || self->again)
-            close_stream(self);
+            postgres_source_close_stream(self);
     } while (status == STATUS_OK && self->again);
     return status;
 }
@@ -254,7 +267,7 @@ static enum status capture(struct source *source, struct capture_counts *counts,
     if (status == STATUS_OK)
         status = meta_get(txn, META_LSN, &self->kept, err);
     if (status == STATUS_OK)
-        status = capture_stream(self, err);
+        status = postgres_source_follow(self, err);
     postgres_run_close(self, counts);
     return status == STATUS_OK ? status
                                : error_wrap(err, status, postgres_url(self->postgres));
@@ -266,9 +279,10 @@ static void close_source(struct source *source)
 {
     struct postgres_source *self = postgres_source_of(source);
 
-    close_stream(self);
+    postgres_source_close_stream(self);
     postgres_relations_close(self->relations);
     catalog_release(&self->catalog);
+    postgres_taken_release(&self->taken);
     layer_run_release(&self->run);
     pending_close(self->pending);
     buffer_release(&self->told.note);

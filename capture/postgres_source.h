@@ -30,4 +30,16 @@ MUST_CHECK enum status
 postgres_source_open(struct source **out, struct postgres *postgres, struct store *store,
                      const struct postgres_source_options *options, struct error *err);
 
+/* One line for the user. */
+typedef void (*source_notice_cb)(void *data, const char *line);
+
+/* Before a capture: let tables take part that were made, or are wanted, since the last
+ * one; what was written up to then is logged, too. Locks for that are held while others
+ * wait: no transaction of this process's is open. What can't be taken now, and a table
+ * that is gone, is said (notice; NULL: nothing is). Failures as ops->capture's. */
+MUST_CHECK enum status postgres_source_take_tables(struct source *source,
+                                                   source_notice_cb notice, void *data,
+                                                   struct capture_counts *counts,
+                                                   struct error *err);
+
 #endif

@@ -1,11 +1,12 @@
-/* What postgres_source.c, postgres_run.c, postgres_lay.c, postgres_begin.c and
- * postgres_snapshot.c share. */
+/* What the files of the Postgres source share: postgres_source.c, _run.c, _lay.c,
+ * _echo.c, _begin.c, _snapshot.c, _late.c. */
 #ifndef CAPTURE_POSTGRES_SOURCE_PRIVATE_H
 #define CAPTURE_POSTGRES_SOURCE_PRIVATE_H
 
 #include "capture/postgres_relations.h"
 #include "capture/postgres_source.h"
 #include "capture/postgres_stream.h"
+#include "capture/postgres_taken.h"
 #include "log/intent.h"
 
 /* The transaction that is being told. */
@@ -19,12 +20,22 @@ struct told_transaction {
     uint32_t held;        /* rows told since the last commit of the store */
 };
 
+/* What the last look for tables that are not captured has found; it is looked again when
+ * any of it is another. */
+struct late_look {
+    bool any;
+    int64_t schema_version;
+    uint32_t waits; /* oid of a table of which was said that it can't be taken yet */
+};
+
 struct postgres_source {
     struct source source;
     struct postgres *postgres;
     struct store *store;
     struct postgres_source_options options;
-    struct catalog catalog; /* as last read */
+    struct catalog catalog;      /* as last read */
+    struct postgres_taken taken; /* as the store says since the stream was opened */
+    struct late_look looked;
     struct postgres_relations *relations;
     struct postgres_stream *stream; /* NULL: to be opened */
     struct layer_run run;
@@ -48,6 +59,10 @@ void postgres_run_close(struct postgres_source *self, struct capture_counts *cou
 MUST_CHECK enum status postgres_run_keep(struct postgres_source *self,
                                          const struct meta_update *updates, size_t count,
                                          struct error *err);
+
+/* The same for self->taken, of which so many count from here on. */
+MUST_CHECK enum status postgres_run_keep_taken(struct postgres_source *self,
+                                               size_t counting, struct error *err);
 
 /* Forget the rows of the transaction that was told, or of one that is told again. */
 MUST_CHECK enum status postgres_run_forget(struct postgres_source *self,
@@ -74,6 +89,22 @@ MUST_CHECK enum status postgres_run_resume(struct postgres_source *self,
 /* Read the catalog, and log what of it is new or another than was logged; durable on
  * return. No transaction is being told. */
 enum status postgres_source_schema(struct postgres_source *self, struct error *err);
+
+/* Lay what was committed up to now, and keep it. */
+MUST_CHECK enum status postgres_source_follow(struct postgres_source *self,
+                                              struct error *err);
+/* Read self->taken anew. */
+MUST_CHECK enum status postgres_source_read_taken(struct postgres_source *self,
+                                                  struct error *err);
+void postgres_source_close_stream(struct postgres_source *self);
+
+/* Lay all rows of one table as the transaction that is open on read shows them, its local
+ * ones that are not there as gone; updates become true with them. */
+MUST_CHECK enum status postgres_source_lay_table(struct postgres_source *self,
+                                                 struct postgres *read,
+                                                 const struct table *table,
+                                                 const struct meta_update *updates,
+                                                 size_t update_count, struct error *err);
 
 /* Where the stream goes on from what a snapshot shows. */
 struct postgres_start {

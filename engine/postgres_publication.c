@@ -66,6 +66,39 @@ enum status postgres_publication_create(struct postgres *postgres, const char *n
     return status == STATUS_OK ? status : error_wrap(err, status, "publication");
 }
 
+static enum status is_published(struct postgres *postgres, const char *name,
+                                const char *table, bool *published, struct error *err)
+{
+    const char *parameters[] = {name, table};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        postgres,
+        "SELECT FROM pg_publication_tables WHERE pubname = $1"
+        " AND quote_ident(schemaname) || '.' || quote_ident(tablename) = $2",
+        2, parameters, &result, err);
+
+    *published = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_publication_add(struct postgres *postgres, const char *name,
+                                     const char *table, struct error *err)
+{
+    struct buffer sql = {0};
+    bool published = false;
+    enum status status = is_published(postgres, name, table, &published, err);
+
+    if (status != STATUS_OK || published)
+        return status;
+    put(&sql, "ALTER PUBLICATION ");
+    postgres_put_name(&sql, name);
+    put(&sql, " ADD TABLE ONLY ");
+    put(&sql, table);
+    status = run(postgres, &sql, NULL, err);
+    return status == STATUS_OK ? status : error_wrap(err, status, "publication");
+}
+
 static enum status check_kinds(const char *name, const PGresult *found, struct error *err)
 {
     static const char *const kinds[] = {"insert", "update", "delete", "truncate"};

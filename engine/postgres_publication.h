@@ -20,6 +20,12 @@ MUST_CHECK enum status postgres_publication_create(struct postgres *postgres,
                                                    size_t table_count, bool via_root,
                                                    struct error *err);
 
+/* Publish one more table, if it is not published already. NOT_FOUND: it, or the
+ * publication, is not there. UNAVAILABLE: the role may not. */
+MUST_CHECK enum status postgres_publication_add(struct postgres *postgres,
+                                                const char *name, const char *table,
+                                                struct error *err);
+
 /* Check one that somebody else made. NOT_FOUND: there is none. REFUSED: it leaves out one
  * of the tables, rows, columns, or kinds of change; the reason says which, and what to
  * run. */

@@ -132,6 +132,9 @@ enum meta_key {
     META_LAST_QUARANTINED = 22, /* number of the newest quarantined row */
     META_LSN = 23,              /* Postgres: all that committed below it is in the log */
     META_SYSTEM = 24,           /* Postgres: the server's system identifier */
+    META_TAKEN = 25,            /* bytes, Postgres: the tables that are captured, see
+                                   capture/postgres_taken.h */
+    META_TAKEN_COUNT = 26,      /* how many of them, from the first, count */
 };
 
 MUST_CHECK enum status meta_get(struct store_txn *txn, enum meta_key key, uint64_t *value,

@@ -100,11 +100,12 @@ struct database_ops {
     enum status (*end_enter)(struct database *database, struct store *store,
                              struct error *err);
 
-    /* Say of each table that is not captured, though nothing stands against it, that it
-     * is not; after a source was opened. NULL: there is never one. */
-    enum status (*say_left_out)(struct database *database,
-                                const struct table_rules *rules,
-                                database_notice_cb notice, void *data, struct error *err);
+    /* Before a capture: let tables take part that were made since the last, say what
+     * can't be taken now, and which are gone; after a source was opened, and while no
+     * target of this process works. NULL: the capture does that itself. */
+    enum status (*take_tables)(struct database *database, struct source *source,
+                               database_notice_cb notice, void *data,
+                               struct capture_counts *counts, struct error *err);
 
     /* A number that changes when others may have written; own writes need not count. */
     enum status (*version)(struct database *database, int64_t *version,

@@ -139,47 +139,12 @@ static enum status check(struct database *database, uint64_t node,
                           out, err);
 }
 
-/* Tables that could be captured and are not published: made after init. */
-static const char left_out_sql[] =
-    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
-    " JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary AND i.indimmediate"
-    " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'"
-    " AND c.relreplident <> 'n' AND n.nspname !~ '^pg_'"
-    " AND n.nspname NOT IN ('information_schema', 'rowferry')"
-    " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
-    " AND d.objid = c.oid AND d.deptype = 'e')"
-    " AND NOT EXISTS (SELECT FROM pg_publication_tables p WHERE p.pubname = $1"
-    " AND p.schemaname = n.nspname AND p.tablename = c.relname) ORDER BY 1";
-
-static enum status say_left_out(struct database *database,
-                                const struct table_rules *rules,
-                                void (*notice)(void *data, const char *line), void *data,
-                                struct error *err)
+static enum status take_tables(struct database *database, struct source *source,
+                               database_notice_cb notice, void *data,
+                               struct capture_counts *counts, struct error *err)
 {
-    struct postgres_house *house = postgres_house_of(database);
-    const char *parameters[] = {house->slot};
-    PGresult *found = NULL;
-    enum status status =
-        postgres_query(house->postgres, left_out_sql, 1, parameters, &found, err);
-
-    for (int i = 0; status == STATUS_OK && i < PQntuples(found); i++) {
-        const char *table = PQgetvalue(found, i, 0);
-        bool wanted = false;
-        char line[512];
-
-        status = table_rules_wants(rules, table, &wanted, err);
-        if (!wanted || table_rules_direction(rules, table) == TABLE_IN)
-            continue;
-        (void)snprintf(
-            line, sizeof line,
-            "%s: made after init, and not captured: this version takes no table "
-            "later; tables = in rowferry.ini names those that take part",
-            table);
-        notice(data, line);
-    }
-    PQclear(found);
-    return status;
+    (void)database;
+    return postgres_source_take_tables(source, notice, data, counts, err);
 }
 
 static enum status has_table(struct database *database, const char *table, bool views,
@@ -274,7 +239,7 @@ static const struct database_ops postgres_ops = {
     .finish_tables = postgres_house_finish_tables,
     .begin_enter = postgres_house_begin_enter,
     .end_enter = postgres_house_end_enter,
-    .say_left_out = say_left_out,
+    .take_tables = take_tables,
     .version = version,
     .open_source = open_source,
     .open_target = open_target,

@@ -329,12 +329,11 @@ enum status node_capture_locked(struct node *node, struct capture_counts *counts
     struct source *source = NULL;
     enum status status = node_source(node, &source, err);
 
+    if (status == STATUS_OK && node->database->ops->take_tables != NULL)
+        status = node->database->ops->take_tables(node->database, source, node->notice,
+                                                  node->notice_data, counts, err);
     if (status == STATUS_OK)
         status = source->ops->capture(source, counts, err);
-    if (status == STATUS_OK && node->notice != NULL &&
-        node->database->ops->say_left_out != NULL)
-        status = node->database->ops->say_left_out(node->database, &node->config.rules,
-                                                   node->notice, node->notice_data, err);
     return status == STATUS_OK ? numbers_keep(&numbers, err) : status;
 }
 
