@@ -3,6 +3,7 @@
 #include "cli/json.h"
 #include "cli/print.h"
 #include "cli/redraw.h"
+#include "cli/slot_view.h"
 #include "cli/view.h"
 #include "node/foreign_keys.h"
 #include "node/summary.h"
@@ -244,6 +245,8 @@ static enum status show_status(struct view *view, struct error *err)
         status = list_elsewhere(view, elsewhere, err);
     if (status == STATUS_OK)
         status = list_untaken(view, untaken, err);
+    if (status == STATUS_OK)
+        status = slot_view(view, object, err);
     if (status == STATUS_OK && !view->json && view->members.count > 1)
         (void)fputs("peers\n", view->out);
     if (status == STATUS_OK)

@@ -75,15 +75,21 @@ static enum status lsn_at(const PGresult *result, int column, uint64_t *lsn,
     return lsn_parse(PQgetvalue(result, 0, column), lsn, err);
 }
 
+static const char *const names[] = {
+    [POSTGRES_WAL_RESERVED] = "reserved",
+    [POSTGRES_WAL_EXTENDED] = "extended",
+    [POSTGRES_WAL_UNRESERVED] = "unreserved",
+    [POSTGRES_WAL_LOST] = "lost",
+};
+
+const char *postgres_wal_status_text(enum postgres_wal_status wal_status)
+{
+    return names[wal_status];
+}
+
 static enum status wal_status_at(const PGresult *result, int column,
                                  enum postgres_wal_status *out, struct error *err)
 {
-    static const char *const names[] = {
-        [POSTGRES_WAL_RESERVED] = "reserved",
-        [POSTGRES_WAL_EXTENDED] = "extended",
-        [POSTGRES_WAL_UNRESERVED] = "unreserved",
-        [POSTGRES_WAL_LOST] = "lost",
-    };
     const char *found = PQgetvalue(result, 0, column);
 
     *out = POSTGRES_WAL_RESERVED; /* NULL: it holds no WAL yet */
@@ -103,7 +109,9 @@ enum status postgres_slot_read(struct postgres *postgres, const char *name,
 {
     static const char sql[] =
         "SELECT coalesce(plugin, ''), coalesce(database, ''), two_phase,"
-        " confirmed_flush_lsn, restart_lsn, wal_status, safe_wal_size, active_pid"
+        " confirmed_flush_lsn, restart_lsn, wal_status, safe_wal_size, active_pid,"
+        " CASE WHEN NOT pg_is_in_recovery()"
+        "  THEN greatest(pg_current_wal_lsn() - restart_lsn, 0) END"
         " FROM pg_replication_slots WHERE slot_name = $1";
     struct postgres_slot slot = {0};
     PGresult *result;
@@ -122,6 +130,7 @@ enum status postgres_slot_read(struct postgres *postgres, const char *name,
     slot.is_limited = !PQgetisnull(result, 0, 6);
     slot.safe_wal_size = strtoimax(PQgetvalue(result, 0, 6), NULL, 10);
     slot.active_pid = strtoimax(PQgetvalue(result, 0, 7), NULL, 10);
+    slot.kept_size = strtoumax(PQgetvalue(result, 0, 8), NULL, 10);
     status = lsn_at(result, 3, &slot.confirmed_lsn, err);
     if (status == STATUS_OK)
         status = lsn_at(result, 4, &slot.restart_lsn, err);

@@ -43,12 +43,16 @@ struct postgres_slot {
     bool two_phase;
     uint64_t confirmed_lsn; /* what comes after it is sent; 0: none yet, or physical */
     uint64_t restart_lsn;   /* WAL is kept from here on; 0: none, or lost */
+    uint64_t kept_size;     /* bytes of WAL from there to its end; 0: on a standby */
     enum postgres_wal_status wal_status;
     bool is_limited;       /* by max_slot_wal_keep_size */
     int64_t safe_wal_size; /* when limited: bytes that may be written before it is lost;
                             * negative: beyond */
     int64_t active_pid;    /* of the server's process that reads it; 0: none */
 };
+
+/* As Postgres spells it. */
+const char *postgres_wal_status_text(enum postgres_wal_status wal_status);
 
 /* NOT_FOUND: there is no such slot. */
 MUST_CHECK enum status postgres_slot_read(struct postgres *postgres, const char *name,
