@@ -2,18 +2,27 @@
 
 #include "log/intent_row.h"
 
-/* The row's largest foreign change of the batch that won. */
+/* The row's largest foreign change of the batch that won: mostly its winner, which the
+ * row says without a look into the log. */
 static enum status find_written(struct store_txn *txn, const struct intent *intent,
-                                struct place *at, struct error *err)
+                                const struct row *winner, struct place *at,
+                                struct error *err)
 {
+    *at = winner->last;
+    if (!winner->local && winner->winner.seq > intent->from &&
+        winner->winner.seq <= intent->to) {
+        *at = winner->winner;
+        return STATUS_OK;
+    }
     while (at->seq > intent->from) {
         struct log_change change;
         enum status status = log_change_at(txn, *at, &change, err);
 
-        if (status == STATUS_NOT_FOUND)
+        if (status == STATUS_NOT_FOUND) {
             return error_set(err, STATUS_CORRUPT,
                              "entry %llu: a row's history ends in nothing",
                              (unsigned long long)at->seq);
+        }
         if (status != STATUS_OK || (change.won && !change.local && at->seq <= intent->to))
             return status;
         *at = change.previous;
@@ -38,10 +47,8 @@ enum status echo_find(struct store_txn *txn, const struct intent *intent, uint32
         return status;
     at = status == STATUS_OK ? item.place : (struct place){0, 0};
     status = rows_get(txn, table, key, &winner, err);
-    if (status == STATUS_OK && at.seq == 0) {
-        at = winner.last;
-        status = find_written(txn, intent, &at, err);
-    }
+    if (status == STATUS_OK && at.seq == 0)
+        status = find_written(txn, intent, &winner, &at, err);
     if (status != STATUS_OK)
         return status;
     out->is_winner = winner.winner.seq == at.seq && winner.winner.index == at.index;
