@@ -92,6 +92,16 @@ enum status postgres_target_check_role(struct postgres_target *target, struct er
     return status;
 }
 
+/* Capture waits for a batch's echo, which is told when it is flushed: with what a
+ * database may be set to, that is at leisure. */
+static enum status flush_at_commit(struct postgres_target *target, struct error *err)
+{
+    return postgres_execute(target->postgres,
+                            "SELECT set_config('synchronous_commit', 'local', false)"
+                            " WHERE current_setting('synchronous_commit') = 'off'",
+                            err);
+}
+
 enum status postgres_target_connect(struct postgres_target *target, struct error *err)
 {
     enum status status;
@@ -105,6 +115,8 @@ enum status postgres_target_connect(struct postgres_target *target, struct error
         status = take_turn(target, err);
     if (status == STATUS_OK)
         status = choose_role(target, err);
+    if (status == STATUS_OK)
+        status = flush_at_commit(target, err);
     /* Sets are found by key: planned once, whatever their size. */
     if (status == STATUS_OK)
         status = postgres_execute(target->postgres,
