@@ -77,16 +77,18 @@ enum status postgres_target_check_role(struct postgres_target *target, struct er
     if (target->replica)
         return STATUS_OK;
     status = put_question(target, &sql, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = postgres_query(target->postgres, (const char *)sql.data, 0, NULL, &found,
                                 err);
-    if (status == STATUS_OK && PQntuples(found) > 0)
+    }
+    if (status == STATUS_OK && PQntuples(found) > 0) {
         status =
             error_set(err, STATUS_UNAVAILABLE,
                       "%s has triggers or foreign keys, and the role may not silence "
                       "them for what comes from others: GRANT SET ON PARAMETER "
                       "session_replication_role TO %s",
                       PQgetvalue(found, 0, 0), PQgetvalue(found, 0, 1));
+    }
     PQclear(found);
     buffer_release(&sql);
     return status;
