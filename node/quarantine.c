@@ -1,5 +1,6 @@
 #include "node/quarantine.h"
 
+#include "apply/postgres_target.h"
 #include "engine/sqlite_stored.h"
 #include "log/appender.h"
 #include "node/node_private.h"
@@ -121,7 +122,13 @@ enum status node_quarantine_retry(struct node *node, uint64_t number,
     if (status == STATUS_OK)
         status = node_target(node, &target, err);
     if (status == STATUS_OK)
-        status = sqlite_target_retry(target, number, &report->counts.applied, err);
+        status =
+            node->sqlite != NULL
+                ? sqlite_target_retry(target, number, &report->counts.applied, err)
+                : postgres_target_retry(target, number, &report->counts.applied, err);
+    /* There the store learns what came of it when capture meets the batch again. */
+    if (status == STATUS_OK && node->sqlite == NULL)
+        status = node_apply_locked(node, &report->counts.applied, err);
     if (status == STATUS_OK)
         status = look_after(node, number, report, err);
     write_back_unlock(node);

@@ -12,8 +12,6 @@ enum status write_back_lock(struct node *node, struct error *err)
     struct join_plan plan;
     enum status status = join_recall(node->store, &plan, err);
 
-    if (status == STATUS_OK)
-        status = node_check_sqlite(node, "this command", err);
     if (status == STATUS_OK && plan.pending)
         return error_set(err, STATUS_REFUSED,
                          "this node has not joined its fleet yet: sync first");
@@ -52,6 +50,9 @@ enum status write_back_begin(struct write_back *back, struct node *node,
     enum status status;
 
     *back = (struct write_back){.node = node};
+    status = node_check_sqlite(node, "this command", err);
+    if (status != STATUS_OK)
+        return status;
     status = write_back_bring_up(node, counts, err);
     if (status == STATUS_OK)
         status = node_source(node, &back->source, err);

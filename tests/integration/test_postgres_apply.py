@@ -204,6 +204,36 @@ def long_batch(folder):
     shop.check()
 
 
+def tried_again(folder):
+    """When what the database refuses depends on something that no schema says."""
+    shop, stall = pairs.make_pair(folder, """
+        CREATE TABLE item (id integer PRIMARY KEY, n integer);""")
+    shop.script("""
+        CREATE SCHEMA house; CREATE TABLE house.ceiling (n integer);
+        INSERT INTO house.ceiling VALUES (100);
+        CREATE FUNCTION house.fits(integer) RETURNS boolean LANGUAGE sql AS
+            'SELECT $1 < n FROM house.ceiling';
+        ALTER TABLE item ADD CHECK (house.fits(n))""")
+    stall.write("INSERT INTO item VALUES (1, 1000), (2, 2000), (3, 3)")
+    pairs.settle(folder, [shop, stall])
+    numbers_of = [row["number"] for row in shop.run("quarantine", "--json").json_lines()]
+    expect_equal(len(numbers_of), 2, "quarantined rows")
+    said = shop.run("quarantine", "retry", "--json").json()
+    expect_equal((said["tried"], said["refused"]), (2, 2), "tried too early")
+    shop.script("UPDATE house.ceiling SET n = 1500")
+    expect_equal(shop.run("apply").code, 0, "apply")
+    expect_equal(shop.rows("SELECT id FROM item ORDER BY id"), [("3",)], "not by itself")
+    shop.run("quarantine", "retry", numbers_of[0])
+    expect_equal(shop.rows("SELECT id FROM item ORDER BY id"), [("1",), ("3",)], "the one")
+    shop.script("UPDATE house.ceiling SET n = 2500")
+    said = shop.run("quarantine", "retry", "--json").json()
+    expect_equal((said["tried"], said["refused"]), (1, 0), "the rest")
+    pairs.settle(folder, [shop, stall])
+    shop.check()
+    stall.check()
+
+
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, numbers, directions, refused_rows, plain_role, long_batch])
+        main([both_ways, round_trip, numbers, directions, refused_rows, plain_role, long_batch,
+              tried_again])
