@@ -11,10 +11,11 @@ enum { BATCH_BYTES_MAX = 16 << 20 }; /* in all sets together */
 
 void postgres_batch_release(struct postgres_batch *batch)
 {
-    for (size_t i = 0; i < batch->schema->base.count; i++)
+    for (size_t i = 0; i < batch->schema->base.count; i++) {
         for (struct postgres_set *set = batch->schema->tables[i].sets; set != NULL;
              set = set->next)
             postgres_set_clear(set);
+    }
     for (uint32_t i = 0; i < batch->schema->base.foreign_count; i++)
         batch->schema->foreigns[i].suspect = false;
     free(batch->parks_in);
@@ -247,10 +248,14 @@ static enum status add(struct postgres_batch *batch, struct postgres_set *set,
                        const struct planned *planned, struct error *err)
 {
     enum write_result result;
-    size_t before = set->bytes;
-    bool deletes = set->kind == SET_DELETE;
-    enum status status = postgres_set_add(set, planned->key, &result, err);
+    size_t before;
+    bool deletes;
+    enum status status;
 
+    assert(set != NULL);
+    before = set->bytes;
+    deletes = set->kind == SET_DELETE;
+    status = postgres_set_add(set, planned->key, &result, err);
     if (status != STATUS_OK)
         return status;
     batch->bytes += set->bytes - before;
@@ -313,12 +318,13 @@ enum status postgres_batch_choose_set(struct postgres_batch *batch,
     }
     if (!differs)
         choose_columns(writer, columns);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = find_set(batch, table,
                           takes_only(table) ? SET_UPSERT
                           : holding->live   ? SET_UPDATE
                                             : SET_INSERT,
                           columns, out, err);
+    }
     free(columns);
     return status;
 }
@@ -368,12 +374,13 @@ static enum status write_row(struct postgres_batch *batch, const struct planned 
         return STATUS_OK;
     }
     status = postgres_schema_writer(batch->schema, table, err);
-    if (status == STATUS_OK && planned->live)
+    if (status == STATUS_OK && planned->live) {
         status = postgres_writer_map(table->writer, planned->table.definition,
                                      planned->image, planned->key, &result, err);
-    else if (status == STATUS_OK)
+    } else if (status == STATUS_OK) {
         status = postgres_writer_key(table->writer, planned->table.definition,
                                      planned->key, &result, err);
+    }
     if (status == STATUS_OK && result != WRITE_DONE)
         return postgres_batch_refuse(batch, planned->table.id, planned->key, err);
     if (status == STATUS_OK && batch->mode == BATCH_LOCKED && planned->live)

@@ -119,11 +119,12 @@ static enum status repair(struct postgres_batch *batch, uint32_t id, struct byte
     if (status == STATUS_OK)
         status = tables_find(batch->base.txn, row.definition_origin, row.definition,
                              &from, err);
-    if (status == STATUS_OK && row.live)
+    if (status == STATUS_OK && row.live) {
         status = postgres_writer_map(table->writer, from.definition, row.image, key,
                                      &result, err);
-    else if (status == STATUS_OK)
+    } else if (status == STATUS_OK) {
         status = postgres_writer_key(table->writer, NULL, key, &result, err);
+    }
     if (status == STATUS_OK && result == WRITE_DONE)
         status = postgres_batch_choose_set(batch, table, row.live, &held, &set, err);
     if (status == STATUS_OK && result == WRITE_DONE)

@@ -6,7 +6,6 @@
 static enum status move(struct postgres *postgres, struct postgres_column *column,
                         struct error *err)
 {
-    struct error ignored;
     struct buffer sql = {0};
     char text[160];
     enum status status;
@@ -26,11 +25,10 @@ static enum status move(struct postgres *postgres, struct postgres_column *colum
     if (status == STATUS_OK)
         status = postgres_execute(postgres, (const char *)sql.data, err);
     buffer_release(&sql);
-    if (status == STATUS_UNAVAILABLE || status == STATUS_CONSTRAINT)
-        status = postgres_execute(
-            postgres, "ROLLBACK TO rowferry_sequence; RELEASE rowferry_sequence",
-            &ignored);
-    return status;
+    if (status != STATUS_UNAVAILABLE && status != STATUS_CONSTRAINT)
+        return status;
+    return postgres_execute(
+        postgres, "ROLLBACK TO rowferry_sequence; RELEASE rowferry_sequence", err);
 }
 
 static bool counts_down(struct postgres *postgres, const char *sequence)

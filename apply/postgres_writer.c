@@ -3,6 +3,7 @@
 #include "engine/postgres_stored.h"
 #include "engine/postgres_value.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,8 @@ static enum status take_columns(struct postgres_writer *writer, const PGresult *
     const struct definition *definition = writer->definition;
     uint32_t place = 0;
 
+    assert(writer->columns != NULL);
+    assert(writer->key_places != NULL);
     for (uint32_t i = 0; i < definition->column_count; i++) {
         const struct column *column = &definition->columns[i];
         struct postgres_column *own = &writer->columns[place];
@@ -375,10 +378,11 @@ enum status postgres_writer_differ(struct postgres_writer *writer,
         return status;
     for (uint32_t i = 0; i < writer->definition->stored_count; i++)
         differs[i] = writer->values[i].type != VALUE_ABSENT;
-    for (uint32_t i = 0; i < writer->held.count; i++)
+    for (uint32_t i = 0; i < writer->held.count; i++) {
         if (map->own[i] >= 0 &&
             value_equal(&writer->held.values[i], &writer->values[map->own[i]]))
             differs[map->own[i]] = false;
+    }
     for (uint32_t i = 0; i < writer->definition->stored_count; i++)
         *any = *any || differs[i];
     return STATUS_OK;

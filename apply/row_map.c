@@ -1,5 +1,6 @@
 #include "apply/row_map.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static int32_t own_place(const struct definition *own, const struct definition *from,
@@ -75,6 +76,7 @@ enum status row_map_find(struct row_map **list, const struct definition *own,
         status = make_map(own, from, &map, err);
     if (status != STATUS_OK)
         return status;
+    assert(map != NULL);
     map->next = *list;
     *list = *out = map;
     return STATUS_OK;

@@ -121,11 +121,12 @@ enum status node_quarantine_retry(struct node *node, uint64_t number,
         status = write_back_bring_up(node, &report->counts, err);
     if (status == STATUS_OK)
         status = node_target(node, &target, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status =
             node->sqlite != NULL
                 ? sqlite_target_retry(target, number, &report->counts.applied, err)
                 : postgres_target_retry(target, number, &report->counts.applied, err);
+    }
     /* There the store learns what came of it when capture meets the batch again. */
     if (status == STATUS_OK && node->sqlite == NULL)
         status = node_apply_locked(node, &report->counts.applied, err);
