@@ -21,7 +21,6 @@ struct sqlite_scan {
     struct layer_run run;
     uint64_t taken; /* of the outbox: id of the last row that is in the log, */
     bool drained;   /* once this scan knows it */
-    bool passed;    /* some of it was passed over */
     bool complete; /* a scan ended with everything logged, at data_version, when the store
                       knew so many definitions */
     int64_t data_version;
@@ -107,7 +106,6 @@ static enum status take_outbox(struct sqlite_scan *scan, const struct scan_order
                                                    &scan->run, &outbox, &result, err);
 
     scan->taken = result.taken;
-    scan->passed = result.scan;
     scan->drained = status == STATUS_OK;
     return status;
 }
@@ -135,7 +133,6 @@ static enum status begin_scan(struct sqlite_scan *scan, const struct scan_order 
         appender_open(&run->appender, scan->store, APPENDER_CAPTURE, err);
 
     scan->drained = false;
-    scan->passed = false;
     if (status == STATUS_OK)
         status = appender_txn(run->appender, &txn, err);
     if (status == STATUS_OK)
@@ -176,13 +173,21 @@ static void end_scan(struct sqlite_scan *scan, struct capture_counts *counts)
     scan->run.appender = NULL;
 }
 
-/* What was passed over is not to be met again, before transactions that are told whole;
- * where nothing was different no entry has said so. */
-static enum status remember_passed(struct sqlite_scan *scan, struct error *err)
+/* What was read of the outbox is not to be met again, least of all without the rows that
+ * are forgotten next; where nothing was different no entry has said so. */
+static enum status remember_taken(struct sqlite_scan *scan, struct error *err)
 {
     struct meta_update taken = {META_OUTBOX, scan->taken};
+    struct store_txn *txn = NULL;
+    uint64_t known = 0;
+    enum status status = store_begin(scan->store, TXN_READ, &txn, err);
 
-    return scan->passed ? sqlite_own_write_put(scan->store, &taken, 1, err) : STATUS_OK;
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_OUTBOX, &known, err);
+    store_abort(txn);
+    return status == STATUS_OK && known != scan->taken
+               ? sqlite_own_write_put(scan->store, &taken, 1, err)
+               : status;
 }
 
 /* Compare and log, in the transaction that is open on the database. */
@@ -197,7 +202,7 @@ static enum status scan_within(struct sqlite_scan *scan, const struct scan_order
     if (status == STATUS_OK)
         status = end_entry(scan, order, ENTRY_CHANGES, written_us, err);
     end_scan(scan, counts);
-    return status == STATUS_OK ? remember_passed(scan, err) : status;
+    return status == STATUS_OK ? remember_taken(scan, err) : status;
 }
 
 static enum status read_generation(struct sqlite_scan *scan, uint64_t *generation,
@@ -307,7 +312,7 @@ static enum status lay_within(struct sqlite_scan *scan, const struct scan_order 
     if (status == STATUS_OK)
         status = changeset_lay(&scan->schema, &scan->run, order->changesets, err);
     end_scan(scan, counts);
-    return status;
+    return status == STATUS_OK ? remember_taken(scan, err) : status;
 }
 
 static enum status lay(struct sqlite_scan *scan, struct changeset_order *changesets,

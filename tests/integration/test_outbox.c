@@ -74,6 +74,29 @@ Test(outbox, rows_are_taken_once_and_the_last_one_stays)
     cr_expect_eq(number("SELECT min(id) = 3 AND count(*) = 1 FROM rowferry_outbox"), 1);
 }
 
+/* Rows of one that changed only tables that are not replicated tell no entry how far the
+ * outbox was read; those that follow are told as they were all the same. */
+Test(outbox, a_transaction_of_other_peoples_tables_is_not_met_again_by_half)
+{
+    static char only[] = "t";
+    static const struct table_rules rules = {.only = only};
+
+    node.rules = &rules;
+    scan_node_restart(&node);
+    record("UPDATE t SET a = 'x' WHERE id = 1");
+    scan_write(&node, "BEGIN; INSERT INTO u VALUES ('k', 1)");
+    cr_assert_eq(rowferry_recorder_commit(recorder, NULL), SQLITE_OK);
+    scan_write(&node, "INSERT INTO u VALUES ('l', 1)");
+    cr_assert_eq(rowferry_recorder_commit(recorder, NULL), SQLITE_OK);
+    scan_write(&node, "COMMIT");
+    cr_expect_eq(scan_capture(&node), 1);
+    record("UPDATE t SET a = 'p' WHERE id = 1");
+    record("UPDATE t SET a = 'q' WHERE id = 1");
+    cr_expect_eq(scan_capture(&node), 2);
+    expect_entry(1, "update t(1): 1,'p',0 was 1='x'");
+    expect_entry(0, "update t(1): 1,'q',0 was 1='p'");
+}
+
 /* Killed after the log's commit: the rows are still there. */
 Test(outbox, rows_that_the_log_has_are_not_logged_again)
 {

@@ -48,7 +48,7 @@ static void open_source(struct scan_node *node)
 {
     OK(sqlite_database_open(&node->database, node->path, SQLITE_DATABASE_WRITE, 0, &err));
     OK(sqlite_scan_open(&node->source, node->database, node->store,
-                        &(struct sqlite_scan_options){0}, &err));
+                        &(struct sqlite_scan_options){.rules = node->rules}, &err));
 }
 
 static void close_source(struct scan_node *node)

@@ -16,6 +16,7 @@ struct scan_node {
     struct identity identity;
     struct store *store;
     struct sqlite_database *database;
+    const struct table_rules *rules; /* of sources opened from now on; NULL: none */
     struct source *source;
     sqlite3 *application;
     uint64_t now_us;
