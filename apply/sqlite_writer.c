@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAPPED_MISSING = -1, MAPPED_GENERATED = -2 };
-
 /* ---- life */
 
 static enum status ask_encoding(struct sqlite_writer *writer, struct error *err)
@@ -129,13 +127,7 @@ void sqlite_writer_close(struct sqlite_writer *writer)
         sqlite_variant_close(writer->variants);
         writer->variants = next;
     }
-    while (writer->mappings != NULL) {
-        struct mapping *next = writer->mappings->next;
-
-        free(writer->mappings->own);
-        free(writer->mappings);
-        writer->mappings = next;
-    }
+    row_maps_release(&writer->maps);
     (void)sqlite3_finalize(writer->remove);
     (void)sqlite3_finalize(writer->find);
     (void)sqlite3_finalize(writer->read);
@@ -161,93 +153,20 @@ struct value *sqlite_writer_values(struct sqlite_writer *writer)
 
 /* ---- mapping */
 
-static int32_t own_place(const struct sqlite_writer *writer,
-                         const struct definition *from, uint32_t i)
+static enum status find_map(struct sqlite_writer *writer, const struct definition *from,
+                            struct row_map **out, struct error *err)
 {
-    int32_t column = definition_map_column(from, i, writer->definition);
-
-    if (column < 0)
-        return MAPPED_MISSING;
-    if (writer->definition->columns[column].generated != GENERATED_NO)
-        return MAPPED_GENERATED;
-    return definition_image_place(writer->definition, (uint32_t)column);
-}
-
-static bool key_differs(const struct sqlite_writer *writer, const struct definition *from)
-{
-    const struct definition *own = writer->definition;
-
-    if (from->key_count != own->key_count)
-        return true;
-    for (uint32_t i = 0; i < from->column_count; i++) {
-        int32_t column;
-
-        if (from->columns[i].key_position == 0)
-            continue;
-        column = definition_map_column(from, i, own);
-        if (column < 0 ||
-            own->columns[column].key_position != from->columns[i].key_position)
-            return true;
-    }
-    return false;
-}
-
-static enum status make_mapping(struct sqlite_writer *writer,
-                                const struct definition *from, struct mapping **out,
-                                struct error *err)
-{
-    struct mapping *mapping = calloc(1, sizeof *mapping);
-    uint32_t place = 0, mapped = 0;
-
-    *out = NULL;
-    if (mapping != NULL)
-        mapping->own = calloc(from->stored_count, sizeof *mapping->own);
-    if (mapping == NULL || mapping->own == NULL) {
-        free(mapping);
-        return error_set(err, STATUS_NO_MEMORY, "write rows: out of memory");
-    }
-    mapping->from = from;
-    for (uint32_t i = 0; i < from->column_count; i++) {
-        if (from->columns[i].generated != GENERATED_NO)
-            continue;
-        mapping->own[place] = own_place(writer, from, i);
-        mapped += mapping->own[place] >= 0;
-        place++;
-    }
-    mapping->key_differs = key_differs(writer, from);
-    mapping->lacks = mapped < writer->definition->stored_count;
-    mapping->next = writer->mappings;
-    writer->mappings = mapping;
-    *out = mapping;
-    return STATUS_OK;
-}
-
-enum status sqlite_writer_mapping(struct sqlite_writer *writer,
-                                  const struct definition *from, struct mapping **out,
-                                  struct error *err)
-{
-    for (struct mapping **at = &writer->mappings; *at != NULL; at = &(*at)->next) {
-        struct mapping *mapping = *at;
-
-        if (mapping->from != from)
-            continue;
-        *at = mapping->next;
-        mapping->next = writer->mappings;
-        writer->mappings = mapping;
-        *out = mapping;
-        return STATUS_OK;
-    }
-    return make_mapping(writer, from, out, err);
+    return row_map_find(&writer->maps, writer->definition, from, out, err);
 }
 
 enum status sqlite_writer_lacks(struct sqlite_writer *writer,
                                 const struct definition *from, bool *lacks,
                                 struct error *err)
 {
-    struct mapping *mapping;
-    enum status status = sqlite_writer_mapping(writer, from, &mapping, err);
+    struct row_map *map;
+    enum status status = find_map(writer, from, &map, err);
 
-    *lacks = status == STATUS_OK && mapping->lacks;
+    *lacks = status == STATUS_OK && map->lacks;
     return status;
 }
 
@@ -335,27 +254,27 @@ enum status sqlite_writer_map(struct sqlite_writer *writer, const struct definit
                               struct bytes image, struct bytes key,
                               enum write_result *result, struct error *err)
 {
-    struct mapping *mapping;
-    enum status status = sqlite_writer_mapping(writer, from, &mapping, err);
+    struct row_map *map;
+    enum status status = find_map(writer, from, &map, err);
 
     *result = WRITE_DONE;
     if (status == STATUS_OK)
         status = image_decode(&writer->image, image, from, key, err);
     if (status != STATUS_OK)
         return status;
-    if (mapping->key_differs) {
+    if (map->key_differs) {
         refuse_key(writer, result, err);
         return STATUS_OK;
     }
-    if (mapping->lacks)
+    if (map->lacks)
         for (uint32_t i = 0; i < writer->definition->stored_count; i++)
             writer->values[i] = (struct value){.type = VALUE_ABSENT};
     for (uint32_t i = 0; i < writer->image.count; i++) {
         const struct value *value = &writer->image.values[i];
 
-        if (mapping->own[i] >= 0) {
-            writer->values[mapping->own[i]] = *value;
-        } else if (mapping->own[i] == MAPPED_MISSING && value->type != VALUE_NULL &&
+        if (map->own[i] >= 0) {
+            writer->values[map->own[i]] = *value;
+        } else if (map->own[i] == ROW_MAP_MISSING && value->type != VALUE_NULL &&
                    value->type != VALUE_ABSENT) {
             uint32_t place = 0, column = 0;
 
@@ -373,13 +292,13 @@ enum status sqlite_writer_key(struct sqlite_writer *writer, const struct definit
                               struct bytes key, enum write_result *result,
                               struct error *err)
 {
-    struct mapping *mapping;
+    struct row_map *map;
     enum status status = STATUS_OK;
 
     *result = WRITE_DONE;
     if (from != NULL) {
-        status = sqlite_writer_mapping(writer, from, &mapping, err);
-        if (status == STATUS_OK && mapping->key_differs) {
+        status = find_map(writer, from, &map, err);
+        if (status == STATUS_OK && map->key_differs) {
             refuse_key(writer, result, err);
             return STATUS_OK;
         }
@@ -396,17 +315,17 @@ enum status sqlite_writer_carry(struct sqlite_writer *writer,
                                 const struct definition *held_from, struct bytes held,
                                 struct bytes key, bool *carried, struct error *err)
 {
-    struct mapping *mapping;
-    enum status status = sqlite_writer_mapping(writer, held_from, &mapping, err);
+    struct row_map *map;
+    enum status status = find_map(writer, held_from, &map, err);
 
     *carried = false;
     if (status == STATUS_OK)
         status = image_decode(&writer->held, held, held_from, key, err);
     if (status != STATUS_OK)
         return status;
-    assert(mapping != NULL);
+    assert(map != NULL);
     for (uint32_t i = 0; i < writer->held.count; i++) {
-        int32_t own = mapping->own[i];
+        int32_t own = map->own[i];
 
         if (own < 0 || writer->values[own].type != VALUE_ABSENT ||
             writer->held.values[i].type == VALUE_ABSENT)

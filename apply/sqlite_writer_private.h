@@ -2,17 +2,9 @@
 #ifndef APPLY_SQLITE_WRITER_PRIVATE_H
 #define APPLY_SQLITE_WRITER_PRIVATE_H
 
+#include "apply/row_map.h"
 #include "apply/sqlite_writer.h"
 #include "engine/sqlite_stored.h"
-
-/* How images under one definition meet the own columns. */
-struct mapping {
-    const struct definition *from;
-    int32_t *own;     /* by the image's place: the own place, or below 0 */
-    bool key_differs; /* other key columns, or in another order */
-    bool lacks;       /* the own table stores columns that these images lack */
-    struct mapping *next;
-};
 
 /* A statement that writes certain columns. */
 enum variant_kind { VARIANT_INSERT, VARIANT_INSERT_SCRATCH, VARIANT_UPDATE };
@@ -32,8 +24,8 @@ struct sqlite_writer {
     const struct column **columns; /* by own place */
     uint32_t *key_places;          /* own places of the key's columns, in key order */
     struct stored *stored;         /* opened when first needed */
-    struct mapping *mappings;      /* the last used first */
-    struct variant *variants;      /* the last used first */
+    struct row_map *maps;
+    struct variant *variants; /* the last used first */
     uint32_t variant_count;
     struct image image, held;
     struct value *values; /* the row at hand */
@@ -67,11 +59,6 @@ void sqlite_writer_put_update(struct sqlite_writer *writer, const bool *columns)
 /* Stand on the user's row at hand; the caller resets writer->read. */
 MUST_CHECK enum status sqlite_writer_read(struct sqlite_writer *writer,
                                           struct error *err);
-
-/* How images under a definition meet the own columns. */
-MUST_CHECK enum status sqlite_writer_mapping(struct sqlite_writer *writer,
-                                             const struct definition *from,
-                                             struct mapping **out, struct error *err);
 
 /* writer->stored, opened when first needed. */
 MUST_CHECK enum status sqlite_writer_stored(struct sqlite_writer *writer,

@@ -31,8 +31,9 @@ enum status sqlite_writer_differ(struct sqlite_writer *writer,
                                  const struct definition *held_from, struct bytes held,
                                  struct bytes key, bool *differs, struct error *err)
 {
-    struct mapping *mapping;
-    enum status status = sqlite_writer_mapping(writer, held_from, &mapping, err);
+    struct row_map *map;
+    enum status status =
+        row_map_find(&writer->maps, writer->definition, held_from, &map, err);
 
     if (status == STATUS_OK)
         status = image_decode(&writer->held, held, held_from, key, err);
@@ -41,7 +42,7 @@ enum status sqlite_writer_differ(struct sqlite_writer *writer,
     /* A column that held lacks has its default, or what was set here: nobody knows. */
     sqlite_writer_differ_all(writer, differs);
     for (uint32_t i = 0; i < writer->held.count; i++) {
-        int32_t own = mapping->own[i];
+        int32_t own = map->own[i];
 
         if (own >= 0 && is_settable(writer, (uint32_t)own))
             writer->differs[own] =
