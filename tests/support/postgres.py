@@ -1,5 +1,5 @@
 """A throwaway Postgres cluster for a test: in a temporary directory, on a Unix socket only, run
-by a user who is not root; gone with the process that asked for it.
+by a user who is not root; gone with the process that asked for it, however that ends.
 
 As a program it serves one to tests in other languages: `postgres.py serve [SETTING=VALUE]...`
 prints the URL of its database `test`, and ends with the cluster when its standard input ends.
@@ -25,6 +25,17 @@ SETTINGS = {
     "wal_sender_timeout": "60s", "min_wal_size": "32MB", "max_wal_size": "512MB",
     "timezone": "America/St_Johns", "datestyle": "German", "extra_float_digits": -3,
 }
+
+# Waits for the end of the process that asked for a cluster, of which its standard input tells.
+# A server that is told to quit takes its postmaster.pid along; one that was killed can't.
+GUARD = """
+cat >/dev/null
+for try in $(seq 200); do
+    kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")" || break
+    sleep 0.05
+done 2>/dev/null
+rm -rf "$1"
+"""
 
 
 class Failure(Exception):
@@ -62,6 +73,10 @@ class Cluster:
         place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rowferry-pg-", dir=place))
         self.data = self.folder / "data"
+        self.guard = subprocess.Popen(["sh", "-c", GUARD, "guard", self.folder],
+                                      stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL, cwd="/",
+                                      start_new_session=True)
         self.url = self.url_of("test")
         try:
             if self.user is not None:
@@ -106,12 +121,8 @@ class Cluster:
         return (self.folder / "log").read_text(errors="replace")
 
     def close(self):
-        if (self.data / "postmaster.pid").exists():
-            try:
-                self.stop("immediate")
-            except Failure:
-                pass
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.guard.stdin.close()
+        self.guard.wait()
 
     def __enter__(self):
         return self

@@ -1,6 +1,7 @@
 #include "tests/support/postgres_fixture.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +34,14 @@ void cluster_start(struct cluster *cluster, const char *const *settings)
 {
     int orders[2], answers[2];
 
-    cr_assert_eq(pipe(orders), 0);
-    cr_assert_eq(pipe(answers), 0);
+    /* No program that the test starts keeps them open when the test is killed. */
+    cr_assert_eq(pipe2(orders, O_CLOEXEC), 0);
+    cr_assert_eq(pipe2(answers, O_CLOEXEC), 0);
     cluster->pid = fork();
     cr_assert_geq(cluster->pid, 0);
     if (cluster->pid == 0) {
         (void)dup2(orders[0], STDIN_FILENO);
         (void)dup2(answers[1], STDOUT_FILENO);
-        for (int i = 0; i < 2; i++) {
-            (void)close(orders[i]);
-            (void)close(answers[i]);
-        }
         serve(settings);
     }
     (void)close(orders[0]);
