@@ -196,6 +196,31 @@ static void put_unique(struct shown *shown, struct buffer *sql, size_t table,
     buffer_put_bytes(sql, bytes_of_text(");"));
 }
 
+/* The primary key is no unique constraint here, since rows have one key each in the
+ * store: its index is for those who look for parents. */
+static void put_key(struct shown *shown, struct buffer *sql, size_t table)
+{
+    const struct definition *own = shown->catalog->definitions[table];
+    uint32_t found = 0;
+    char index[96];
+
+    (void)snprintf(index, sizeof index, "CREATE INDEX \"rowferry key %zu\" ON ", table);
+    for (uint32_t position = 1; position <= own->key_count; position++) {
+        for (uint32_t i = 0; i < own->column_count; i++) {
+            if (own->columns[i].key_position != position ||
+                !shown_has_column(shown, table, i))
+                continue;
+            if (found == 0) {
+                buffer_put_bytes(sql, bytes_of_text(index));
+                shown_put_name(shown, sql, own->local_name);
+            }
+            buffer_put_bytes(sql, bytes_of_text(found++ == 0 ? " (" : ", "));
+            shown_put_name(shown, sql, own->columns[i].name);
+        }
+    }
+    buffer_put_bytes(sql, bytes_of_text(found > 0 ? ");" : ""));
+}
+
 static void put_uniques(struct shown *shown, struct buffer *sql, size_t table)
 {
     const struct definition *own = shown->catalog->definitions[table];
@@ -234,6 +259,7 @@ enum status shown_make_postgres(struct shown *shown, size_t table, struct error 
     }
     shown_question_put_columns(shown->questions[table], &sql);
     buffer_put_bytes(&sql, bytes_of_text(");"));
+    put_key(shown, &sql, table);
     put_uniques(shown, &sql, table);
     buffer_put(&sql, 0, 1);
     status = buffer_check(&sql, err);
