@@ -46,7 +46,7 @@ def programs():
     """The folder of the newest server's programs."""
     found = shutil.which("initdb")
     if found is not None:
-        return pathlib.Path(found).parent
+        return pathlib.Path(found).resolve().parent
     versions = glob.glob("/usr/lib/postgresql/*/bin/initdb")
     if not versions:
         raise Failure("no Postgres server here: install postgresql (deploy/install-deps does)")
