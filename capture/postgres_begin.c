@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DROP_TRIES_MAX = 100 }; /* of a slot, each 50 ms */
+
 static enum status publish(struct postgres_source *self, struct error *err)
 {
     const char **names = (const char **)calloc(self->catalog.count + 1, sizeof(char *));
@@ -86,9 +88,54 @@ static enum status find_taken(struct postgres_source *self, struct error *err)
     return status == STATUS_OK ? postgres_run_keep_taken(self, 0, err) : status;
 }
 
+enum status postgres_source_server(struct postgres_source *self,
+                                   struct postgres_server *out, struct error *err)
+{
+    PGresult *found = NULL;
+    enum status status = postgres_query(
+        self->postgres,
+        "SELECT system_identifier,"
+        " ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint,"
+        " pg_current_wal_insert_lsn() - '0/0'::pg_lsn FROM pg_control_system()",
+        0, NULL, &found, err);
+
+    if (status != STATUS_OK)
+        return status;
+    /* The identifier is printed as a signed number. */
+    out->system = (uint64_t)strtoll(PQgetvalue(found, 0, 0), NULL, 10);
+    out->timeline = strtoull(PQgetvalue(found, 0, 1), NULL, 10);
+    out->end_lsn = strtoull(PQgetvalue(found, 0, 2), NULL, 10);
+    PQclear(found);
+    return STATUS_OK;
+}
+
+/* The server may take a moment to see that the slot's last reader has gone. */
+static enum status drop_slot(struct postgres_source *self, struct error *err)
+{
+    struct error ignored;
+    enum status status = STATUS_BUSY;
+
+    for (int i = 0; i < DROP_TRIES_MAX && status == STATUS_BUSY; i++) {
+        status = postgres_slot_drop(self->postgres, self->options.slot, err);
+        if (status == STATUS_BUSY &&
+            postgres_execute(self->postgres, "SELECT pg_sleep(0.05)", &ignored) !=
+                STATUS_OK)
+            break;
+    }
+    return status;
+}
+
+/* Whoever is killed from here on has no slot that the position would fit. */
+static enum status forget_position(struct postgres_source *self, struct error *err)
+{
+    struct meta_update update = {META_LSN, 0};
+
+    return self->kept == 0 ? STATUS_OK : postgres_run_keep(self, &update, 1, err);
+}
+
 enum status postgres_source_forsake(struct postgres_source *self, struct error *err)
 {
-    enum status status = postgres_slot_drop(self->postgres, self->options.slot, err);
+    enum status status = drop_slot(self, err);
 
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         status =
@@ -96,16 +143,18 @@ enum status postgres_source_forsake(struct postgres_source *self, struct error *
     return status;
 }
 
-/* The store has no position: what has its slot's name is an earlier try's that died. */
+/* What has the slot's name is an earlier try's that died, or can't be gone on with. */
 static enum status make_slot(struct postgres_source *self, struct postgres *walsender,
                              struct postgres_start *out, struct error *err)
 {
     struct postgres_slot_start start;
-    struct postgres_system system;
-    enum status status = postgres_identify_system(walsender, &system, err);
+    struct postgres_server server;
+    enum status status = postgres_source_server(self, &server, err);
 
     if (status == STATUS_OK)
         status = postgres_source_schema(self, err);
+    if (status == STATUS_OK)
+        status = forget_position(self, err);
     if (status == STATUS_OK)
         status = postgres_source_forsake(self, err);
     if (status == STATUS_OK)
@@ -117,7 +166,7 @@ static enum status make_slot(struct postgres_source *self, struct postgres *wals
     if (status == STATUS_OK)
         status = find_taken(self, err);
     if (status == STATUS_OK)
-        *out = (struct postgres_start){start.lsn, system.identifier};
+        *out = (struct postgres_start){start.lsn, server};
     return status;
 }
 

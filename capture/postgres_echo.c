@@ -27,7 +27,8 @@ enum status postgres_echo_begin(struct postgres_source *self, struct bytes conte
         return error_set(err, STATUS_REFUSED,
                          "the database has a batch (%" PRIu64 ", entries %" PRIu64
                          " to %" PRIu64 ") that the store knows nothing of: the store is "
-                         "an older copy; " POSTGRES_BEGIN_ANEW,
+                         "an older copy: bring back the newer one, or, if this is the "
+                         "newest, " POSTGRES_RESYNC,
                          mark.counter, mark.from + 1, mark.to);
     }
     if (status != STATUS_OK)

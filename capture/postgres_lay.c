@@ -81,7 +81,7 @@ static enum status put(struct postgres_source *self, struct postgres_relation *r
     if (status == STATUS_NOT_FOUND) {
         return error_set(err, STATUS_REFUSED,
                          "%s: an update tells only a part of a row that is not in the "
-                         "log: " POSTGRES_BEGIN_ANEW,
+                         "log: " POSTGRES_RESYNC,
                          postgres_relation_definition(relation)->name);
     }
     return status;

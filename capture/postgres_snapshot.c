@@ -143,14 +143,15 @@ static enum status end_entry(struct postgres_source *self, struct local_entry en
 static enum status end_rows(struct postgres_source *self, struct local_entry entry,
                             const struct postgres_start *start, struct error *err)
 {
-    struct meta_update updates[3];
+    struct meta_update updates[4];
 
     if (start != NULL) {
         updates[0] = (struct meta_update){META_LSN, start->lsn};
-        updates[1] = (struct meta_update){META_SYSTEM, start->system};
-        updates[2] = (struct meta_update){META_TAKEN_COUNT, self->taken.count};
+        updates[1] = (struct meta_update){META_SYSTEM, start->server.system};
+        updates[2] = (struct meta_update){META_TIMELINE, start->server.timeline};
+        updates[3] = (struct meta_update){META_TAKEN_COUNT, self->taken.count};
         entry.updates = updates;
-        entry.update_count = 3;
+        entry.update_count = 4;
     }
     return end_entry(self, entry, err);
 }
@@ -219,6 +220,35 @@ enum status postgres_source_base(struct source *source, struct capture_counts *c
 
 /* ---- a joiner's */
 
+/* Whether the row of an intent is not in the snapshot. */
+static enum status is_gone(void *data, uint32_t id, struct bytes key, bool *gone,
+                           struct error *err)
+{
+    struct postgres_source *self = data;
+    struct store_txn *txn = NULL;
+    struct table table;
+    bool there = false;
+    enum status status = store_begin(self->store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = tables_newest(txn, store_identity(self->store)->node, id, &table, err);
+    if (status == STATUS_OK)
+        status = postgres_reader_find(self->postgres, table.definition, key, &there, err);
+    store_abort(txn);
+    *gone = !there;
+    return status;
+}
+
+/* The slot that would have told whether the last batch was committed is no more. */
+static enum status end_batch(struct postgres_source *self, struct error *err)
+{
+    enum status status = postgres_run_yield(self, err);
+
+    if (status == STATUS_OK)
+        status = intent_drop_unknown(self->store, is_gone, self, err);
+    return status == STATUS_OK ? postgres_run_resume(self, err) : status;
+}
+
 static enum status lay_all(struct postgres_source *self, struct postgres *asked,
                            bool yields, struct error *err)
 {
@@ -227,6 +257,8 @@ static enum status lay_all(struct postgres_source *self, struct postgres *asked,
     struct postgres_start start;
     enum status status = postgres_source_start(self, &start, err);
 
+    if (status == STATUS_OK)
+        status = end_batch(self, err);
     if (status == STATUS_OK && yields) {
         entry.flags = ENTRY_BASE;
         self->run.yields = true;
@@ -245,6 +277,22 @@ static enum status lay_all(struct postgres_source *self, struct postgres *asked,
     return status;
 }
 
+/* The run is open, and closed on return. */
+static enum status enter(struct postgres_source *self, bool yields,
+                         struct capture_counts *counts, struct error *err)
+{
+    struct postgres *asked = NULL;
+    enum status status =
+        postgres_open(&asked, postgres_url(self->postgres), POSTGRES_READ, err);
+
+    if (status == STATUS_OK)
+        status = lay_all(self, asked, yields, err);
+    postgres_run_close(self, counts);
+    postgres_close(asked);
+    /* With a position there is still the slot that it is of. */
+    return self->kept == 0 ? give_up(self, status, err) : status;
+}
+
 /* The position comes with the last of the rows: whoever finds one has entered, and who
  * finds none begins anew with another slot, which has all that was written meanwhile
  * behind it. What an earlier try logged differs from nothing any more. */
@@ -252,23 +300,29 @@ enum status postgres_source_enter(struct source *source, bool yields,
                                   struct capture_counts *counts, struct error *err)
 {
     struct postgres_source *self = postgres_source_of(source);
-    struct postgres *asked = NULL;
-    struct store_txn *txn;
-    uint64_t lsn = 0;
     enum status status = postgres_run_open(self, err);
 
-    if (status == STATUS_OK)
-        status = appender_txn(self->run.appender, &txn, err);
-    if (status == STATUS_OK)
-        status = meta_get(txn, META_LSN, &lsn, err);
-    if (status != STATUS_OK || lsn != 0) {
+    if (status != STATUS_OK || self->kept != 0) {
         postgres_run_close(self, counts);
         return status;
     }
-    status = postgres_open(&asked, postgres_url(self->postgres), POSTGRES_READ, err);
+    return enter(self, yields, counts, err);
+}
+
+/* ---- begun anew */
+
+enum status postgres_source_resync(struct source *source, struct capture_counts *counts,
+                                   struct error *err)
+{
+    struct postgres_source *self = postgres_source_of(source);
+    enum status status = source->ops->capture(source, counts, err);
+
+    postgres_source_close_stream(self);
+    if (status != STATUS_OK && status != STATUS_REFUSED)
+        return status;
+    status = postgres_run_open(self, err);
     if (status == STATUS_OK)
-        status = lay_all(self, asked, yields, err);
+        return enter(self, false, counts, err);
     postgres_run_close(self, counts);
-    postgres_close(asked);
-    return give_up(self, status, err);
+    return status;
 }

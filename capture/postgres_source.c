@@ -22,8 +22,13 @@ struct postgres_source *postgres_source_of(struct source *source)
 
 /* ---- where the slot stands */
 
-/* Numbers of the store. */
-static enum status read_meta(struct postgres_source *self, uint64_t *system,
+/* The server that was captured, as the store knows it. */
+struct known_server {
+    uint64_t system;
+    uint64_t timeline; /* 0: not known */
+};
+
+static enum status read_meta(struct postgres_source *self, struct known_server *known,
                              struct error *err)
 {
     struct store_txn *txn = NULL;
@@ -32,40 +37,68 @@ static enum status read_meta(struct postgres_source *self, uint64_t *system,
     if (status == STATUS_OK)
         status = meta_get(txn, META_LSN, &self->lsn, err);
     if (status == STATUS_OK)
-        status = meta_get(txn, META_SYSTEM, system, err);
+        status = meta_get(txn, META_SYSTEM, &known->system, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_TIMELINE, &known->timeline, err);
     store_abort(txn);
     return status;
 }
 
 static enum status refuse(const char *what, const char *slot, struct error *err)
 {
-    return error_set(err, STATUS_REFUSED,
-                     "the replication slot %s %s: " POSTGRES_BEGIN_ANEW, slot, what);
+    return error_set(err, STATUS_REFUSED, "the replication slot %s %s: " POSTGRES_RESYNC,
+                     slot, what);
 }
 
-/* The server is the one that was captured from, and nobody has read the slot but us. */
+/* It is the server that was captured from, and has all that was captured. Its log may end
+ * within a page's header after what ended with the page before. */
 static enum status check_server(struct postgres_source *self, struct error *err)
+{
+    struct known_server known = {0};
+    struct postgres_server server;
+    enum status status = postgres_source_server(self, &server, err);
+
+    if (status == STATUS_OK)
+        status = read_meta(self, &known, err);
+    if (status != STATUS_OK)
+        return status;
+    if (self->lsn == 0) {
+        return error_set(
+            err, STATUS_REFUSED,
+            "an earlier resync of this node has not come to its end: " POSTGRES_RESYNC);
+    }
+    if (server.system != known.system) {
+        return error_set(err, STATUS_REFUSED,
+                         "not the server that was captured: this one is a copy, or was "
+                         "made anew; " POSTGRES_RESYNC);
+    }
+    if (known.timeline != 0 && server.timeline != known.timeline) {
+        return error_set(err, STATUS_REFUSED,
+                         "the server was promoted or restored since it was captured "
+                         "(timeline %" PRIu64 ", not %" PRIu64 "): " POSTGRES_RESYNC,
+                         server.timeline, known.timeline);
+    }
+    if (server.end_lsn < self->lsn) {
+        return error_set(err, STATUS_REFUSED,
+                         "the server was restored from a copy: it lacks what was "
+                         "captured from it; " POSTGRES_RESYNC);
+    }
+    return STATUS_OK;
+}
+
+/* Nobody has read the slot but us. */
+static enum status check_slot(struct postgres_source *self, struct error *err)
 {
     const char *name = self->options.slot;
     struct postgres_slot slot;
-    uint64_t system = 0;
-    int64_t found = 0;
-    enum status status = postgres_number(
-        self->postgres, "SELECT system_identifier FROM pg_control_system()", &found, err);
+    enum status status = postgres_slot_read(self->postgres, name, &slot, err);
 
-    if (status == STATUS_OK)
-        status = read_meta(self, &system, err);
-    if (status == STATUS_OK && system != (uint64_t)found) {
-        return error_set(err, STATUS_REFUSED,
-                         "not the server that was captured: this one is a copy, or was "
-                         "made anew; " POSTGRES_BEGIN_ANEW);
-    }
-    if (status == STATUS_OK)
-        status = postgres_slot_read(self->postgres, name, &slot, err);
     if (status == STATUS_NOT_FOUND)
         return refuse("is gone, and with it what was written since", name, err);
     if (status != STATUS_OK)
         return status;
+    if (strcmp(slot.database, PQdb(postgres_handle(self->postgres))) != 0)
+        return refuse("is of another database, of which this one is a copy", name, err);
     if (slot.wal_status == POSTGRES_WAL_LOST) {
         return refuse("was given up by the server (max_slot_wal_keep_size), and with it "
                       "what was written since",
@@ -96,6 +129,8 @@ static enum status open_stream(struct postgres_source *self, struct error *err)
 {
     enum status status = check_server(self, err);
 
+    if (status == STATUS_OK)
+        status = check_slot(self, err);
     if (status == STATUS_OK) {
         postgres_relations_close(self->relations);
         status = postgres_relations_open(&self->relations, self->postgres,
@@ -300,6 +335,7 @@ enum status postgres_source_open(struct source **out, struct postgres *postgres,
     static const struct source_ops ops = {.capture = capture,
                                           .base = postgres_source_base,
                                           .enter = postgres_source_enter,
+                                          .resync = postgres_source_resync,
                                           .close = close_source};
     struct postgres_source *self = calloc(1, sizeof *self);
 

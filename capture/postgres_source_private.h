@@ -96,8 +96,6 @@ MUST_CHECK enum status postgres_source_follow(struct postgres_source *self,
 /* Read self->taken anew. */
 MUST_CHECK enum status postgres_source_read_taken(struct postgres_source *self,
                                                   struct error *err);
-void postgres_source_close_stream(struct postgres_source *self);
-
 /* Lay all rows of one table as the transaction that is open on read shows them, its local
  * ones that are not there as gone; updates become true with them. */
 MUST_CHECK enum status postgres_source_lay_table(struct postgres_source *self,
@@ -106,14 +104,29 @@ MUST_CHECK enum status postgres_source_lay_table(struct postgres_source *self,
                                                  const struct meta_update *updates,
                                                  size_t update_count, struct error *err);
 
+/* The server, and where its log ends. */
+struct postgres_server {
+    uint64_t system; /* its identifier */
+    uint64_t timeline;
+    uint64_t end_lsn;
+};
+
+MUST_CHECK enum status postgres_source_server(struct postgres_source *self,
+                                              struct postgres_server *out,
+                                              struct error *err);
+
+/* Capture opens it again. */
+void postgres_source_close_stream(struct postgres_source *self);
+
 /* Where the stream goes on from what a snapshot shows. */
 struct postgres_start {
     uint64_t lsn;
-    uint64_t system; /* the server's identifier */
+    struct postgres_server server;
 };
 
 /* Log the tables as they are, make publication and slot anew, and begin a transaction
- * that reads what is to be laid before the slot's stream: postgres_rollback() ends it. */
+ * that reads what is to be laid before the slot's stream: postgres_rollback() ends it.
+ * From when the old slot is dropped the store has no position. */
 MUST_CHECK enum status postgres_source_start(struct postgres_source *self,
                                              struct postgres_start *out,
                                              struct error *err);
@@ -127,6 +140,11 @@ MUST_CHECK enum status postgres_source_forsake(struct postgres_source *self,
 MUST_CHECK enum status postgres_source_enter(struct source *source, bool yields,
                                              struct capture_counts *counts,
                                              struct error *err);
+
+/* source.h's resync. When it fails late it drops publication and slot. */
+MUST_CHECK enum status postgres_source_resync(struct source *source,
+                                              struct capture_counts *counts,
+                                              struct error *err);
 
 /* The first snapshot (source.h): makes publication and slot, which are not there yet, and
  * copies every row as it was when the slot began. When it fails it drops both. */

@@ -124,7 +124,7 @@ static enum status ended(struct postgres_stream *stream, const PGresult *result,
                          stream->slot);
     }
     if (state_is(result, "42704") || state_is(result, "55000")) {
-        return error_set(err, STATUS_REFUSED, "%s; if it is lost, " POSTGRES_BEGIN_ANEW,
+        return error_set(err, STATUS_REFUSED, "%s; if it is lost, " POSTGRES_RESYNC,
                          said.text);
     }
     return postgres_sqlstate(result)[0] == '\0' || state_is(result, "57P") ||

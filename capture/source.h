@@ -35,6 +35,13 @@ struct source_ops {
      * or logged already. Called again after a kill it goes on. Failures as capture's. */
     enum status (*enter)(struct source *source, bool yields,
                          struct capture_counts *counts, struct error *err);
+
+    /* Capture can't go on, or has missed something: log what can still be told, and begin
+     * anew with all rows, laid over what the store says that the database holds. What
+     * differs is a write of now. Killed, or after a failure that came late, capture
+     * refuses until this was called again. NULL: a source that does so anyway. */
+    enum status (*resync)(struct source *source, struct capture_counts *counts,
+                          struct error *err);
     void (*close)(struct source *source);
 };
 

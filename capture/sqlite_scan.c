@@ -399,7 +399,8 @@ static void close_scan(struct source *source)
     free(scan);
 }
 
-static const struct source_ops scan_ops = {capture, sqlite_scan_base, enter, close_scan};
+static const struct source_ops scan_ops = {
+    .capture = capture, .base = sqlite_scan_base, .enter = enter, .close = close_scan};
 
 enum status sqlite_scan_open(struct source **out, struct sqlite_database *database,
                              struct store *store,

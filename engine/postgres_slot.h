@@ -9,7 +9,10 @@
 
 #include <stdbool.h>
 
-/* The way out of a log that its database has left behind, for messages. */
+/* The ways out of a log that its database has left behind, for messages: of what capture
+ * has missed; of rows that are called otherwise than they were. */
+#define POSTGRES_RESYNC \
+    "`rowferry resync --prefer database` logs what the database holds now as new writes"
 #define POSTGRES_BEGIN_ANEW                                                      \
     "`rowferry init --take-over` with a new --store founds a fleet on what the " \
     "database "                                                                  \

@@ -94,4 +94,14 @@ MUST_CHECK enum status intent_fold(struct store *store,
 /* The database has not committed: remove the intent, also one that was not ended. */
 MUST_CHECK enum status intent_drop(struct store *store, struct error *err);
 
+/* Nobody can tell any more whether the database has committed. Of the rows that the batch
+ * would have taken out of it, those that gone says it has not are taken to be (parked,
+ * quarantined): nobody deleted them. What else was written looks like a local write of
+ * the same; the intent is removed. In steps; may be called again. gone: the database is
+ * asked, outside of the store's transactions. */
+typedef enum status (*intent_gone_cb)(void *data, uint32_t table, struct bytes key,
+                                      bool *gone, struct error *err);
+MUST_CHECK enum status intent_drop_unknown(struct store *store, intent_gone_cb gone,
+                                           void *data, struct error *err);
+
 #endif

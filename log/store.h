@@ -135,6 +135,7 @@ enum meta_key {
     META_TAKEN = 25,            /* bytes, Postgres: the tables that are captured, see
                                    capture/postgres_taken.h */
     META_TAKEN_COUNT = 26,      /* how many of them, from the first, count */
+    META_TIMELINE = 27,         /* Postgres: its timeline; 0: not known */
 };
 
 MUST_CHECK enum status meta_get(struct store_txn *txn, enum meta_key key, uint64_t *value,

@@ -3,7 +3,8 @@
  * With the database's lock held and everything written, the new incarnation reaches the
  * store; then the database commits. Killed between the two they name different ones:
  * everything but resync is refused, and resync does it all again. When that commit fails
- * the store takes its old one back. */
+ * the store takes its old one back. That is SQLite; of Postgres it is a matter of capture
+ * alone. */
 #include "node/node_private.h"
 
 #include "apply/sqlite_target.h"
@@ -13,6 +14,8 @@
 
 #include <sodium.h>
 #include <string.h>
+
+#define NOT_JOINED "this node has not joined its fleet yet: sync first"
 
 /* A counter or position beyond what the store ever saw: the store is the older one. */
 static enum status check_store(struct node *node, const struct sqlite_state *state,
@@ -115,8 +118,7 @@ static enum status resync(struct node *node, enum resync_prefer prefer,
     enum status status = join_recall(node->store, &plan, err);
 
     if (status == STATUS_OK && plan.pending)
-        return error_set(err, STATUS_REFUSED,
-                         "this node has not joined its fleet yet: sync first");
+        return error_set(err, STATUS_REFUSED, NOT_JOINED);
     if (status == STATUS_OK)
         status = sqlite_state_read(node->sqlite, &state, err);
     if (status == STATUS_OK)
@@ -140,17 +142,44 @@ static enum status resync(struct node *node, enum resync_prefer prefer,
     return status == STATUS_OK ? node_apply_locked(node, &report->applied, err) : status;
 }
 
+/* ---- where the source begins anew */
+
+/* The server's own log says what the database has taken: nothing is written there to say
+ * that it is this store's. */
+static enum status begin_anew(struct node *node, struct visit_report *report,
+                              struct error *err)
+{
+    struct source *source = NULL;
+    struct join_plan plan;
+    enum status status = join_recall(node->store, &plan, err);
+
+    if (status == STATUS_OK && plan.pending)
+        return error_set(err, STATUS_REFUSED, NOT_JOINED);
+    if (status == STATUS_OK)
+        status = node_source(node, &source, err);
+    if (status == STATUS_OK)
+        status = source->ops->resync(source, &report->captured, err);
+    return status == STATUS_OK ? node_apply_locked(node, &report->applied, err) : status;
+}
+
 enum status node_resync(struct node *node, enum resync_prefer prefer,
                         struct visit_report *report, struct error *err)
 {
-    enum status status = node_check_sqlite(node, "resync", err);
+    enum status status = STATUS_OK;
 
     *report = (struct visit_report){0};
-    if (status == STATUS_OK)
-        status = node_lock(node, true, err);
+    if (node->sqlite == NULL && prefer == RESYNC_LOG) {
+        return error_set(err, STATUS_USAGE,
+                         "%s: a database of Postgres can't be rewritten from the log "
+                         "yet: `rowferry resync --prefer database` logs what it holds "
+                         "as new writes",
+                         node->url);
+    }
+    status = node_lock(node, true, err);
     if (status != STATUS_OK)
         return status;
-    status = resync(node, prefer, report, err);
+    status = node->sqlite != NULL ? resync(node, prefer, report, err)
+                                  : begin_anew(node, report, err);
     node_unlock(node, true);
     return status;
 }

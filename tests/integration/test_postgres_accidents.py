@@ -122,7 +122,7 @@ def read_by_others(folder):
                        " pg_current_wal_insert_lsn())")
     before = shop.last_seq()
     shop.refuse(1, "read by somebody else", "capture")
-    shop.refuse(1, "init --take-over", "capture")
+    shop.refuse(1, "resync --prefer database", "capture")
     expect_equal(shop.last_seq(), before, "entries")
 
 

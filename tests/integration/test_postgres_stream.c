@@ -243,7 +243,7 @@ static void expect_open_refused(const char *slot, enum status wanted, const char
 
 static void expect_refusals(void)
 {
-    expect_open_refused("none", STATUS_REFUSED, "init --take-over");
+    expect_open_refused("none", STATUS_REFUSED, "rowferry resync");
     run("SELECT pg_create_physical_replication_slot('physical')");
     expect_open_refused("physical", STATUS_REFUSED, "physical");
     begin(slot_confirmed());
