@@ -53,6 +53,8 @@ MUST_CHECK enum status postgres_batch_repair(struct postgres_batch *batch,
  * them. Then write the rows to repair, as parking does. */
 MUST_CHECK enum status postgres_lock_tables(struct postgres_batch *batch,
                                             struct error *err);
+/* The same of all tables. */
+MUST_CHECK enum status postgres_lock_all(struct postgres_batch *batch, struct error *err);
 MUST_CHECK enum status postgres_batch_try_repairs(struct postgres_batch *batch,
                                                   struct error *err);
 

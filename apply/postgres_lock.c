@@ -106,3 +106,19 @@ enum status postgres_lock_tables(struct postgres_batch *batch, struct error *err
     free(wanted.components);
     return status;
 }
+
+enum status postgres_lock_all(struct postgres_batch *batch, struct error *err)
+{
+    size_t count = batch->schema->base.count + 1;
+    struct wanted wanted = {.schema = batch->schema,
+                            .components = calloc(count, sizeof(bool))};
+    enum status status;
+
+    if (wanted.components == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "lock tables: out of memory");
+    for (size_t i = 0; i < count; i++)
+        wanted.components[i] = true;
+    status = run_lock(batch, &wanted, err);
+    free(wanted.components);
+    return status;
+}

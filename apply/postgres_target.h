@@ -33,4 +33,11 @@ MUST_CHECK enum status postgres_target_retry(struct target *target, uint64_t num
                                              struct apply_counts *counts,
                                              struct error *err);
 
+/* Make the database what the log says, whatever it holds and whatever the store believes
+ * that it does, with all tables locked. Once it has begun to commit the store has no
+ * position of capture (META_LSN). BUSY: somebody holds a table; nothing was changed. */
+MUST_CHECK enum status postgres_target_rewrite(struct target *target,
+                                               struct apply_counts *counts,
+                                               struct error *err);
+
 #endif

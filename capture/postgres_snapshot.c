@@ -311,14 +311,41 @@ enum status postgres_source_enter(struct source *source, bool yields,
 
 /* ---- begun anew */
 
-enum status postgres_source_resync(struct source *source, struct capture_counts *counts,
+/* The tables are logged first: a row here is encoded by what this node calls it. */
+static enum status log_schema(struct postgres_source *self, struct capture_counts *counts,
+                              struct error *err)
+{
+    enum status status = postgres_run_open(self, err);
+
+    if (status == STATUS_OK)
+        status = postgres_source_schema(self, err);
+    postgres_run_close(self, counts);
+    return status;
+}
+
+/* What the old slot tells is nothing to whom the database is wrong. */
+static enum status prepare(struct postgres_source *self, source_rewrite_cb rewrite,
+                           void *data, struct capture_counts *counts, struct error *err)
+{
+    enum status status;
+
+    if (rewrite == NULL) {
+        status = self->source.ops->capture(&self->source, counts, err);
+        return status == STATUS_REFUSED ? STATUS_OK : status;
+    }
+    status = log_schema(self, counts, err);
+    return status == STATUS_OK ? rewrite(data, err) : status;
+}
+
+enum status postgres_source_resync(struct source *source, source_rewrite_cb rewrite,
+                                   void *data, struct capture_counts *counts,
                                    struct error *err)
 {
     struct postgres_source *self = postgres_source_of(source);
-    enum status status = source->ops->capture(source, counts, err);
+    enum status status = prepare(self, rewrite, data, counts, err);
 
     postgres_source_close_stream(self);
-    if (status != STATUS_OK && status != STATUS_REFUSED)
+    if (status != STATUS_OK)
         return status;
     status = postgres_run_open(self, err);
     if (status == STATUS_OK)

@@ -143,6 +143,7 @@ MUST_CHECK enum status postgres_source_enter(struct source *source, bool yields,
 
 /* source.h's resync. When it fails late it drops publication and slot. */
 MUST_CHECK enum status postgres_source_resync(struct source *source,
+                                              source_rewrite_cb rewrite, void *data,
                                               struct capture_counts *counts,
                                               struct error *err);
 

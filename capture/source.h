@@ -14,6 +14,8 @@ struct capture_counts {
     uint64_t changes;
 };
 
+typedef enum status (*source_rewrite_cb)(void *data, struct error *err);
+
 struct source_ops {
     /* Log what was written since the last call. Blocks. The caller holds LOCK_CAPTURE and
      * LOCK_APPLY. Before anything is captured a target that is ahead of the store is
@@ -36,12 +38,14 @@ struct source_ops {
     enum status (*enter)(struct source *source, bool yields,
                          struct capture_counts *counts, struct error *err);
 
-    /* Capture can't go on, or has missed something: log what can still be told, and begin
-     * anew with all rows, laid over what the store says that the database holds. What
-     * differs is a write of now. Killed, or after a failure that came late, capture
-     * refuses until this was called again. NULL: a source that does so anyway. */
-    enum status (*resync)(struct source *source, struct capture_counts *counts,
-                          struct error *err);
+    /* Capture can't go on, or has missed something. Without rewrite: log what can still
+     * be told, and begin anew with all rows, laid over what the store says that the
+     * database holds; what differs is a write of now. With it: rewrite makes the database
+     * what the log says, and then capture begins anew. Killed, or after a failure that
+     * came late, capture refuses until this was called again. NULL: a source that does so
+     * anyway. */
+    enum status (*resync)(struct source *source, source_rewrite_cb rewrite, void *data,
+                          struct capture_counts *counts, struct error *err);
     void (*close)(struct source *source);
 };
 

@@ -172,9 +172,9 @@ const struct command command_resync = {
     .about =
         "--prefer log (the default) writes into the database what the log says, which\n"
         "loses what the database alone has; --prefer database logs what the database\n"
-        "has as new writes, on every node. For Postgres there is only the latter: it\n"
-        "makes a new replication slot, where the old one was lost or read by others,\n"
-        "or the server was restored or promoted.",
+        "has as new writes, on every node. On Postgres both make a new replication\n"
+        "slot, where the old one was lost or read by others, or the server was restored\n"
+        "or promoted; --prefer log locks the tables against other writers meanwhile.",
     .parameters = {{"prefer", "WHICH", "log or database: which of the two is right",
                     false}},
     .run = run_resync,

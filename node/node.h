@@ -162,8 +162,7 @@ enum resync_prefer { RESYNC_LOG, RESYNC_DATABASE };
 
 /* Bring a restored database and the store together again under a new incarnation: rewrite
  * the database from the row index, or log its differences as new writes and apply what
- * then is to be applied. REFUSED: it is the store that was restored. USAGE: a database of
- * Postgres can't be rewritten. */
+ * then is to be applied. REFUSED: it is the store that was restored. */
 MUST_CHECK enum status node_resync(struct node *node, enum resync_prefer prefer,
                                    struct visit_report *report, struct error *err);
 

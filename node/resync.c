@@ -3,10 +3,14 @@
  * With the database's lock held and everything written, the new incarnation reaches the
  * store; then the database commits. Killed between the two they name different ones:
  * everything but resync is refused, and resync does it all again. When that commit fails
- * the store takes its old one back. That is SQLite; of Postgres it is a matter of capture
- * alone. */
+ * the store takes its old one back.
+ *
+ * That is SQLite. Of Postgres the store has no position of capture from before the
+ * database commits until capture has begun anew (capture/source.h), and resync does it
+ * all again. */
 #include "node/node_private.h"
 
+#include "apply/postgres_target.h"
 #include "apply/sqlite_target.h"
 #include "capture/sqlite_scan.h"
 #include "log/intent.h"
@@ -142,13 +146,26 @@ static enum status resync(struct node *node, enum resync_prefer prefer,
     return status == STATUS_OK ? node_apply_locked(node, &report->applied, err) : status;
 }
 
-/* ---- where the source begins anew */
+/* ---- Postgres */
+
+struct rewriting {
+    struct target *target;
+    struct apply_counts *counts;
+};
+
+static enum status rewrite(void *data, struct error *err)
+{
+    struct rewriting *rewriting = data;
+
+    return postgres_target_rewrite(rewriting->target, rewriting->counts, err);
+}
 
 /* The server's own log says what the database has taken: nothing is written there to say
  * that it is this store's. */
-static enum status begin_anew(struct node *node, struct visit_report *report,
-                              struct error *err)
+static enum status begin_anew(struct node *node, enum resync_prefer prefer,
+                              struct visit_report *report, struct error *err)
 {
+    struct rewriting rewriting = {.counts = &report->applied};
     struct source *source = NULL;
     struct join_plan plan;
     enum status status = join_recall(node->store, &plan, err);
@@ -158,28 +175,24 @@ static enum status begin_anew(struct node *node, struct visit_report *report,
     if (status == STATUS_OK)
         status = node_source(node, &source, err);
     if (status == STATUS_OK)
-        status = source->ops->resync(source, &report->captured, err);
+        status = node_target(node, &rewriting.target, err);
+    if (status == STATUS_OK)
+        status = source->ops->resync(source, prefer == RESYNC_LOG ? rewrite : NULL,
+                                     &rewriting, &report->captured, err);
     return status == STATUS_OK ? node_apply_locked(node, &report->applied, err) : status;
 }
 
 enum status node_resync(struct node *node, enum resync_prefer prefer,
                         struct visit_report *report, struct error *err)
 {
-    enum status status = STATUS_OK;
+    enum status status;
 
     *report = (struct visit_report){0};
-    if (node->sqlite == NULL && prefer == RESYNC_LOG) {
-        return error_set(err, STATUS_USAGE,
-                         "%s: a database of Postgres can't be rewritten from the log "
-                         "yet: `rowferry resync --prefer database` logs what it holds "
-                         "as new writes",
-                         node->url);
-    }
     status = node_lock(node, true, err);
     if (status != STATUS_OK)
         return status;
     status = node->sqlite != NULL ? resync(node, prefer, report, err)
-                                  : begin_anew(node, report, err);
+                                  : begin_anew(node, prefer, report, err);
     node_unlock(node, true);
     return status;
 }

@@ -19,12 +19,21 @@ CREATE TABLE item (id integer PRIMARY KEY, name text UNIQUE, n integer);
 INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 20) i;
 """
 RESYNC = ("resync", "--prefer", "database")
+TO_LOG = ("resync", "--prefer", "log")
+FAMILY = """
+CREATE TABLE parent (id integer PRIMARY KEY, code text UNIQUE);
+CREATE TABLE child (id integer PRIMARY KEY, parent integer REFERENCES parent, note text);
+INSERT INTO parent VALUES (1, 'a'), (2, 'b'), (3, 'c');
+INSERT INTO child VALUES (1, 1, 'x'), (2, 2, 'y'), (3, 3, 'z');
+CREATE TABLE own (id integer PRIMARY KEY, n integer);
+INSERT INTO own SELECT i, i FROM generate_series(1, 4) i;
+"""
 CLUSTER = None
 
 
-def make_pair(folder, cluster):
+def make_pair(folder, cluster, more=""):
     pairs.CLUSTER = cluster
-    return pairs.make_pair(folder, SCHEMA)
+    return pairs.make_pair(folder, SCHEMA + more)
 
 
 def slot_of(shop):
@@ -77,7 +86,6 @@ def slot_is_gone(folder):
     stall.sync(folder / "shared")
     shop.write(f"SELECT pg_drop_replication_slot('{slot_of(shop)}')")
     expect_refused(shop, "is gone", folder)
-    shop.refuse(2, "--prefer database", "resync")
     expect_right(folder, shop, stall, "after the slot was dropped")
     expect_both(shop)
     shop.write("INSERT INTO later VALUES (2)")
@@ -113,6 +121,62 @@ def copied_database(folder):
                      [("1", "1"), ("2", "2"), ("3", "3"), ("4", "4"), ("103", "3")], "rows")
         expect_equal(shop.rows("SELECT database FROM pg_replication_slots WHERE slot_name ="
                                f" '{slot_of(shop)}'"), [(shop.name,)], "whose the slot is")
+
+
+def written_from_the_log(folder):
+    """Yesterday's copy becomes today's database: nothing is logged, what only the copy has goes,
+    what is parked stays so, and a column that only this database has keeps its values."""
+    def rows(sql="SELECT * FROM {} ORDER BY 1"):
+        return [shop.rows(sql.format(table)) for table in ("item", "parent", "child", "own")]
+
+    shop, stall = make_pair(folder, CLUSTER, FAMILY)
+    shop.write("ALTER TABLE own ADD COLUMN tag uuid NOT NULL DEFAULT gen_random_uuid()")
+    with CLUSTER.connect("postgres") as admin:
+        admin.run(f"CREATE DATABASE {shop.name}_copy TEMPLATE {shop.name}")
+        both_write(shop, stall)
+        stall.write(["INSERT INTO parent VALUES (4, 'd')", "INSERT INTO child VALUES (4, 4, 'new')",
+                     "UPDATE parent SET code = 'swap' WHERE id = 1",
+                     "UPDATE parent SET code = 'a' WHERE id = 2", "UPDATE own SET n = -1 WHERE id = 1",
+                     "DELETE FROM own WHERE id = 2", "INSERT INTO item VALUES (201, 'taken', 1)"])
+        shop.write(["INSERT INTO item VALUES (202, 'taken', 2)", "DELETE FROM child WHERE id = 3",
+                    "DELETE FROM parent WHERE id = 3"])
+        pairs.settle(folder, [shop, stall])
+        expect_equal(shop.run("status", "--json").json()["parked"], 1, "rows that are parked")
+        before = rows()
+        admin.run(f"ALTER DATABASE {shop.name} RENAME TO {shop.name}_before")
+        admin.run(f"ALTER DATABASE {shop.name}_copy RENAME TO {shop.name}")
+    shop.write(["INSERT INTO item VALUES (103, 'into the copy', 3)", "DELETE FROM item WHERE id = 7",
+                "INSERT INTO parent VALUES (9, 'd')", "INSERT INTO child VALUES (9, 9, 'strange')",
+                "UPDATE child SET parent = 9 WHERE id = 2", "UPDATE item SET n = 77 WHERE id = 3",
+                "UPDATE own SET n = 0"])
+    expect_refused(shop, "is of another database", folder)
+    at, last = 20, shop.last_seq()
+    while shop.run(*TO_LOG, code=None, environment=fault_environment(kill=at)).code == -9:
+        at += 1 if LONG else 23
+    shop.run(*TO_LOG)
+    expect_equal(rows(), before, "rows")
+    expect_equal(shop.last_seq(), last, "entries")
+    said = shop.run("resync", "--json").json()
+    expect_equal((said["applied"]["rows"], said["applied"]["removed"], said["captured"]["changes"]),
+                 (0, 0, 0), "done again")
+    shop.run("verify")
+    shop.run("diff")
+    shop.write("UPDATE item SET name = 'free' WHERE name = 'taken'")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT id FROM item WHERE id > 200 ORDER BY 1"), [("201",), ("202",)],
+                 "released")
+    expect_right(folder, shop, stall, "after the log was written into the copy")
+
+
+def rewriting_waits_for_nobody_for_ever(folder):
+    """Who holds a table makes resync say so, and nothing has changed: capture goes on."""
+    shop, _ = make_pair(folder, CLUSTER)
+    with CLUSTER.connect(shop.name) as other:
+        other.run("BEGIN")
+        other.run("UPDATE item SET n = 0 WHERE id = 20")
+        shop.refuse(3, "resync needs all tables to itself", *TO_LOG)
+        other.run("COMMIT")
+    expect_equal(shop.run("capture", "--json").json()["changes"], 1, "captured")
 
 
 def restored_cluster(folder):
@@ -189,5 +253,6 @@ def batch_nobody_tells_of(folder):
 
 if __name__ == "__main__":
     with Cluster() as CLUSTER:
-        main([slot_is_gone, read_by_others, copied_database, restored_cluster, promoted_server,
+        main([slot_is_gone, read_by_others, copied_database, written_from_the_log,
+              rewriting_waits_for_nobody_for_ever, restored_cluster, promoted_server,
               batch_nobody_tells_of])
