@@ -2,6 +2,7 @@
 
 #include "apply/postgres_checks.h"
 #include "apply/postgres_locked.h"
+#include "apply/postgres_sql.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -57,17 +58,12 @@ enum status postgres_batch_refuse(struct postgres_batch *batch, uint32_t table,
                               err);
 }
 
-static bool is_for_the_lock(const char sqlstate[6])
-{
-    return strcmp(sqlstate, "23505") == 0 || strcmp(sqlstate, "23P01") == 0 ||
-           strcmp(sqlstate, "23503") == 0;
-}
-
 /* ---- sets */
 
-static enum status run_part(struct postgres_batch *batch, struct postgres_set *set,
+static enum status run_part(struct postgres_batch *batch,
+                            const struct postgres_table *table, struct postgres_set *set,
                             uint32_t first, uint32_t count, uint32_t *written,
-                            char sqlstate[6], struct error *err)
+                            enum refusal_kind *kind, struct error *err)
 {
     struct error ignored;
     enum status status = STATUS_OK;
@@ -75,8 +71,12 @@ static enum status run_part(struct postgres_batch *batch, struct postgres_set *s
 
     if (guarded)
         status = postgres_execute(batch->postgres, "SAVEPOINT rowferry_set", err);
+    if (status == STATUS_OK && table->own_path)
+        status = postgres_execute(batch->postgres, POSTGRES_OWN_PATH, err);
     if (status == STATUS_OK)
-        status = postgres_set_run(set, first, count, written, sqlstate, err);
+        status = postgres_set_run(set, first, count, written, kind, err);
+    if (status == STATUS_OK && table->own_path)
+        status = postgres_execute(batch->postgres, POSTGRES_OUR_PATH, err);
     if (status == STATUS_OK && guarded)
         return postgres_execute(batch->postgres, "RELEASE rowferry_set", err);
     if (status == STATUS_CONSTRAINT && guarded) {
@@ -117,16 +117,17 @@ static enum status run_rows(struct postgres_batch *batch, struct postgres_table 
                             struct postgres_set *set, uint32_t first, uint32_t count,
                             uint32_t *written, struct error *err)
 {
-    char sqlstate[6];
+    enum refusal_kind kind = REFUSAL_OTHER;
     uint32_t done = 0;
-    enum status status = run_part(batch, set, first, count, &done, sqlstate, err);
+    enum status status = run_part(batch, table, set, first, count, &done, &kind, err);
 
     *written += done;
     if (status == STATUS_OK && takes_only(table))
         return note_shown(batch, table, set, first, count, err);
     if (status != STATUS_CONSTRAINT)
         return status;
-    if (is_for_the_lock(sqlstate) && batch->mode != BATCH_LOCKED)
+    if ((kind == REFUSAL_UNIQUE || kind == REFUSAL_FOREIGN) &&
+        batch->mode != BATCH_LOCKED)
         return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
     if (batch->mode == BATCH_FAST)
         return postgres_batch_begin_anew(batch, BATCH_CAREFUL, err);
@@ -201,9 +202,6 @@ enum status postgres_batch_run(struct postgres_batch *batch, struct postgres_tab
     status = locked ? postgres_locked_before(table, set, err) : STATUS_OK;
     if (status == STATUS_OK)
         status = run_rows(batch, table, set, 0, set->count, written, err);
-    /* The table is not as it was read: it is read again. */
-    if (status == STATUS_NOT_FOUND)
-        status = error_wrap(err, STATUS_BUSY, "apply");
     if (status == STATUS_OK && *written > 0)
         status = locked ? postgres_locked_after(batch, table, set, err)
                         : look_at_keys(table, set, err);

@@ -22,6 +22,8 @@ struct postgres_batch {
     enum batch_mode need; /* with CONSTRAINT: begin anew in this mode */
     bool *parks_in;       /* owned; by component: rows of it are parked */
     bool whole;           /* every row of the plan was written */
+    bool again;           /* with CONSTRAINT: begin anew from the first mode on */
+    uint64_t changes;     /* in its entries */
     size_t bytes;         /* in the sets at hand */
     uint32_t repaired;    /* repairs that were written, */
     uint32_t stopped;     /* and that were not */

@@ -126,17 +126,22 @@ enum status postgres_guard_learn(struct postgres_guard *guard, struct postgres *
     return status;
 }
 
+/* As a number; operators are named with their schema, whatever the search_path is. */
+#define XMIN ".xmin::pg_catalog.text::bigint"
+
 void postgres_guard_put(struct buffer *sql, const char *table, uint32_t first)
 {
-    char text[256];
+    char text[512];
 
-    /* How far behind the floor it is, modulo 2^32: the far end of that is ahead of it.
-     * 1 and 2 are frozen rows of old. */
+    /* How far behind the floor it is, less 1, modulo 2^32: the far end of that is ahead
+     * of it, or the floor itself. 1 and 2 are frozen rows of old. Operators of one kind
+     * bind to the left. */
     (void)snprintf(text, sizeof text,
-                   "((($%" PRIu32 "::bigint - %s.xmin::text::bigint) & 4294967295)"
-                   " BETWEEN 1 AND 4294967295 - $%" PRIu32
-                   "::bigint OR %s.xmin::text::bigint < 3"
-                   " OR %s.xmin::text::bigint = ANY ($%" PRIu32 "::bigint[]))",
+                   "(($%" PRIu32 "::bigint OPERATOR(pg_catalog.-) 1"
+                   " OPERATOR(pg_catalog.-) %s" XMIN " OPERATOR(pg_catalog.&) 4294967295)"
+                   " OPERATOR(pg_catalog.<=) (4294967294 OPERATOR(pg_catalog.-) $%" PRIu32
+                   "::bigint) OR %s" XMIN " OPERATOR(pg_catalog.<) 3"
+                   " OR %s" XMIN " OPERATOR(pg_catalog.=) ANY ($%" PRIu32 "::bigint[]))",
                    first, table, first + 1, table, table, first + 2);
     buffer_put_bytes(sql, bytes_of_text(text));
 }

@@ -166,6 +166,7 @@ enum status postgres_other_try(struct postgres_schema *schema,
         postgres_sql_put(&sql, ") VALUES (");
         put_columns_of(&sql, table->writer, true);
         postgres_sql_put(&sql, ")");
+        arguments.own_path = table->own_path;
         status = postgres_sql_try(schema->postgres, (const char *)empty.data, &sql,
                                   &arguments, "check", &rows, result, err);
     }
@@ -257,12 +258,16 @@ static enum status insert_kept(struct postgres_schema *schema,
     put_kept(&sql, table);
     postgres_sql_put(&sql, " WHERE id = $1::bigint");
     postgres_sql_add_number(&arguments, id);
+    arguments.own_path = table->own_path;
     status = postgres_sql_try(schema->postgres, empty, &sql, &arguments,
                               table->base.definition->local_name, &rows, result, err);
     buffer_release(&sql);
-    if (status == STATUS_OK && *result == WRITE_DONE && rows != 1)
-        status = error_set(err, STATUS_IO, "%s: a row that was kept is gone",
-                           table->base.definition->local_name);
+    if (status == STATUS_OK && *result == WRITE_DONE && rows != 1) {
+        *result = WRITE_REFUSED;
+        (void)error_set(err, STATUS_CONSTRAINT,
+                        "%s: a trigger, rule or policy keeps the row from being written",
+                        table->base.definition->local_name);
+    }
     return status;
 }
 

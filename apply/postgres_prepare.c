@@ -146,6 +146,8 @@ enum status postgres_target_extent(struct postgres_target *target, struct batch 
         status = meta_get(batch->txn, META_LAST_SEQ, &last, err);
     if (most == 0)
         most = target->changes_max == 0 ? BATCH_CHANGES_FIRST : target->changes_max;
+    if (target->narrow > 0 && target->narrow < most)
+        most = target->narrow;
     if (status == STATUS_OK)
         status = plan_extent(batch->txn, batch->range.from, most, extent, err);
     if (status == STATUS_OK)

@@ -24,19 +24,22 @@ enum status postgres_row_find(struct postgres_table *table, bool *found,
 }
 
 /* Run a statement that writes exactly one row. */
-static enum status write_one(struct postgres_writer *writer, struct buffer *sql,
+static enum status write_one(const struct postgres_table *table, struct buffer *sql,
                              struct postgres_arguments *arguments,
                              enum write_result *result, struct error *err)
 {
-    const char *name = writer->definition->local_name;
+    const char *name = table->base.definition->local_name;
     uint64_t rows = 0;
-    enum status status = postgres_sql_try(writer->postgres, NULL, sql, arguments, name,
-                                          &rows, result, err);
+    enum status status;
 
+    arguments->own_path = table->own_path;
+    status = postgres_sql_try(table->writer->postgres, NULL, sql, arguments, name, &rows,
+                              result, err);
     if (status == STATUS_OK && *result == WRITE_DONE && rows != 1) {
-        status = error_set(err, STATUS_IO,
-                           "%s: a row is not there, or a trigger or rule writes another",
-                           name);
+        *result = WRITE_REFUSED;
+        (void)error_set(err, STATUS_CONSTRAINT,
+                        "%s: a trigger, rule or policy keeps the row from being written",
+                        name);
     }
     return status;
 }
@@ -67,7 +70,7 @@ enum status postgres_row_insert(struct postgres_table *table, enum write_result 
     buffer_put_bytes(&sql, buffer_view(&values));
     postgres_sql_put(&sql, ")");
     if (status == STATUS_OK && *result == WRITE_DONE)
-        status = write_one(writer, &sql, &arguments, result, err);
+        status = write_one(table, &sql, &arguments, result, err);
     postgres_arguments_release(&arguments);
     buffer_release(&values);
     buffer_release(&sql);
@@ -108,7 +111,7 @@ enum status postgres_row_update(struct postgres_table *table, const bool *differ
     postgres_sql_put(&sql, " WHERE ");
     postgres_sql_key_match(&sql, writer, "t", 1);
     if (status == STATUS_OK && *result == WRITE_DONE && count > 0)
-        status = write_one(writer, &sql, &arguments, result, err);
+        status = write_one(table, &sql, &arguments, result, err);
     postgres_arguments_release(&arguments);
     buffer_release(&sql);
     return status;
@@ -128,7 +131,7 @@ enum status postgres_row_delete(struct postgres_table *table, enum write_result 
     postgres_sql_put(&sql, " AS t WHERE ");
     postgres_sql_key_match(&sql, writer, "t", 1);
     if (status == STATUS_OK)
-        status = write_one(writer, &sql, &arguments, result, err);
+        status = write_one(table, &sql, &arguments, result, err);
     postgres_arguments_release(&arguments);
     buffer_release(&sql);
     return status;

@@ -53,6 +53,42 @@ static enum status find_probed(struct postgres_schema *schema, struct error *err
     return status;
 }
 
+/* Triggers that fire, rules, and functions beyond the server's own that checks, defaults,
+ * indexes and policies call, may name things as the application's sessions do. */
+static const char own_paths_sql[] =
+    "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind IN ('r', 'p')"
+    " AND c.oid >= 16384 AND (EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid"
+    " AND NOT g.tgisinternal AND g.tgenabled IN ('A', CASE"
+    "  current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END))"
+    " OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid)"
+    " OR EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass"
+    " AND (d.classid, d.objid) IN (SELECT 'pg_constraint'::regclass, x.oid"
+    "  FROM pg_constraint x WHERE x.conrelid = c.oid UNION ALL"
+    "  SELECT 'pg_attrdef'::regclass, f.oid FROM pg_attrdef f WHERE f.adrelid = c.oid"
+    "  UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i"
+    "  WHERE i.indrelid = c.oid UNION ALL SELECT 'pg_policy'::regclass, p.oid"
+    "  FROM pg_policy p WHERE p.polrelid = c.oid UNION ALL"
+    "  SELECT 'pg_constraint'::regclass, x.oid FROM pg_constraint x JOIN pg_attribute a"
+    "  ON a.atttypid = x.contypid AND x.contypid <> 0 WHERE a.attrelid = c.oid)))";
+
+static enum status find_own_paths(struct postgres_schema *schema, struct error *err)
+{
+    PGresult *found = NULL;
+    enum status status =
+        postgres_query(schema->postgres, own_paths_sql, 0, NULL, &found, err);
+
+    for (int k = 0; status == STATUS_OK && k < PQntuples(found); k++) {
+        for (size_t i = 0; i < schema->base.count; i++) {
+            struct postgres_table *table = &schema->tables[i];
+
+            if (strcmp(PQgetvalue(found, k, 0), table->base.definition->local_name) == 0)
+                table->own_path = schema->own_paths = true;
+        }
+    }
+    PQclear(found);
+    return status;
+}
+
 /* Each takes the smaller number of two that refer to each other, until none has to. */
 static void number_components(struct postgres_schema *schema)
 {
@@ -102,6 +138,8 @@ enum status postgres_schema_load(struct postgres_schema *schema,
     schema->foreigns = schema->base.foreign_memory;
     if (status == STATUS_OK)
         status = find_probed(schema, err);
+    if (status == STATUS_OK)
+        status = find_own_paths(schema, err);
     if (status == STATUS_OK)
         number_components(schema);
     for (uint32_t i = 0; status == STATUS_OK && i < schema->base.foreign_count; i++)

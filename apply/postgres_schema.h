@@ -13,6 +13,7 @@ struct postgres_table {
     uint32_t component; /* tables that foreign keys connect have one number */
     bool other_made; /* apply/postgres_other.h has made its tables, in this transaction */
     struct postgres_claims *claims; /* owned by apply/postgres_unique.h */
+    bool own_path; /* what runs for its rows finds names as the role's own sessions do */
     bool probed; /* it has unique constraints that the server may not check in the role of
                     a replica: deferrable ones, exclusions */
 };
@@ -31,6 +32,7 @@ struct postgres_schema {
     struct postgres_table *tables; /* the base's memory, by index */
     struct postgres_foreign *foreigns;
     bool loaded;
+    bool own_paths; /* some table's */
 };
 
 /* Read it within the caller's transaction. schema is all zero, or was unloaded. Foreign

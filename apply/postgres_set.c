@@ -174,7 +174,7 @@ struct bytes postgres_set_note(const struct postgres_set *set, uint32_t row)
 
 /* ---- statements */
 
-static enum status prepare(struct postgres_set *set, char sqlstate[6], struct error *err)
+static enum status prepare(struct postgres_set *set, struct error *err)
 {
     static atomic_ullong last;
     struct postgres *postgres = set->writer->postgres;
@@ -193,9 +193,8 @@ static enum status prepare(struct postgres_set *set, char sqlstate[6], struct er
         if (PQresultStatus(result) == PGRES_COMMAND_OK) {
             memcpy(set->statement, name, sizeof name);
         } else {
-            (void)snprintf(sqlstate, 6, "%s", postgres_sqlstate(result));
-            status = postgres_failed(postgres, result,
-                                     set->writer->definition->local_name, err);
+            status = postgres_refusal(postgres, result,
+                                      set->writer->definition->local_name, err);
         }
         PQclear(result);
     }
@@ -291,7 +290,7 @@ static enum status bind(struct set_parameters *parameters, const struct postgres
 
 static enum status execute(struct postgres_set *set,
                            const struct set_parameters *parameters, uint32_t *written,
-                           char sqlstate[6], struct error *err)
+                           enum refusal_kind *kind, struct error *err)
 {
     struct postgres *postgres = set->writer->postgres;
     PGresult *result =
@@ -302,32 +301,29 @@ static enum status execute(struct postgres_set *set,
     if (PQresultStatus(result) == PGRES_COMMAND_OK) {
         *written = (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
     } else {
-        const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
-        (void)snprintf(sqlstate, 6, "%s", postgres_sqlstate(result));
+        *kind = postgres_refusal_kind(result);
         status =
-            postgres_failed(postgres, result, set->writer->definition->local_name, err);
-        if (status == STATUS_CONSTRAINT && message != NULL)
-            (void)error_set(err, STATUS_CONSTRAINT, "%s", message);
+            postgres_refusal(postgres, result, set->writer->definition->local_name, err);
     }
     PQclear(result);
     return status;
 }
 
 enum status postgres_set_run(struct postgres_set *set, uint32_t first, uint32_t count,
-                             uint32_t *written, char sqlstate[6], struct error *err)
+                             uint32_t *written, enum refusal_kind *kind,
+                             struct error *err)
 {
     struct set_parameters parameters;
     enum status status = parameters_open(&parameters, set, err);
 
     *written = 0;
-    sqlstate[0] = '\0';
+    *kind = REFUSAL_OTHER;
     if (status == STATUS_OK && set->statement[0] == '\0')
-        status = prepare(set, sqlstate, err);
+        status = prepare(set, err);
     if (status == STATUS_OK)
         status = bind(&parameters, set, first, count, err);
     if (status == STATUS_OK)
-        status = execute(set, &parameters, written, sqlstate, err);
+        status = execute(set, &parameters, written, kind, err);
     parameters_close(&parameters);
     return status;
 }

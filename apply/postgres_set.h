@@ -7,6 +7,7 @@
 #define APPLY_POSTGRES_SET_H
 
 #include "apply/postgres_guard.h"
+#include "apply/postgres_refusal.h"
 #include "apply/postgres_writer.h"
 
 enum set_kind {
@@ -57,11 +58,11 @@ MUST_CHECK enum status postgres_set_add(struct postgres_set *set, struct bytes n
 struct bytes postgres_set_note(const struct postgres_set *set, uint32_t row);
 
 /* Run the statement for rows first .. first+count-1. *written: how many it touched, fewer
- * than count when the guard stopped some or they are not there. sqlstate: of a failure
- * that the server told, else "". */
+ * than count when the guard stopped some or they are not there. A failure is as
+ * postgres_refusal() says, *kind what more is to be known of it. */
 MUST_CHECK enum status postgres_set_run(struct postgres_set *set, uint32_t first,
                                         uint32_t count, uint32_t *written,
-                                        char sqlstate[6], struct error *err);
+                                        enum refusal_kind *kind, struct error *err);
 void postgres_set_clear(struct postgres_set *set);
 
 /* What a question says for a table of the set's keys, columns k0, k1 …, that it calls u,

@@ -32,18 +32,19 @@ static void put_name(struct buffer *sql, const struct postgres_set *set, uint32_
     postgres_put_name(sql, set->writer->columns[place].column->name);
 }
 
-/* unnest($1, $2) AS u(c0, c3) */
+/* ROWS FROM (unnest($1), unnest($2)) AS u(c0, c3): what unnest($1, $2) is, which can't
+ * be written with its schema. */
 static uint32_t put_source(struct buffer *sql, const struct postgres_set *set)
 {
     uint32_t count = 0, named = 0;
 
-    put(sql, "unnest(");
+    put(sql, "ROWS FROM (");
     for (uint32_t i = 0; i < postgres_set_places(set); i++) {
         if (!set->columns[i])
             continue;
         put(sql, count == 0 ? "" : ", ");
-        put_number(sql, "$", ++count);
-        put(sql, "::text[]");
+        put_number(sql, "pg_catalog.unnest($", ++count);
+        put(sql, "::pg_catalog.text[])");
     }
     put(sql, ") AS u(");
     for (uint32_t i = 0; i < postgres_set_places(set); i++) {
@@ -60,11 +61,21 @@ static void put_key_match(struct buffer *sql, const struct postgres_set *set)
 {
     for (uint32_t i = 0; i < set->writer->definition->key_count; i++) {
         uint32_t place = set->writer->key_places[i];
+        const struct postgres_column *column = &set->writer->columns[place];
 
         put(sql, i == 0 ? " WHERE t." : " AND t.");
         put_name(sql, set, place);
-        put(sql, " = ");
+        put(sql, " ");
+        put(sql, column->equals);
+        put(sql, " ");
         put_value(sql, set, place);
+        if (!column->inexact)
+            continue;
+        put(sql, " AND t.");
+        put_name(sql, set, place);
+        put(sql, POSTGRES_AS_TEXT " OPERATOR(pg_catalog.=) (");
+        put_value(sql, set, place);
+        put(sql, ")" POSTGRES_AS_TEXT);
     }
 }
 
@@ -192,9 +203,21 @@ static void put_keys(struct buffer *sql, const struct postgres_set *set)
 static void put_match(struct buffer *sql, const struct postgres_set *set)
 {
     for (uint32_t i = 0; i < set->writer->definition->key_count; i++) {
+        uint32_t place = set->writer->key_places[i];
+        const struct postgres_column *column = &set->writer->columns[place];
+
         put(sql, i == 0 ? "t." : " AND t.");
-        put_name(sql, set, set->writer->key_places[i]);
-        put_number(sql, " = u.k", i);
+        put_name(sql, set, place);
+        put(sql, " ");
+        put(sql, column->equals);
+        put_number(sql, " u.k", i);
+        if (!column->inexact)
+            continue;
+        put(sql, " AND t.");
+        put_name(sql, set, place);
+        put(sql, POSTGRES_AS_TEXT " OPERATOR(pg_catalog.=)");
+        put_number(sql, " u.k", i);
+        put(sql, POSTGRES_AS_TEXT);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "apply/postgres_sql.h"
 
+#include "apply/postgres_refusal.h"
 #include "engine/postgres_value.h"
 
 #include <assert.h>
@@ -68,17 +69,6 @@ void postgres_sql_key(struct buffer *sql, const struct definition *definition,
     }
 }
 
-/* Whether keys of other bytes may be one to the server: a collation that takes letters
- * for the same, citext. */
-static bool is_inexact(const struct definition *definition, const struct column *column)
-{
-    bool is_claimed = false;
-
-    for (uint32_t i = 0; i < definition->unique_count; i++)
-        is_claimed = is_claimed || definition->uniques[i].is_primary;
-    return is_claimed && (column->type == FLEET_TEXT || column->type == FLEET_OTHER);
-}
-
 void postgres_sql_key_match(struct buffer *sql, const struct postgres_writer *writer,
                             const char *alias, uint32_t first)
 {
@@ -87,19 +77,22 @@ void postgres_sql_key_match(struct buffer *sql, const struct postgres_writer *wr
 
         postgres_sql_put(sql, i == 0 ? "" : " AND ");
         put_column(sql, alias, own->column->name);
-        postgres_sql_number(sql, " = $", first + i);
+        postgres_sql_put(sql, " ");
+        postgres_sql_put(sql, own->equals);
+        postgres_sql_number(sql, " $", first + i);
         postgres_sql_put(sql, "::");
         postgres_sql_put(sql, own->type);
-        if (!is_inexact(writer->definition, own->column))
+        if (!own->inexact)
             continue;
         /* The first term finds the row by the key's own index, this one tells it from
          * others that only look the same. */
         postgres_sql_put(sql, " AND ");
         put_column(sql, alias, own->column->name);
-        postgres_sql_number(sql, "::text COLLATE \"C\" = $", first + i);
+        postgres_sql_put(sql, POSTGRES_AS_TEXT " OPERATOR(pg_catalog.=)");
+        postgres_sql_number(sql, " $", first + i);
         postgres_sql_put(sql, "::");
         postgres_sql_put(sql, own->type);
-        postgres_sql_put(sql, "::text COLLATE \"C\"");
+        postgres_sql_put(sql, POSTGRES_AS_TEXT);
     }
 }
 
@@ -241,15 +234,6 @@ enum status postgres_sql_run(struct postgres *postgres, struct buffer *sql,
     return status;
 }
 
-/* What a failed result says of the row. */
-static enum write_result result_of(const PGresult *result)
-{
-    const char *state = postgres_sqlstate(result);
-
-    return strcmp(state, "23505") == 0 || strcmp(state, "23P01") == 0 ? WRITE_UNIQUE
-                                                                      : WRITE_REFUSED;
-}
-
 /* The statement was refused: take it back. err holds its message. */
 static enum status undo(struct postgres *postgres, struct error *err)
 {
@@ -262,7 +246,7 @@ static enum status undo(struct postgres *postgres, struct error *err)
     return status;
 }
 
-enum { AROUND_MAX = 4 }; /* statements that go out together */
+enum { AROUND_MAX = 6 }; /* statements that go out together */
 
 /* Send statements together, of which one has parameters, and wait for all: what a server
  * that is far away makes cheap. results: of each, NULL where none came. */
@@ -314,6 +298,7 @@ static enum status run_guarded(struct postgres *postgres, const char *before,
     const char *statements[AROUND_MAX] = {before};
     PGresult *results[AROUND_MAX] = {NULL};
     int count = before == NULL ? 0 : 1, failed, own;
+    bool own_path = arguments->own_path;
     enum status status;
 
     *out = NULL;
@@ -323,20 +308,22 @@ static enum status run_guarded(struct postgres *postgres, const char *before,
     if (status == STATUS_OK)
         status = list_arguments(arguments, err);
     statements[count++] = "SAVEPOINT rowferry_row";
+    if (own_path)
+        statements[count++] = POSTGRES_OWN_PATH;
     own = count;
     statements[count++] = (const char *)sql->data;
+    if (own_path)
+        statements[count++] = POSTGRES_OUR_PATH;
     statements[count++] = "RELEASE rowferry_row";
     if (status == STATUS_OK)
         status = run_together(postgres, statements, count, own, arguments, results, err);
     failed = status == STATUS_OK ? first_failed(results, count) : count;
     if (failed < count)
-        status = postgres_failed(postgres, results[failed], what, err);
+        status = failed == own ? postgres_refusal(postgres, results[own], what, err)
+                               : postgres_failed(postgres, results[failed], what, err);
     if (status == STATUS_CONSTRAINT && failed == own) {
-        const char *message = PQresultErrorField(results[own], PG_DIAG_MESSAGE_PRIMARY);
-
-        if (message != NULL)
-            (void)error_set(err, STATUS_CONSTRAINT, "%s", message);
-        *result = result_of(results[own]);
+        *result = postgres_refusal_kind(results[own]) == REFUSAL_UNIQUE ? WRITE_UNIQUE
+                                                                        : WRITE_REFUSED;
         status = undo(postgres, err);
     } else if (status == STATUS_OK) {
         *out = results[own];

@@ -24,11 +24,18 @@ void postgres_sql_key_match(struct buffer *sql, const struct postgres_writer *wr
 
 /* ---- running */
 
+/* For the rest of the transaction: the search_path that the role has in this database,
+ * for functions of triggers and checks that name things by it; and that of all our SQL.
+ * Where both may be, operators and functions are written with their schema. */
+#define POSTGRES_OWN_PATH "SET LOCAL search_path TO DEFAULT"
+#define POSTGRES_OUR_PATH "SET LOCAL search_path TO pg_catalog"
+
 /* Parameters of one statement, as text. All zeroes is none. */
 struct postgres_arguments {
     struct buffer texts, offsets; /* owned */
     const char **list;            /* owned */
     int count;
+    bool own_path; /* what a write makes run is to find names by POSTGRES_OWN_PATH */
 };
 
 void postgres_arguments_release(struct postgres_arguments *arguments);

@@ -84,6 +84,8 @@ static enum status begin(struct postgres_target *target, struct postgres_batch *
     struct plan_extent extent = {0};
     enum status status = postgres_begin(target->postgres, err);
 
+    if (status == STATUS_OK && target->immediate)
+        status = postgres_execute(target->postgres, "SET CONSTRAINTS ALL IMMEDIATE", err);
     if (status == STATUS_OK && batch->mode == BATCH_LOCKED)
         status = lock(target, batch, err);
     if (status == STATUS_OK)
@@ -94,6 +96,7 @@ static enum status begin(struct postgres_target *target, struct postgres_batch *
         status = meta_get(batch->base.txn, META_SEEN, &intent->counter, err);
     if (status != STATUS_OK)
         return status;
+    batch->changes = extent.changes;
     intent->from = batch->base.range.from;
     intent->to = extent.to;
     intent->max_stamp_us = extent.max_stamp_us;
@@ -234,7 +237,7 @@ static enum status run(struct postgres_target *target, struct postgres_batch *ba
     if (status != STATUS_OK)
         return status;
     target->unseen = true; /* whatever COMMIT answers */
-    status = postgres_commit(target->postgres, err);
+    status = postgres_target_commit(target, batch, err);
     return status == STATUS_OK ? remember_rules(target, err) : status;
 }
 
@@ -245,7 +248,9 @@ static enum status try_batch(struct postgres_target *target, enum batch_mode *mo
     struct postgres_batch batch = {.mode = *mode, .base.counts = &done};
     enum status status = run(target, &batch, err);
 
-    if (status == STATUS_CONSTRAINT && batch.need > *mode)
+    if (status == STATUS_CONSTRAINT && batch.again)
+        *mode = target->immediate ? BATCH_CAREFUL : BATCH_FAST;
+    else if (status == STATUS_CONSTRAINT && batch.need > *mode)
         *mode = batch.need;
     else if (status == STATUS_CONSTRAINT)
         status = error_wrap(err, STATUS_IO, "apply");

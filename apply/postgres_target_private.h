@@ -5,6 +5,8 @@
 #include "apply/postgres_batch.h"
 #include "apply/postgres_target.h"
 
+enum { POSTGRES_NARROW_MAX = 20000 };
+
 struct postgres_target {
     struct target base;
     struct store *store;
@@ -19,8 +21,10 @@ struct postgres_target {
     uint64_t rules;      /* by which schema was read: META_SCHEMA_VERSION */
     uint64_t generation; /* of the store's definitions, when it was read */
     uint64_t changes_max;
-    bool unseen; /* a batch was committed that capture has yet to meet */
-    bool insist; /* try quarantined rows again, whether anything changed or not */
+    uint64_t narrow; /* a batch takes so many changes at most; 0: as many as it likes */
+    bool immediate;  /* triggers that wait for the commit run with each statement */
+    bool unseen;     /* a batch was committed that capture has yet to meet */
+    bool insist;     /* try quarantined rows again, whether anything changed or not */
     uint64_t only;
     struct progress_step progress;
     uint64_t watched_to;
@@ -42,6 +46,13 @@ void postgres_target_forget(struct postgres_batch *batch);
 MUST_CHECK enum status postgres_target_extent(struct postgres_target *target,
                                               struct batch *batch,
                                               struct plan_extent *extent,
+                                              struct error *err);
+
+/* COMMIT. CONSTRAINT: what waited for it refuses the batch, and all is rolled back; call
+ * this again for the batch anew: it is smaller, and in the end, when it is but one entry,
+ * such triggers run with each statement, so that the row is found. */
+MUST_CHECK enum status postgres_target_commit(struct postgres_target *target,
+                                              struct postgres_batch *batch,
                                               struct error *err);
 
 /* Have a connection, one that is this node's only writer. A failure leaves none. BUSY:

@@ -10,8 +10,8 @@
 
 /* ---- life */
 
-/* Stored columns in their order; a domain by its base; whether the key's index can be
- * told by its columns. */
+/* Stored columns in their order; a domain by its base; the equality of the unique index
+ * that a column is in, the primary key's first. */
 static const char columns_sql[] =
     "WITH RECURSIVE told AS (SELECT a.attnum, a.attname, a.attidentity, a.atttypid AS "
     "base"
@@ -20,10 +20,22 @@ static const char columns_sql[] =
     " UNION ALL SELECT d.attnum, d.attname, d.attidentity, t.typbasetype FROM told d"
     " JOIN pg_type t ON t.oid = d.base AND t.typtype = 'd')"
     " SELECT told.attname, format_type(told.base, -1), told.attidentity = 'a',"
-    " pg_get_serial_sequence($1::text, told.attname)"
+    " pg_get_serial_sequence($1::text, told.attname), (SELECT 'OPERATOR(' ||"
+    "  quote_ident(s.nspname) || '.' || o.oprname || ')' FROM pg_index i"
+    "  CROSS JOIN LATERAL generate_series(0, i.indnkeyatts - 1) AS k (n)"
+    "  JOIN pg_opclass oc ON oc.oid = i.indclass[k.n]"
+    "  JOIN pg_amop e ON e.amopfamily = oc.opcfamily AND e.amoppurpose = 's'"
+    "   AND e.amopstrategy = 3 AND e.amoplefttype = oc.opcintype"
+    "   AND e.amoprighttype = oc.opcintype"
+    "  JOIN pg_operator o ON o.oid = e.amopopr"
+    "  JOIN pg_namespace s ON s.oid = o.oprnamespace"
+    "  WHERE i.indrelid = $1::text::regclass AND i.indkey[k.n] = told.attnum"
+    "  AND i.indisunique AND i.indisvalid"
+    "  ORDER BY i.indisprimary DESC, i.indexrelid LIMIT 1)"
     " FROM told JOIN pg_type t ON t.oid = told.base AND t.typtype <> 'd'"
     " ORDER BY told.attnum";
 
+/* Whether the key's index can be told by its columns. */
 static const char arbiter_sql[] =
     "SELECT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = $1::regclass"
     " AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL"
@@ -40,6 +52,7 @@ static enum status no_memory(struct error *err)
 static void free_column(struct postgres_column *column)
 {
     free(column->type);
+    free(column->equals);
     free(column->sequence);
 }
 
@@ -59,6 +72,17 @@ void postgres_writer_close(struct postgres_writer *writer)
     free(writer->key_places);
     free(writer->values);
     free(writer);
+}
+
+/* Whether keys of other bytes may be one to the server: a collation that takes letters
+ * for the same, citext. */
+static bool is_inexact(const struct definition *definition, const struct column *column)
+{
+    bool is_claimed = false;
+
+    for (uint32_t i = 0; i < definition->unique_count; i++)
+        is_claimed = is_claimed || definition->uniques[i].is_primary;
+    return is_claimed && (column->type == FLEET_TEXT || column->type == FLEET_OTHER);
 }
 
 static enum status take_columns(struct postgres_writer *writer, const PGresult *found,
@@ -82,11 +106,15 @@ static enum status take_columns(struct postgres_writer *writer, const PGresult *
         *own = (struct postgres_column){
             .column = column,
             .type = strdup(PQgetvalue(found, (int)place, 1)),
+            .equals = strdup(PQgetisnull(found, (int)place, 4)
+                                 ? "OPERATOR(pg_catalog.=)"
+                                 : PQgetvalue(found, (int)place, 4)),
+            .inexact = is_inexact(definition, column),
             .always = PQgetvalue(found, (int)place, 2)[0] == 't',
         };
         if (!PQgetisnull(found, (int)place, 3))
             own->sequence = strdup(PQgetvalue(found, (int)place, 3));
-        if (own->type == NULL ||
+        if (own->type == NULL || own->equals == NULL ||
             (own->sequence == NULL && !PQgetisnull(found, (int)place, 3)))
             return no_memory(err);
         if (column->key_position > 0)

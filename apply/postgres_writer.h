@@ -11,10 +11,15 @@
 #include "engine/stored.h"
 #include "log/image.h"
 
+/* Behind a value: its text, which is equal only to the same. */
+#define POSTGRES_AS_TEXT "::pg_catalog.text COLLATE pg_catalog.\"C\""
+
 /* What the statements need to know of a stored column. */
 struct postgres_column {
     const struct column *column;
     char *type;       /* owned: to cast text to, without a length, a domain's base type */
+    char *equals;     /* owned: "OPERATOR(s.=)", by which its index finds a key */
+    bool inexact;     /* of a key: to that, other bytes may be equal */
     bool always;      /* GENERATED ALWAYS AS IDENTITY: an update can't set it */
     char *sequence;   /* owned: that gives its numbers, as SQL; NULL: none does */
     int64_t counted;  /* the largest number that was sent */

@@ -38,7 +38,8 @@ enum found_field {
     FOUND_IDENTITY,
 };
 
-/* xmin is who wrote a row of the catalog: ANALYZE and VACUUM write theirs in place. */
+/* xmin is who wrote a row of the catalog: ANALYZE and VACUUM write theirs in place.
+ * Triggers, policies and functions decide what is refused. */
 static const char version_sql[] =
     "WITH c AS (SELECT c.oid, c.xmin, c.reltype" OF_USERS ")"
     " SELECT coalesce(sum(hashint8extended(x::text::bigint, o::bigint) % 1000000007), 0)"
@@ -52,6 +53,11 @@ static const char version_sql[] =
     "   JOIN c ON c.oid = i.indrelid"
     "  UNION ALL SELECT k.xmin, k.oid::bigint FROM pg_constraint AS k"
     "   JOIN c ON c.oid = k.conrelid"
+    "  UNION ALL SELECT g.xmin, g.oid::bigint FROM pg_trigger AS g"
+    "   JOIN c ON c.oid = g.tgrelid WHERE NOT g.tgisinternal"
+    "  UNION ALL SELECT p.xmin, p.oid::bigint FROM pg_policy AS p"
+    "   JOIN c ON c.oid = p.polrelid"
+    "  UNION ALL SELECT f.xmin, f.oid::bigint FROM pg_proc AS f WHERE f.oid >= 16384"
     "  UNION ALL SELECT h.xmin, h.inhrelid::bigint FROM pg_inherits AS h"
     "  UNION ALL SELECT t.xmin, t.oid::bigint FROM pg_type AS t WHERE t.oid >= 16384"
     "   AND t.typtype IN ('e', 'd')"
