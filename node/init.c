@@ -7,40 +7,20 @@
  * it over (node/cradle.h);
  * one that had got as far as the rename finds its store in place and has nothing left to
  * do. */
-#include "node/node_private.h"
+#include "node/init_private.h"
 
 #include "engine/postgres_name.h"
 #include "log/identity.h"
-#include "node/cradle.h"
-#include "node/foreign_keys.h"
 #include "node/join_again.h"
 #include "node/numbers.h"
 #include "node/path.h"
 #include "node/token_file.h"
 
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-struct making {
-    const struct init_options *options;
-    struct init_report *report;
-    char *place; /* of the store, without slashes at the end */
-    struct database_url url;
-    struct identity identity;
-    struct config config;
-    struct database *database; /* NULL: a file that is not there, and a check */
-    uint64_t owner;            /* whose store it was found to belong to; 0: nobody's */
-    bool made_database;
-    uint64_t left_id; /* of a dead init's cradle; 0: none */
-    struct cradle *cradle;
-    enum cradle_end end; /* of the cradle */
-    struct store *store;
-};
 
 void init_report_release(struct init_report *report)
 {
@@ -251,117 +231,6 @@ static enum status look_at_tables(struct making *making, struct error *err)
     return status;
 }
 
-/* ---- the store */
-
-static enum status put_meta(struct making *making, struct error *err)
-{
-    struct join_plan plan = {
-        .pending = true,
-        .create_tables = making->options->create_tables,
-        /* A dead init may have been about to found a fleet. */
-        .take_over = making->options->take_over ||
-                     (making->left_id != 0 && making->owner == making->left_id),
-        .prefer = making->options->prefer,
-    };
-    struct store_txn *txn = NULL;
-    enum status status = store_begin(making->store, TXN_WRITE, &txn, err);
-
-    if (status == STATUS_OK)
-        status = meta_put_bytes(txn, META_DATABASE, bytes_of_text(making->url.text), err);
-    if (status == STATUS_OK && making->options->join == NULL)
-        status = meta_put(txn, META_FOUNDER, 1, err);
-    if (status == STATUS_OK) {
-        status = store_commit(txn, err);
-        txn = NULL;
-    }
-    store_abort(txn);
-    if (status == STATUS_OK && making->options->join != NULL)
-        return join_remember(making->store, &plan, err);
-    return status == STATUS_OK
-               ? foreign_keys_remember(making->store, making->report->broken == NULL, err)
-               : status;
-}
-
-static enum status make_store(struct making *making, struct error *err)
-{
-    const struct wall_clock *clock = making->options->clock;
-    const char *folder;
-    enum status status = cradle_open(&making->cradle, making->place, err);
-
-    if (status != STATUS_OK)
-        return status;
-    folder = cradle_folder(making->cradle);
-    status = cradle_keep_id(making->cradle, making->identity.node, err);
-    if (status == STATUS_OK)
-        status = store_create(folder, &making->identity, err);
-    if (status == STATUS_OK)
-        status = table_rules_set(&making->config.database, making->url.text, err);
-    if (status == STATUS_OK)
-        status = config_write(&making->config, folder, err);
-    if (status == STATUS_OK)
-        status = store_open(&making->store, folder, STORE_READ_WRITE, err);
-    if (status != STATUS_OK)
-        return status;
-    store_set_progress(making->store, making->options->progress);
-    if (clock != NULL)
-        store_set_clock(making->store, clock, making->config.max_skew_us);
-    return put_meta(making, err);
-}
-
-/* The founder's log: member, definitions, base rows. */
-static enum status found_fleet(struct making *making, struct error *err)
-{
-    struct database_use use = {
-        .store = making->store,
-        .config = &making->config,
-        .foreign_keys = making->config.foreign_keys == FOREIGN_KEYS_ON,
-        .rows = making->report->rows,
-    };
-    struct database *database = making->database;
-    struct capture_counts counts = {0};
-    struct source *source = NULL;
-    enum status status = store_lock(making->store, LOCK_CAPTURE, err);
-
-    if (status == STATUS_OK)
-        status = store_lock(making->store, LOCK_APPLY, err);
-    if (status == STATUS_OK)
-        status = join_log_member(making->store, database->kind, false, err);
-    if (status == STATUS_OK)
-        status = database->ops->open_source(database, &use, &source, err);
-    if (status == STATUS_OK)
-        status = source->ops->base(source, &counts, err);
-    if (source != NULL)
-        source->ops->close(source);
-    return status;
-}
-
-/* rowferry_state is the last thing before the rename: little can go wrong after it. */
-static enum status take_place(struct making *making, struct error *err)
-{
-    bool founds = making->options->join == NULL;
-    struct database *database = making->database;
-    struct numbers numbers = {database_sqlite(database), making->store,
-                              &making->config,           &making->report->catalog,
-                              making->options->notice,   making->options->notice_data};
-    struct error ignored;
-    enum status status = numbers_begin(&numbers, err);
-
-    if (status == STATUS_OK && founds)
-        status = database->ops->claim(database, making->store, err);
-    store_close(making->store);
-    making->store = NULL;
-    if (status == STATUS_OK)
-        status = cradle_place(making->cradle, err);
-    if (status != STATUS_OK && status != STATUS_BUSY && founds &&
-        database->ops->unclaim(database, &ignored) != STATUS_OK) {
-        making->end = CRADLE_KEEP;
-        (void)error_wrap(err, status,
-                         "rowferry_state may be left in the database, which the same "
-                         "init takes over");
-    }
-    return status;
-}
-
 /* ---- the whole */
 
 static void fill_report(struct making *making)
@@ -451,11 +320,11 @@ static enum status make(struct making *making, bool *placed, struct error *err)
         status = look_at_tables(making, err);
     if (status != STATUS_OK || *placed || making->options->check)
         return status;
-    status = make_store(making, err);
+    status = making_store(making, err);
     if (status == STATUS_OK && making->options->join == NULL)
-        status = found_fleet(making, err);
+        status = making_found(making, err);
     if (status == STATUS_OK)
-        status = take_place(making, err);
+        status = making_place(making, err);
     *placed = status == STATUS_OK;
     return status;
 }

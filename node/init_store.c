@@ -1,0 +1,113 @@
+/* The store of a node that is made (init.c). */
+#include "node/init_private.h"
+
+#include "node/foreign_keys.h"
+#include "node/numbers.h"
+
+static enum status put_meta(struct making *making, struct error *err)
+{
+    struct join_plan plan = {
+        .pending = true,
+        .create_tables = making->options->create_tables,
+        /* A dead init may have been about to found a fleet. */
+        .take_over = making->options->take_over ||
+                     (making->left_id != 0 && making->owner == making->left_id),
+        .prefer = making->options->prefer,
+    };
+    struct store_txn *txn = NULL;
+    enum status status = store_begin(making->store, TXN_WRITE, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_put_bytes(txn, META_DATABASE, bytes_of_text(making->url.text), err);
+    if (status == STATUS_OK && making->options->join == NULL)
+        status = meta_put(txn, META_FOUNDER, 1, err);
+    if (status == STATUS_OK) {
+        status = store_commit(txn, err);
+        txn = NULL;
+    }
+    store_abort(txn);
+    if (status == STATUS_OK && making->options->join != NULL)
+        return join_remember(making->store, &plan, err);
+    return status == STATUS_OK
+               ? foreign_keys_remember(making->store, making->report->broken == NULL, err)
+               : status;
+}
+
+enum status making_store(struct making *making, struct error *err)
+{
+    const struct wall_clock *clock = making->options->clock;
+    const char *folder;
+    enum status status = cradle_open(&making->cradle, making->place, err);
+
+    if (status != STATUS_OK)
+        return status;
+    folder = cradle_folder(making->cradle);
+    status = cradle_keep_id(making->cradle, making->identity.node, err);
+    if (status == STATUS_OK)
+        status = store_create(folder, &making->identity, err);
+    if (status == STATUS_OK)
+        status = table_rules_set(&making->config.database, making->url.text, err);
+    if (status == STATUS_OK)
+        status = config_write(&making->config, folder, err);
+    if (status == STATUS_OK)
+        status = store_open(&making->store, folder, STORE_READ_WRITE, err);
+    if (status != STATUS_OK)
+        return status;
+    store_set_progress(making->store, making->options->progress);
+    if (clock != NULL)
+        store_set_clock(making->store, clock, making->config.max_skew_us);
+    return put_meta(making, err);
+}
+
+enum status making_found(struct making *making, struct error *err)
+{
+    struct database_use use = {
+        .store = making->store,
+        .config = &making->config,
+        .foreign_keys = making->config.foreign_keys == FOREIGN_KEYS_ON,
+        .rows = making->report->rows,
+    };
+    struct database *database = making->database;
+    struct capture_counts counts = {0};
+    struct source *source = NULL;
+    enum status status = store_lock(making->store, LOCK_CAPTURE, err);
+
+    if (status == STATUS_OK)
+        status = store_lock(making->store, LOCK_APPLY, err);
+    if (status == STATUS_OK)
+        status = join_log_member(making->store, database->kind, false, err);
+    if (status == STATUS_OK)
+        status = database->ops->open_source(database, &use, &source, err);
+    if (status == STATUS_OK)
+        status = source->ops->base(source, &counts, err);
+    if (source != NULL)
+        source->ops->close(source);
+    return status;
+}
+
+/* rowferry_state is the last thing before the rename: little can go wrong after it. */
+enum status making_place(struct making *making, struct error *err)
+{
+    bool founds = making->options->join == NULL;
+    struct database *database = making->database;
+    struct numbers numbers = {database_sqlite(database), making->store,
+                              &making->config,           &making->report->catalog,
+                              making->options->notice,   making->options->notice_data};
+    struct error ignored;
+    enum status status = numbers_begin(&numbers, err);
+
+    if (status == STATUS_OK && founds)
+        status = database->ops->claim(database, making->store, err);
+    store_close(making->store);
+    making->store = NULL;
+    if (status == STATUS_OK)
+        status = cradle_place(making->cradle, err);
+    if (status != STATUS_OK && status != STATUS_BUSY && founds &&
+        database->ops->unclaim(database, &ignored) != STATUS_OK) {
+        making->end = CRADLE_KEEP;
+        (void)error_wrap(err, status,
+                         "rowferry_state may be left in the database, which the same "
+                         "init takes over");
+    }
+    return status;
+}
