@@ -57,10 +57,8 @@ static enum status see_snapshot(struct postgres *postgres, const char *snapshot,
 
 static bool is_sent(const struct postgres_source *self, const char *name)
 {
-    for (size_t i = 0; i < self->catalog.count; i++)
-        if (strcmp(self->catalog.definitions[i]->local_name, name) == 0)
-            return table_rules_direction(self->options.rules, name) != TABLE_IN;
-    return false;
+    return catalog_find_local(&self->catalog, name) != NULL &&
+           table_rules_direction(self->options.rules, name) != TABLE_IN;
 }
 
 /* The tables that the stream tells of as they were in the snapshot. They do not count

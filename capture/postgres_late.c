@@ -307,15 +307,6 @@ static enum status take(struct taking *taking, struct late *late, struct error *
 
 /* ---- all of them */
 
-static const struct definition *find_definition(const struct catalog *catalog,
-                                                const char *local_name)
-{
-    for (size_t i = 0; i < catalog->count; i++)
-        if (strcmp(catalog->definitions[i]->local_name, local_name) == 0)
-            return catalog->definitions[i];
-    return NULL;
-}
-
 static enum status take_new(struct taking *taking, struct error *err)
 {
     struct postgres_source *self = taking->self;
@@ -326,7 +317,8 @@ static enum status take_new(struct taking *taking, struct error *err)
          row++) {
         struct late late = {found_oid(taking, row), PQgetvalue(taking->found, row, 1), 0,
                             NULL, NULL};
-        const struct definition *definition = find_definition(&self->catalog, late.name);
+        const struct definition *definition =
+            catalog_find_local(&self->catalog, late.name);
         bool wanted = false;
 
         status = wants(self, late.name, &wanted, err);

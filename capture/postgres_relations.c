@@ -137,12 +137,9 @@ static enum status find_logged(struct postgres_relations *relations,
 static const struct definition *find_catalogs(const struct postgres_relations *relations,
                                               const struct postgres_relation *relation)
 {
-    const struct catalog *catalog = relations->catalog;
-
-    for (size_t i = 0; catalog != NULL && i < catalog->count; i++)
-        if (strcmp(catalog->definitions[i]->local_name, relation->local_name) == 0)
-            return catalog->definitions[i];
-    return NULL;
+    return relations->catalog == NULL
+               ? NULL
+               : catalog_find_local(relations->catalog, relation->local_name);
 }
 
 static enum status copy_definition(const struct definition *from, struct definition **out,

@@ -5,6 +5,8 @@
 #include "engine/postgres_reader.h"
 #include "engine/postgres_stored.h"
 
+enum { BASE_ROWS = 10000 }; /* of whole tables that are one entry */
+
 /* One walk over all tables. */
 struct snapshot {
     struct postgres_source *self;
@@ -178,6 +180,58 @@ enum status postgres_source_lay_table(struct postgres_source *self, struct postg
 
 /* ---- the founder's */
 
+/* From here on the store says that so many of the taken tables are in the log. */
+static enum status end_tables(struct snapshot *snapshot, size_t count,
+                              struct postgres_start *start, struct error *err)
+{
+    struct postgres_source *self = snapshot->self;
+    struct meta_update updates[] = {
+        {META_LSN,         start->lsn            },
+        {META_SYSTEM,      start->server.system  },
+        {META_TIMELINE,    start->server.timeline},
+        {META_TAKEN_COUNT, count                 },
+    };
+    struct local_entry entry = {
+        .flags = ENTRY_BASE, .updates = updates, .update_count = 4};
+    enum status status = end_entry(self, entry, err);
+
+    if (status == STATUS_OK)
+        self->kept = start->lsn;
+    return status;
+}
+
+/* In the order of self->taken, an entry for some tables each, so that whoever is killed
+ * can go on behind them. The store has no rows that they could differ from: nothing is
+ * asked. */
+static enum status lay_taken(struct snapshot *snapshot, struct postgres_start *start,
+                             struct error *err)
+{
+    struct postgres_source *self = snapshot->self;
+    uint64_t node = store_identity(self->store)->node;
+    enum status status = STATUS_OK;
+
+    progress_begin(&self->run.progress, store_progress(self->store),
+                   &(struct progress_state){
+                       .step = "read", .unit = PROGRESS_ROWS, .all = self->options.rows});
+    for (size_t i = 0; i < self->taken.count && status == STATUS_OK; i++) {
+        const struct definition *definition =
+            catalog_find_local(&self->catalog, self->taken.list[i].name);
+        struct store_txn *txn;
+        struct table table;
+
+        status = appender_txn(self->run.appender, &txn, err);
+        if (status == STATUS_OK)
+            status = tables_find(txn, node, definition->number, &table, err);
+        if (status == STATUS_OK)
+            status = lay_table(snapshot, &table, err);
+        if (status == STATUS_OK && i + 1 < self->taken.count &&
+            appender_item_count(self->run.appender) >= BASE_ROWS)
+            status = end_tables(snapshot, i + 1, start, err);
+    }
+    return status == STATUS_OK ? end_tables(snapshot, self->taken.count, start, err)
+                               : status;
+}
+
 static enum status copy_all(struct postgres_source *self, struct error *err)
 {
     struct snapshot snapshot = {
@@ -185,22 +239,46 @@ static enum status copy_all(struct postgres_source *self, struct error *err)
     struct postgres_start start;
     enum status status = postgres_source_start(self, &start, err);
 
-    /* The store has no rows that they could differ from: nothing is asked. */
     if (status == STATUS_OK)
-        status = lay_tables(&snapshot, err);
-    if (status == STATUS_OK)
-        status = end_rows(self, (struct local_entry){.flags = ENTRY_BASE}, &start, err);
+        status = lay_taken(&snapshot, &start, err);
     postgres_rollback(self->postgres);
     return status;
 }
 
-/* A slot that nobody reads keeps WAL for ever. */
+/* What the last table said that can't be taken yet. */
+static void keep_notice(void *data, const char *text)
+{
+    struct error *waits = data;
+
+    (void)error_set(waits, STATUS_BUSY, "%s", text);
+}
+
+/* Tables that an init before this one did not come to are as those that come later. */
+static enum status copy_rest(struct postgres_source *self, struct capture_counts *counts,
+                             struct error *err)
+{
+    struct error waits = {0};
+    enum status status =
+        postgres_source_take_tables(&self->source, keep_notice, &waits, counts, err);
+
+    if (status == STATUS_OK && self->looked.waits != 0)
+        *err = waits;
+    return status == STATUS_OK && self->looked.waits != 0 ? STATUS_BUSY : status;
+}
+
+/* A slot that nobody reads keeps WAL for ever, unless what it was made for goes on. */
 static enum status give_up(struct postgres_source *self, enum status status,
                            struct error *err)
 {
     struct error ignored;
 
-    if (status != STATUS_OK && postgres_source_forsake(self, &ignored) != STATUS_OK)
+    if (status == STATUS_OK)
+        return status;
+    if (self->kept != 0)
+        return error_wrap(err, status,
+                          "what was copied stays, and with it a slot that keeps WAL, for "
+                          "the same init to go on");
+    if (postgres_source_forsake(self, &ignored) != STATUS_OK)
         (void)error_wrap(err, status,
                          "a slot may be left, which the next try takes over");
     return status;
@@ -211,10 +289,13 @@ enum status postgres_source_base(struct source *source, struct capture_counts *c
 {
     struct postgres_source *self = postgres_source_of(source);
     enum status status = postgres_run_open(self, err);
+    bool begun = status == STATUS_OK && self->kept != 0;
 
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !begun)
         status = copy_all(self, err);
     postgres_run_close(self, counts);
+    if (begun)
+        status = copy_rest(self, counts, err);
     return give_up(self, status, err);
 }
 

@@ -26,7 +26,8 @@ struct source_ops {
 
     /* The first snapshot, when the node is made: definitions, then every row as base rows
      * (ENTRY_BASE). The store has only its member entry, the database nothing of
-     * rowferry's. */
+     * rowferry's; or both are as a call has left them that was killed, or failed, after
+     * some tables: then it goes on. REFUSED: with that it can't. */
     enum status (*base)(struct source *source, struct capture_counts *counts,
                         struct error *err);
 

@@ -18,6 +18,15 @@ void *catalog_grow(void *items, size_t count, size_t size)
     return realloc(items, (count == 0 ? 1 : 2 * count) * size);
 }
 
+const struct definition *catalog_find_local(const struct catalog *catalog,
+                                            const char *local_name)
+{
+    for (size_t i = 0; i < catalog->count; i++)
+        if (strcmp(catalog->definitions[i]->local_name, local_name) == 0)
+            return catalog->definitions[i];
+    return NULL;
+}
+
 enum status catalog_add_skipped(struct catalog *catalog, const char *name, char *why,
                                 struct error *err)
 {

@@ -34,6 +34,10 @@ void catalog_release(struct catalog *catalog);
 MUST_CHECK enum status catalog_add(struct catalog *catalog, struct definition *definition,
                                    struct error *err);
 
+/* The definition of a table by the database's name of it; NULL: there is none. */
+const struct definition *catalog_find_local(const struct catalog *catalog,
+                                            const char *local_name);
+
 /* Add a table that is not replicated. why is the catalog's from now on, also after a
  * failure; NULL is NO_MEMORY. */
 MUST_CHECK enum status catalog_add_skipped(struct catalog *catalog, const char *name,

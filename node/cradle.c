@@ -120,7 +120,6 @@ static enum status take(struct cradle *cradle, struct error *err)
                          cradle->place);
     }
     cradle->had_id = read_id(cradle->id) != 0;
-    remove_folder(cradle->store);
     return STATUS_OK;
 }
 
@@ -160,6 +159,11 @@ const char *cradle_folder(const struct cradle *cradle)
     return cradle->store;
 }
 
+void cradle_empty(struct cradle *cradle)
+{
+    remove_folder(cradle->store);
+}
+
 enum status cradle_keep_id(struct cradle *cradle, uint64_t node, struct error *err)
 {
     char text[NODE_ID_TEXT_SIZE];
@@ -192,7 +196,8 @@ void cradle_close(struct cradle *cradle, enum cradle_end end)
 {
     if (cradle == NULL)
         return;
-    remove_folder(cradle->store);
+    if (end != CRADLE_KEEP_ALL)
+        remove_folder(cradle->store);
     if (end == CRADLE_FORGET || (end == CRADLE_AS_FOUND && !cradle->had_id)) {
         (void)unlink(cradle->id);
         (void)rmdir(cradle->folder);

@@ -23,15 +23,16 @@ uint64_t cradle_left_id(const char *store);
  * a store in place is its own, and it died before it could say so. */
 bool cradle_is_left(const char *store);
 
-/* Make the cradle of store, or take over a dead one's, emptied of its half-made store.
- * On success *out is the caller's, for cradle_close(). REFUSED: another init is at work.
+/* Make the cradle of store, or take over a dead one's, with its half-made store. On
+ * success *out is the caller's, for cradle_close(). REFUSED: another init is at work.
  * UNAVAILABLE: no such directory, or not writable. FULL, IO, NO_MEMORY: nothing is left.
  */
 MUST_CHECK enum status cradle_open(struct cradle **out, const char *store,
                                    struct error *err);
 
-/* Where to make the store. */
+/* Where to make the store, and where a dead init has left its own until it is removed. */
 const char *cradle_folder(const struct cradle *cradle);
+void cradle_empty(struct cradle *cradle);
 
 /* Keep the node id, durably. */
 MUST_CHECK enum status cradle_keep_id(struct cradle *cradle, uint64_t node,
@@ -45,9 +46,10 @@ enum cradle_end {
     CRADLE_AS_FOUND, /* what it had at open stays */
     CRADLE_FORGET,   /* the store is in place */
     CRADLE_KEEP,     /* rowferry_state names it: the same init may go on */
+    CRADLE_KEEP_ALL, /* the half-made store, too: the same init goes on with it */
 };
 
-/* Remove what is in it, and itself when it keeps no id. NULL is allowed. */
+/* Remove what is not to stay, and itself when it keeps no id. NULL is allowed. */
 void cradle_close(struct cradle *cradle, enum cradle_end end);
 
 #endif

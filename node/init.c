@@ -4,7 +4,7 @@
  *
  * A failure removes the cradle, and takes rowferry_state out again if it was written.
  * After a kill, or when that failed too, the cradle is still there: the same init takes
- * it over (node/cradle.h);
+ * it over (node/cradle.h), with the rows of a Postgres database that are in it already;
  * one that had got as far as the rename finds its store in place and has nothing left to
  * do. */
 #include "node/init_private.h"

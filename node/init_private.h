@@ -20,9 +20,11 @@ struct making {
     struct cradle *cradle;
     enum cradle_end end; /* of the cradle */
     struct store *store;
+    bool begun; /* a dead init had copied some of the rows into it */
 };
 
-/* Make the store in its cradle, with what it has to know from the beginning. */
+/* Make the store in its cradle, with what it has to know from the beginning; or go on
+ * with one that a dead init left there with rows in it. */
 MUST_CHECK enum status making_store(struct making *making, struct error *err);
 
 /* The founder's log: member, definitions, base rows. */

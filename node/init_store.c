@@ -4,6 +4,8 @@
 #include "node/foreign_keys.h"
 #include "node/numbers.h"
 
+#include <string.h>
+
 static enum status put_meta(struct making *making, struct error *err)
 {
     struct join_plan plan = {
@@ -33,17 +35,52 @@ static enum status put_meta(struct making *making, struct error *err)
                : status;
 }
 
-enum status making_store(struct making *making, struct error *err)
+/* Whether the store that a dead init left is one that this init would make, with some of
+ * the rows in it: their slot has kept what was written since. */
+static enum status is_begun(const struct making *making, struct store *store, bool *begun,
+                            struct error *err)
+{
+    const struct identity *identity = store_identity(store);
+    const char *name = making->options->name;
+    struct store_txn *txn = NULL;
+    struct bytes database = {0};
+    uint64_t lsn = 0;
+    enum status status = store_begin(store, TXN_READ, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_get_bytes(txn, META_DATABASE, &database, err);
+    if (status == STATUS_OK)
+        status = meta_get(txn, META_LSN, &lsn, err);
+    *begun = status == STATUS_OK && lsn != 0 && identity->node == making->left_id &&
+             bytes_equal(database, bytes_of_text(making->url.text)) &&
+             (name == NULL || strcmp(name, identity->name) == 0);
+    store_abort(txn);
+    return status;
+}
+
+/* It is this node's from here on, or not there: whatever is wrong with it. */
+static void take_up(struct making *making)
+{
+    struct store *store = NULL;
+    struct error ignored;
+
+    if (making->options->join == NULL && making->left_id != 0 &&
+        store_open(&store, cradle_folder(making->cradle), STORE_READ_ONLY, &ignored) ==
+            STATUS_OK &&
+        is_begun(making, store, &making->begun, &ignored) == STATUS_OK && making->begun)
+        making->identity = *store_identity(store);
+    store_close(store);
+    if (!making->begun)
+        cradle_empty(making->cradle);
+}
+
+static enum status fill_store(struct making *making, struct error *err)
 {
     const struct wall_clock *clock = making->options->clock;
-    const char *folder;
-    enum status status = cradle_open(&making->cradle, making->place, err);
+    const char *folder = cradle_folder(making->cradle);
+    enum status status = STATUS_OK;
 
-    if (status != STATUS_OK)
-        return status;
-    folder = cradle_folder(making->cradle);
-    status = cradle_keep_id(making->cradle, making->identity.node, err);
-    if (status == STATUS_OK)
+    if (!making->begun)
         status = store_create(folder, &making->identity, err);
     if (status == STATUS_OK)
         status = table_rules_set(&making->config.database, making->url.text, err);
@@ -59,7 +96,18 @@ enum status making_store(struct making *making, struct error *err)
     return put_meta(making, err);
 }
 
-enum status making_found(struct making *making, struct error *err)
+enum status making_store(struct making *making, struct error *err)
+{
+    enum status status = cradle_open(&making->cradle, making->place, err);
+
+    if (status != STATUS_OK)
+        return status;
+    take_up(making);
+    status = cradle_keep_id(making->cradle, making->identity.node, err);
+    return status == STATUS_OK ? fill_store(making, err) : status;
+}
+
+static enum status copy_rows(struct making *making, struct error *err)
 {
     struct database_use use = {
         .store = making->store,
@@ -74,7 +122,7 @@ enum status making_found(struct making *making, struct error *err)
 
     if (status == STATUS_OK)
         status = store_lock(making->store, LOCK_APPLY, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !making->begun)
         status = join_log_member(making->store, database->kind, false, err);
     if (status == STATUS_OK)
         status = database->ops->open_source(database, &use, &source, err);
@@ -82,6 +130,46 @@ enum status making_found(struct making *making, struct error *err)
         status = source->ops->base(source, &counts, err);
     if (source != NULL)
         source->ops->close(source);
+    return status;
+}
+
+/* What was copied is no use any more: its slot is gone, or the tables are others. */
+static enum status begin_anew(struct making *making, struct error *err)
+{
+    if (making->options->notice != NULL)
+        making->options->notice(making->options->notice_data, err->text);
+    store_close(making->store);
+    making->store = NULL;
+    making->begun = false;
+    cradle_empty(making->cradle);
+    return fill_store(making, err);
+}
+
+/* Whether there is something in the store that the same init can go on with. */
+static bool holds_rows(struct making *making)
+{
+    struct error ignored;
+    struct store_txn *txn = NULL;
+    uint64_t lsn = 0;
+    bool holds = making->store != NULL &&
+                 store_begin(making->store, TXN_READ, &txn, &ignored) == STATUS_OK &&
+                 meta_get(txn, META_LSN, &lsn, &ignored) == STATUS_OK && lsn != 0;
+
+    store_abort(txn);
+    return holds;
+}
+
+enum status making_found(struct making *making, struct error *err)
+{
+    enum status status = copy_rows(making, err);
+
+    if (status == STATUS_REFUSED && making->begun) {
+        status = begin_anew(making, err);
+        if (status == STATUS_OK)
+            status = copy_rows(making, err);
+    }
+    if (status != STATUS_OK && holds_rows(making))
+        making->end = CRADLE_KEEP_ALL;
     return status;
 }
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from postgres import Cluster, Failure as ServerFailure  # noqa: E402
 from postgres_node import PostgresNode  # noqa: E402
 from rowferry import (BINARY, LONG, TOOLS, expect, expect_equal, fault_environment,  # noqa: E402
-                      main)
+                      main, run)
 
 CLUSTER = None
 SEED = int(os.environ.get("ROWFERRY_SEED") or random.SystemRandom().randrange(1 << 32))
@@ -204,9 +204,59 @@ def init_that_is_killed(folder):
     expect_equal(len(rows), 1001, "rows in the log")
 
 
+def init_killed_between_tables(folder):
+    """A shop of two tables, and init killed until one of them is copied; each gets a row after
+    each kill. The shop, and how many rows a table has."""
+    shop = PostgresNode(folder, folder.name.replace("-", "_"), CLUSTER)
+    shop.script("CREATE TABLE a (id integer PRIMARY KEY);"
+                "CREATE TABLE b (id integer PRIMARY KEY);"
+                "INSERT INTO a SELECT generate_series(1, 10000);"
+                "INSERT INTO b SELECT generate_series(1, 10000)")
+    half_made = shop.store.with_name(shop.store.name + ".init") / "store"
+    count, log, at = 10000, None, 60
+    while log is None or log.code != 0 or not any(entry["base"] for entry in log.json_lines()):
+        ended = shop.init(code=None, environment=fault_environment(kill=at))
+        expect(ended.code == -9, f"killed at {at}: {ended}")
+        count += 1
+        shop.write(f"INSERT INTO a VALUES ({count}); INSERT INTO b VALUES ({count})")
+        log = run("--store", half_made, "log", "--json", code=None)
+        at += 6
+    return shop, count
+
+
+def rows_told(shop):
+    """Whether it was there at the beginning, table and key of each row."""
+    shop.run("capture")
+    told = [(entry["base"], change["table"], change["key"]["id"])
+            for entry in shop.log() if entry["kind"] == "changes" for change in entry["changes"]]
+    shop.run("diff")
+    return told
+
+
+def init_goes_on_behind_what_was_copied(folder):
+    """And has what was written to that meanwhile as the write that it is."""
+    shop, count = init_killed_between_tables(folder)
+    shop.init()
+    told = rows_told(shop)
+    expect_equal(sorted((table, key) for _, table, key in told),
+                 [(table, key) for table in "ab" for key in range(1, count + 1)], "rows")
+    expect((True, "a", 1) in told, "the first row of a was there at the beginning")
+    expect((False, "a", count) in told, "the last row of a was written after it was copied")
+
+
+def init_begins_anew_without_its_slot(folder):
+    shop, count = init_killed_between_tables(folder)
+    shop.script("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+                " WHERE database = current_database()")
+    shop.init()
+    expect_equal(sorted(rows_told(shop)),
+                 [(True, table, key) for table in "ab" for key in range(1, count + 1)], "rows")
+
+
 if __name__ == "__main__":
     print(f"seed {SEED}", flush=True)
     with Cluster() as CLUSTER:
         main([killed_anywhere, cut_off, read_by_others, idle_beside_a_busy_one,
               slot_is_gone, in_use, init_that_fails,
-              init_that_is_killed])
+              init_that_is_killed, init_goes_on_behind_what_was_copied,
+              init_begins_anew_without_its_slot])

@@ -110,7 +110,19 @@ Test(cradle, hands_the_id_of_a_dead_init_to_the_next)
     cr_expect(exists(half_made));
     cr_expect_eq(cradle_left_id(store), 0xabcdef);
     cr_assert_eq(cradle_open(&cradle, store, &err), STATUS_OK, "%s", err.text);
+    cr_expect(exists(half_made), "the half-made store can't be gone on with");
+    cradle_empty(cradle);
     cr_expect_not(exists(half_made), "the half-made store is still there");
+    cr_expect_eq(cradle_left_id(store), 0xabcdef);
+}
+
+Test(cradle, keeps_the_half_made_store_where_that_is_asked_for)
+{
+    die_in(0xabcdef);
+    cr_assert_eq(cradle_open(&cradle, store, &err), STATUS_OK, "%s", err.text);
+    cradle_close(cradle, CRADLE_KEEP_ALL);
+    cradle = NULL;
+    cr_expect(exists(half_made));
     cr_expect_eq(cradle_left_id(store), 0xabcdef);
 }
 
