@@ -24,5 +24,5 @@ bool postgres_mark_parse(struct bytes content, struct postgres_mark *out)
                &out->node, &out->from, &out->to, &out->counter) != 4)
         return false;
     postgres_mark_format(again, out); /* so that it is nothing else, and nothing more */
-    return strcmp(text, again) == 0;
+    return bytes_equal(content, bytes_of_text(again));
 }
