@@ -3,49 +3,12 @@ has more than 128 MiB of anonymous memory. With ROWFERRY_LONG=1 also one of 5,00
 and 256 MiB. The same for a node that joins with rows that are otherwise than the fleet's."""
 
 import pathlib
-import subprocess
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
-from rowferry import (BINARY, LONG, Node, Run, expect, expect_equal, main)  # noqa: E402
-
-POLL_SECONDS = 0.01
-MIB = 1024  # in the kibibytes of /proc
-
-
-def anonymous_kib(pid):
-    """RssAnon of a process; 0 when it has ended."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii") as status:
-            for line in status:
-                if line.startswith("RssAnon:"):
-                    return int(line.split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return 0
-
-
-def measure(node, limit_mib, *words):
-    """Run a command to its end, looking at its memory all the while."""
-    start, peak = time.monotonic(), 0
-    words = ["--store", str(node.store), *map(str, words)]
-    process = subprocess.Popen([BINARY, *words], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while True:
-        peak = max(peak, anonymous_kib(process.pid))
-        try:
-            output, errors = process.communicate(timeout=POLL_SECONDS)
-            break
-        except subprocess.TimeoutExpired:
-            pass
-    result = Run(words, process.returncode, output.decode(), errors.decode())
-    expect(process.returncode == 0, str(result))
-    print(f"  {words[2]:8} {time.monotonic() - start:6.1f} s, "
-          f"peak RssAnon {peak / MIB:6.1f} MiB", flush=True)
-    expect(0 < peak < limit_mib * MIB, f"{words[2]}: {peak / MIB:.1f} MiB, at most {limit_mib}")
-    return result
+from measured import measure  # noqa: E402
+from rowferry import LONG, Node, expect_equal, main  # noqa: E402
 
 
 def carry(folder, row_count, limit_mib):

@@ -68,9 +68,9 @@ def runner():
 class Cluster:
     """A context: a running server. url is that of its database `test`, for its superuser."""
 
-    def __init__(self, **settings):
+    def __init__(self, in_memory=True, **settings):
         self.programs, self.user = programs(), runner()
-        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        place = "/dev/shm" if in_memory and os.access("/dev/shm", os.W_OK) else None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rowferry-pg-", dir=place))
         self.data = self.folder / "data"
         self.guard = subprocess.Popen(["sh", "-c", GUARD, "guard", self.folder],
