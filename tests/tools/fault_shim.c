@@ -5,11 +5,14 @@
  *   FAULT_TEAR=N     the same, but a write first writes half of its bytes
  *   FAULT_FULL=N     ENOSPC from the Nth call on that makes a file longer
  *   FAULT_PATH=TEXT  only files count whose path has TEXT in it
+ *   FAULT_SENDS=1    what is sent to a server counts too; where FAULT_TEAR ends the
+ *                    program, the server gets it all and nobody hears its answer
  *   FAULT_TRACE=FILE a line for each call: its number, its name, its path; and
  *                    "- open PATH" for each file opened only to read
  *
- * Only regular files count, so that the numbers are the same in each run. Calls that are
- * not stdio go to the kernel directly: nothing here waits for another library to load. */
+ * Else only regular files count, so that the numbers are the same in each run. Calls that
+ * are not stdio go to the kernel directly: nothing here waits for another library to
+ * load. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -36,6 +40,7 @@ struct orders {
     atomic_bool known;
     uint64_t kill_at, tear_at, full_at; /* 0: never */
     const char *path;                   /* NULL: every file */
+    bool sends;                         /* count what goes to sockets */
     int trace;                          /* -1: none */
 };
 
@@ -59,6 +64,7 @@ static void learn_orders(void)
     orders.tear_at = number_in("FAULT_TEAR");
     orders.full_at = number_in("FAULT_FULL");
     orders.path = getenv("FAULT_PATH");
+    orders.sends = getenv("FAULT_SENDS") != NULL;
     orders.trace = trace == NULL
                        ? -1
                        : (int)syscall(SYS_openat, AT_FDCWD, trace,
@@ -330,6 +336,21 @@ int msync(void *start, size_t size, int flags)
 {
     (void)count_path("msync", "");
     return (int)syscall(SYS_msync, start, size, flags);
+}
+
+/* ---- to a server */
+
+ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+    enum verdict verdict;
+    ssize_t sent;
+
+    learn_orders();
+    verdict = orders.sends ? count("send", "", false, true) : GO_ON;
+    sent = syscall(SYS_sendto, fd, data, size, flags, NULL, 0);
+    if (verdict == TEAR)
+        end_here();
+    return sent;
 }
 
 /* ---- names */
