@@ -126,7 +126,7 @@ static enum status run_rows(struct postgres_batch *batch, struct postgres_table 
         return note_shown(batch, table, set, first, count, err);
     if (status != STATUS_CONSTRAINT)
         return status;
-    if ((kind == REFUSAL_UNIQUE || kind == REFUSAL_FOREIGN) &&
+    if ((kind == REFUSAL_UNIQUE || kind == REFUSAL_FOREIGN_KEY) &&
         batch->mode != BATCH_LOCKED)
         return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
     if (batch->mode == BATCH_FAST)

@@ -68,5 +68,5 @@ enum refusal_kind postgres_refusal_kind(const PGresult *result)
         return REFUSAL_OTHER;
     if (strcmp(state, "23505") == 0 || strcmp(state, "23P01") == 0)
         return REFUSAL_UNIQUE;
-    return strcmp(state, "23503") == 0 ? REFUSAL_FOREIGN : REFUSAL_OTHER;
+    return strcmp(state, "23503") == 0 ? REFUSAL_FOREIGN_KEY : REFUSAL_OTHER;
 }

@@ -17,9 +17,9 @@ enum status postgres_refusal(struct postgres *postgres, const PGresult *result,
  * function that ran for the row. */
 enum refusal_kind {
     REFUSAL_OTHER,
-    REFUSAL_UNIQUE,  /* another row has a value of this one */
-    REFUSAL_FOREIGN, /* a parent or child */
-    REFUSAL_HELD,    /* wherever it was: somebody holds a row or table */
+    REFUSAL_UNIQUE,      /* another row has a value of this one */
+    REFUSAL_FOREIGN_KEY, /* a parent or child */
+    REFUSAL_HELD,        /* wherever it was: somebody holds a row or table */
 };
 
 enum refusal_kind postgres_refusal_kind(const PGresult *result);
