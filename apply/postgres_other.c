@@ -1,5 +1,6 @@
 #include "apply/postgres_other.h"
 
+#include "apply/postgres_row.h"
 #include "apply/postgres_sql.h"
 #include "apply/postgres_unique.h"
 #include "engine/postgres_value.h"
@@ -311,42 +312,6 @@ enum status postgres_other_drop(struct postgres_schema *schema,
 
 /* ---- reading */
 
-/* Encode a row whose fields are the stored columns. */
-static enum status encode(const struct definition *definition, const PGresult *rows,
-                          struct buffer *image, struct error *err)
-{
-    size_t count = (size_t)definition->stored_count + 1;
-    struct value *values = calloc(count, sizeof *values);
-    struct buffer *scratch = calloc(count, sizeof *scratch);
-    enum status status = values == NULL || scratch == NULL
-                             ? error_set(err, STATUS_NO_MEMORY, "apply: out of memory")
-                             : STATUS_OK;
-    int place = 0;
-
-    for (uint32_t i = 0; i < definition->column_count && status == STATUS_OK; i++) {
-        struct bytes text;
-
-        if (definition->columns[i].generated != GENERATED_NO)
-            continue;
-        text = (struct bytes){(const uint8_t *)PQgetvalue(rows, 0, place),
-                              (size_t)PQgetlength(rows, 0, place)};
-        if (PQgetisnull(rows, 0, place))
-            text = (struct bytes){NULL, 0};
-        status = postgres_value_take(definition->columns[i].type, text, &scratch[place],
-                                     &values[place], err);
-        place++;
-    }
-    if (status == STATUS_OK) {
-        image_encode(image, values, definition);
-        status = buffer_check(image, err);
-    }
-    for (size_t i = 0; scratch != NULL && i < count; i++)
-        buffer_release(&scratch[i]);
-    free(scratch);
-    free(values);
-    return status;
-}
-
 enum status postgres_other_image(struct postgres_schema *schema,
                                  struct postgres_table *table, int64_t id,
                                  struct buffer *image, struct error *err)
@@ -372,7 +337,7 @@ enum status postgres_other_image(struct postgres_schema *schema,
         status = error_set(err, STATUS_IO, "%s: a row that was kept is gone",
                            definition->local_name);
     if (status == STATUS_OK)
-        status = encode(definition, rows, image, err);
+        status = postgres_row_encode(definition, rows, image, err);
     PQclear(rows);
     return status;
 }

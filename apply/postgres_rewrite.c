@@ -11,13 +11,11 @@
 #include "apply/postgres_target_private.h"
 
 #include "apply/parking.h"
+#include "apply/postgres_row.h"
 #include "apply/postgres_sequences.h"
 #include "engine/sqlite_database.h"
 
-enum {
-    LOCK_TRIES_MAX = 3, /* of 900 ms each */
-    PRESENT_ID = 0,     /* of a row that is read back; those in hand count from 1 */
-};
+enum { LOCK_TRIES_MAX = 3 }; /* of 900 ms each */
 
 /* ---- a row as the database has it */
 
@@ -25,23 +23,13 @@ enum {
 static enum status read_present(struct postgres_rewrite *rewrite, struct bytes key,
                                 bool *there, struct error *err)
 {
-    struct postgres_batch *batch = rewrite->batch;
-    struct batch_table *table = &rewrite->table->base;
-    const struct batch_ops *ops = batch->base.ops;
-    enum status status = ops->key(&batch->base, table, key, err);
+    struct batch *batch = &rewrite->batch->base;
+    enum status status = batch->ops->key(batch, &rewrite->table->base, key, err);
 
     *there = false;
-    buffer_clear(&rewrite->image);
-    if (status == STATUS_OK)
-        status = ops->find(&batch->base, table, there, err);
-    if (status != STATUS_OK || !*there)
-        return status;
-    status = ops->take(&batch->base, table, PRESENT_ID, err);
-    if (status == STATUS_OK)
-        status = ops->image(&batch->base, table, PRESENT_ID, &rewrite->image, err);
-    if (status == STATUS_OK)
-        status = ops->drop(&batch->base, table, PRESENT_ID, err);
-    return status == STATUS_OK ? buffer_check(&rewrite->image, err) : status;
+    return status == STATUS_OK
+               ? postgres_row_image(rewrite->table, there, &rewrite->image, err)
+               : status;
 }
 
 /* Whether the row has columns here that its image says nothing of. */

@@ -1,6 +1,9 @@
 #include "apply/postgres_row.h"
 
 #include "apply/postgres_sql.h"
+#include "engine/postgres_value.h"
+
+#include <stdlib.h>
 
 enum status postgres_row_find(struct postgres_table *table, bool *found,
                               struct error *err)
@@ -18,6 +21,69 @@ enum status postgres_row_find(struct postgres_table *table, bool *found,
     if (status == STATUS_OK)
         status = postgres_sql_ask(writer->postgres, &sql, &arguments,
                                   writer->definition->local_name, found, NULL, err);
+    postgres_arguments_release(&arguments);
+    buffer_release(&sql);
+    return status;
+}
+
+enum status postgres_row_encode(const struct definition *definition, const PGresult *rows,
+                                struct buffer *image, struct error *err)
+{
+    size_t count = (size_t)definition->stored_count + 1;
+    struct value *values = calloc(count, sizeof *values);
+    struct buffer *scratch = calloc(count, sizeof *scratch);
+    enum status status = values == NULL || scratch == NULL
+                             ? error_set(err, STATUS_NO_MEMORY, "apply: out of memory")
+                             : STATUS_OK;
+    int place = 0;
+
+    for (uint32_t i = 0; i < definition->column_count && status == STATUS_OK; i++) {
+        struct bytes text;
+
+        if (definition->columns[i].generated != GENERATED_NO)
+            continue;
+        text = (struct bytes){(const uint8_t *)PQgetvalue(rows, 0, place),
+                              (size_t)PQgetlength(rows, 0, place)};
+        if (PQgetisnull(rows, 0, place))
+            text = (struct bytes){NULL, 0};
+        status = postgres_value_take(definition->columns[i].type, text, &scratch[place],
+                                     &values[place], err);
+        place++;
+    }
+    if (status == STATUS_OK) {
+        image_encode(image, values, definition);
+        status = buffer_check(image, err);
+    }
+    for (size_t i = 0; scratch != NULL && i < count; i++)
+        buffer_release(&scratch[i]);
+    free(scratch);
+    free(values);
+    return status;
+}
+
+enum status postgres_row_image(struct postgres_table *table, bool *found,
+                               struct buffer *image, struct error *err)
+{
+    struct postgres_writer *writer = table->writer;
+    struct postgres_arguments arguments = {0};
+    struct buffer sql = {0};
+    PGresult *rows = NULL;
+    enum status status = postgres_sql_add_key(&arguments, writer, err);
+
+    postgres_sql_put(&sql, "SELECT ");
+    postgres_sql_stored(&sql, writer->definition, "t");
+    postgres_sql_put(&sql, " FROM ");
+    postgres_sql_put(&sql, writer->definition->local_name);
+    postgres_sql_put(&sql, " AS t WHERE ");
+    postgres_sql_key_match(&sql, writer, "t", 1);
+    if (status == STATUS_OK)
+        status = postgres_sql_run(writer->postgres, &sql, &arguments,
+                                  writer->definition->local_name, &rows, err);
+    buffer_clear(image);
+    *found = status == STATUS_OK && PQntuples(rows) > 0;
+    if (*found)
+        status = postgres_row_encode(writer->definition, rows, image, err);
+    PQclear(rows);
     postgres_arguments_release(&arguments);
     buffer_release(&sql);
     return status;

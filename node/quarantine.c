@@ -1,10 +1,9 @@
 #include "node/quarantine.h"
 
 #include "apply/postgres_target.h"
-#include "engine/sqlite_stored.h"
+#include "engine/row_compare.h"
 #include "log/appender.h"
 #include "node/node_private.h"
-#include "node/own_state.h"
 
 #include <inttypes.h>
 
@@ -142,7 +141,6 @@ struct dropping {
     struct write_back back;
     struct drop_report *report;
     struct row_comparer *comparer;
-    struct sqlite_own_write own;
     struct row winner;             /* views live as long as back.txn */
     const struct definition *from; /* of the winner's image */
     bool found;                    /* the database has a row */
@@ -163,8 +161,6 @@ static enum status read_both(struct dropping *dropping, struct error *err)
 
     if (status == STATUS_NOT_FOUND)
         return error_set(err, STATUS_CORRUPT, "a quarantined row is not in the log");
-    if (status == STATUS_OK)
-        status = write_back_table(back, dropping->report->table, err);
     dropping->from = back->table.definition;
     if (status == STATUS_OK && dropping->winner.live) {
         status = tables_find(back->txn, dropping->winner.definition_origin,
@@ -172,7 +168,7 @@ static enum status read_both(struct dropping *dropping, struct error *err)
         dropping->from = status == STATUS_OK ? table.definition : NULL;
     }
     if (status == STATUS_OK)
-        status = sqlite_writer_key(back->writer, dropping->from, key, &result, err);
+        status = back->ops->key(back, dropping->from, key, &result, err);
     if (status == STATUS_OK && result != WRITE_DONE) {
         status = error_set(err, STATUS_REFUSED,
                            "%s: its key is another one in this database, which says "
@@ -180,7 +176,7 @@ static enum status read_both(struct dropping *dropping, struct error *err)
                            back->table.definition->name);
     }
     if (status == STATUS_OK)
-        status = sqlite_writer_find(back->writer, &dropping->found, err);
+        status = back->ops->find(back, &dropping->found, err);
     return status;
 }
 
@@ -192,7 +188,7 @@ static enum status compare_found(struct dropping *dropping, struct error *err)
     struct bytes key = buffer_view(&dropping->report->key);
     struct bytes held = winner->live ? winner->image : (struct bytes){NULL, 0};
     bool changed = false;
-    enum status status = sqlite_writer_complete(back->writer, &dropping->row, err);
+    enum status status = back->ops->image(back, &dropping->row, err);
 
     if (status == STATUS_OK)
         status = image_decode(&dropping->decoded, buffer_view(&dropping->row),
@@ -217,8 +213,12 @@ static enum status compare(struct dropping *dropping, struct change *change,
     struct write_back *back = &dropping->back;
     const struct row *winner = &dropping->winner;
     struct bytes key = buffer_view(&dropping->report->key);
-    enum status status = sqlite_comparer_open(&dropping->comparer, back->node->sqlite,
-                                              back->table.definition, err);
+    struct stored *stored = NULL;
+    enum status status = back->ops->open_stored(back, &stored, err);
+
+    if (status == STATUS_OK)
+        status =
+            row_comparer_open(&dropping->comparer, stored, back->table.definition, err);
 
     *change = (struct change){
         .op = CHANGE_DELETE,
@@ -246,7 +246,10 @@ static enum status log_change(struct dropping *dropping, const struct change *ch
     static const char note[] = "kept what the database has in place of a refused row";
     struct meta_update seen = {META_SEEN, dropping->back.state.counter};
     struct local_entry entry = {
-        .kind = ENTRY_CHANGES, .updates = &seen, .update_count = 1};
+        .kind = ENTRY_CHANGES,
+        .updates = &seen,
+        .update_count = dropping->back.node->sqlite != NULL ? 1 : 0,
+    };
     struct appender *appender = NULL;
     struct buffer fields = {0};
     enum status status;
@@ -268,27 +271,31 @@ static enum status log_change(struct dropping *dropping, const struct change *ch
     return status;
 }
 
-/* Within the database's write lock: what is read stays so until it is in the log. */
+/* Within the table's lock: what is read stays so until it is in the log. */
 static enum status drop(struct dropping *dropping, uint64_t number, struct error *err)
 {
     struct write_back *back = &dropping->back;
     struct drop_report *report = dropping->report;
     struct search search = {.number = number, .key = &report->key};
-    struct sqlite_state state = back->state;
     struct change change;
     enum status status = find(back->txn, &search, err);
 
     report->result = DROP_LEFT;
+    if (status == STATUS_OK)
+        report->table = search.table;
+    if (status == STATUS_OK)
+        status = write_back_table(back, search.table, err);
+    search.table = 0;
+    if (status == STATUS_OK) /* what was only now captured may have ended it */
+        status = find(back->txn, &search, err);
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
-    report->table = search.table;
     if (status == STATUS_OK)
         status = read_both(dropping, err);
     if (status == STATUS_OK)
         status = compare(dropping, &change, err);
     if (status == STATUS_OK)
-        status =
-            sqlite_own_write_before(back->node->sqlite, back->txn, &dropping->own, err);
+        status = back->ops->say(back, err);
     store_abort(back->txn);
     back->txn = NULL;
     if (status == STATUS_OK)
@@ -296,9 +303,7 @@ static enum status drop(struct dropping *dropping, uint64_t number, struct error
     if (status != STATUS_OK)
         return status;
     report->result = dropping->found ? DROP_KEPT : DROP_DELETED;
-    state.counter++;
-    return own_state_commit(back->node->sqlite, back->node->store, &dropping->own, &state,
-                            err);
+    return back->ops->said(back, err);
 }
 
 static enum status find_first(struct node *node, uint64_t number,

@@ -1,6 +1,6 @@
 #include "node/restore.h"
 
-#include "engine/sqlite_stored.h"
+#include "engine/stored.h"
 #include "log/conflicts.h"
 #include "node/row_find.h"
 
@@ -36,13 +36,17 @@ static enum status find_loser(struct restoring *restoring, uint64_t number,
     if (status == STATUS_NOT_FOUND)
         return error_set(err, status, "there is no conflict %" PRIu64, number);
     if (status == STATUS_OK)
+        status = write_back_table(back, conflict->table, err);
+    if (status == STATUS_OK)
+        status = conflict_get(back->txn, number, conflict, err);
+    if (status == STATUS_OK)
         status = tables_find(back->txn, conflict->loser.definition_origin,
                              conflict->loser.definition, &table, err);
     if (status != STATUS_OK)
         return status;
     restoring->from = table.definition;
     restoring->report->table = conflict->table;
-    return write_back_table(back, conflict->table, err);
+    return STATUS_OK;
 }
 
 static enum status remember_key(struct restore_report *report, struct bytes key,
@@ -58,41 +62,40 @@ static enum status remember_key(struct restore_report *report, struct bytes key,
 static enum status write_live(struct restoring *restoring, enum write_result *result,
                               struct error *err)
 {
-    struct sqlite_writer *writer = restoring->back.writer;
+    struct write_back *back = &restoring->back;
+    struct bytes key = restoring->conflict.key;
     struct restore_report *report = restoring->report;
     bool found = false, differs = false;
-    enum status status =
-        sqlite_writer_map(writer, restoring->from, restoring->conflict.loser.image,
-                          restoring->conflict.key, result, err);
+    enum status status = back->ops->map(
+        back, restoring->from, restoring->conflict.loser.image, key, result, err);
 
     if (status == STATUS_OK && *result == WRITE_DONE)
-        status = sqlite_writer_find(writer, &found, err);
+        status = back->ops->find(back, &found, err);
     if (status != STATUS_OK || *result != WRITE_DONE)
         return status;
     if (!found) {
         report->result = RESTORE_INSERTED;
-        return sqlite_writer_insert(writer, SCHEMA_MAIN, result, err);
+        return back->ops->insert(back, result, err);
     }
-    status = sqlite_writer_differ_present(writer, &differs, err);
+    status = back->ops->update(back, key, &differs, result, err);
     report->result = differs ? RESTORE_WRITTEN : RESTORE_SAME;
-    return status == STATUS_OK && differs ? sqlite_writer_update(writer, result, err)
-                                          : status;
+    return status;
 }
 
 static enum status write_deleted(struct restoring *restoring, enum write_result *result,
                                  struct error *err)
 {
-    struct sqlite_writer *writer = restoring->back.writer;
+    struct write_back *back = &restoring->back;
     bool found = false;
     enum status status =
-        sqlite_writer_key(writer, restoring->from, restoring->conflict.key, result, err);
+        back->ops->key(back, restoring->from, restoring->conflict.key, result, err);
 
     if (status == STATUS_OK && *result == WRITE_DONE)
-        status = sqlite_writer_find(writer, &found, err);
+        status = back->ops->find(back, &found, err);
     if (status != STATUS_OK || *result != WRITE_DONE)
         return status;
     restoring->report->result = found ? RESTORE_DELETED : RESTORE_SAME;
-    return found ? sqlite_writer_delete(writer, result, err) : STATUS_OK;
+    return found ? back->ops->remove(back, result, err) : STATUS_OK;
 }
 
 static enum status finish(struct restoring *restoring, const char *did, struct error *err)
@@ -152,38 +155,6 @@ static enum status check_inserts(const struct conflict *conflict, struct error *
                      conflict->number, conflict->number);
 }
 
-/* The largest number that the key column has, and that AUTOINCREMENT has given. */
-static enum status largest_number(struct write_back *back, const struct column *column,
-                                  int64_t *largest, struct error *err)
-{
-    struct sqlite_database *database = node_sqlite(back->node);
-    const char *table = back->table.definition->local_name;
-    static const char has_sequence[] =
-        "SELECT count(*) FROM main.sqlite_schema WHERE name = 'sqlite_sequence'";
-    int64_t counts = 0, given = 0;
-    char *sql = sqlite3_mprintf("SELECT coalesce(max(\"%w\"), 0) FROM main.\"%w\""
-                                " WHERE typeof(\"%w\") = 'integer'",
-                                column->name, table, column->name);
-    char *sequence = sqlite3_mprintf("SELECT coalesce(max(seq), 0) FROM"
-                                     " main.sqlite_sequence WHERE name = %Q",
-                                     table);
-    enum status status = STATUS_OK;
-
-    if (sql == NULL || sequence == NULL)
-        status = error_set(err, STATUS_NO_MEMORY, "keep both: out of memory");
-    if (status == STATUS_OK)
-        status = sqlite_number(database, sql, largest, err);
-    if (status == STATUS_OK)
-        status = sqlite_number(database, has_sequence, &counts, err);
-    if (status == STATUS_OK && counts > 0)
-        status = sqlite_number(database, sequence, &given, err);
-    sqlite3_free(sequence);
-    sqlite3_free(sql);
-    if (status == STATUS_OK && given > *largest)
-        *largest = given;
-    return status;
-}
-
 static enum status put_key(struct restore_report *report, const struct value *value,
                            struct error *err)
 {
@@ -200,7 +171,7 @@ static enum status choose_key(struct restoring *restoring, struct value *out,
     const struct column *column = row_find_key_column(definition, 1);
     struct row row;
     int64_t number = 0;
-    enum status status;
+    enum status status = STATUS_OK;
 
     if (definition->key_count != 1 || column == NULL || column->type != FLEET_INTEGER) {
         return error_set(err, STATUS_REFUSED,
@@ -208,15 +179,11 @@ static enum status choose_key(struct restoring *restoring, struct value *out,
                          "shall have, by --key VALUE for each of its columns",
                          definition->name);
     }
-    status = largest_number(back, column, &number, err);
     while (status == STATUS_OK) {
-        if (number == INT64_MAX) {
-            return error_set(err, STATUS_REFUSED,
-                             "%s has used up its numbers: say by --key which one the row "
-                             "shall have",
-                             definition->name);
-        }
-        *out = (struct value){.type = VALUE_INTEGER, .integer = ++number};
+        status = back->ops->next_number(back, column, &number, err);
+        if (status != STATUS_OK)
+            return status;
+        *out = (struct value){.type = VALUE_INTEGER, .integer = number};
         status = put_key(restoring->report, out, err);
         if (status == STATUS_OK)
             status = rows_get(back->txn, back->table.id,
@@ -229,7 +196,7 @@ static enum status choose_key(struct restoring *restoring, struct value *out,
 static void place_key(struct restoring *restoring, const struct value *key)
 {
     const struct definition *definition = restoring->back.table.definition;
-    struct value *values = sqlite_writer_values(restoring->back.writer);
+    struct value *values = restoring->back.ops->values(&restoring->back);
     uint32_t place = 0;
 
     assert(key != NULL);
@@ -305,7 +272,7 @@ static enum status read_said(struct restoring *restoring, struct said_key *said,
     said->memory = (uint8_t **)calloc(word_count, sizeof *said->memory);
     if (said->values == NULL || said->memory == NULL)
         return error_set(err, STATUS_NO_MEMORY, "keep both: out of memory");
-    status = sqlite_stored_open(&said->stored, node_sqlite(back->node), definition, err);
+    status = back->ops->open_stored(back, &said->stored, err);
     buffer_clear(key);
     for (uint32_t i = 0; status == STATUS_OK && i < word_count; i++)
         status = read_key_word(said, definition, i, words[i], key, err);
@@ -320,16 +287,16 @@ static enum status read_said(struct restoring *restoring, struct said_key *said,
 static enum status insert(struct restoring *restoring, const struct value *key,
                           struct error *err)
 {
-    struct sqlite_writer *writer = restoring->back.writer;
+    struct write_back *back = &restoring->back;
     enum write_result result = WRITE_DONE;
     enum status status =
-        sqlite_writer_map(writer, restoring->from, restoring->conflict.loser.image,
-                          restoring->conflict.key, &result, err);
+        back->ops->map(back, restoring->from, restoring->conflict.loser.image,
+                       restoring->conflict.key, &result, err);
 
     if (status == STATUS_OK && result == WRITE_DONE) {
         place_key(restoring, key);
         restoring->report->result = RESTORE_INSERTED;
-        status = sqlite_writer_insert(writer, SCHEMA_MAIN, &result, err);
+        status = back->ops->insert(back, &result, err);
     }
     if (status == STATUS_OK)
         status = write_back_check(result, err);
