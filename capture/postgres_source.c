@@ -189,12 +189,25 @@ static enum status find_end(struct postgres_source *self, uint64_t *lsn,
                             err);
 }
 
+/* How fast the server writes is to be told from what was last seen of it. */
+static enum status remember_look(struct postgres_source *self, struct error *err)
+{
+    struct store_txn *txn;
+    enum status status = appender_write_txn(self->run.appender, &txn, err);
+
+    if (status == STATUS_OK)
+        status = meta_put(txn, META_LOOK_LSN, self->look_lsn, err);
+    return status == STATUS_OK ? meta_put(txn, META_LOOK_US, self->look_us, err) : status;
+}
+
 /* Make what was laid durable, and tell the slot. */
 static enum status end_group(struct postgres_source *self, struct error *err)
 {
     enum status status = STATUS_OK;
 
     if (self->waiting)
+        status = remember_look(self, err);
+    if (status == STATUS_OK && self->waiting)
         status = appender_commit(self->run.appender, err);
     if (status == STATUS_OK && self->waiting) {
         self->waiting = false;
@@ -210,13 +223,17 @@ static enum status end_group(struct postgres_source *self, struct error *err)
 static enum status keep_idle(struct postgres_source *self, uint64_t lsn, bool at_once,
                              struct error *err)
 {
-    struct meta_update update = {META_LSN, lsn};
+    struct meta_update updates[] = {
+        {META_LSN,      lsn           },
+        {META_LOOK_LSN, self->look_lsn},
+        {META_LOOK_US,  self->look_us }
+    };
     enum status status = end_group(self, err);
 
     if (status != STATUS_OK || lsn <= self->kept ||
         (!at_once && lsn - self->kept < IDLE_BYTES))
         return status;
-    status = postgres_run_keep(self, &update, 1, err);
+    status = postgres_run_keep(self, updates, 3, err);
     if (status != STATUS_OK)
         return status;
     self->lsn = self->kept;
@@ -272,8 +289,11 @@ enum status postgres_source_follow(struct postgres_source *self, struct error *e
         self->told.open = false;
         if (self->stream == NULL)
             status = open_stream(self, err);
-        if (status == STATUS_OK && end == 0)
+        if (status == STATUS_OK && end == 0) {
             status = find_end(self, &end, err);
+            self->look_lsn = end;
+            self->look_us = store_now_us(self->store);
+        }
         if (status == STATUS_OK)
             postgres_stream_ask(self->stream);
         if (status == STATUS_OK)

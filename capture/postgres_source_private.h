@@ -44,6 +44,7 @@ struct postgres_source {
     struct capture_counts counts; /* of this capture */
     uint64_t lsn;                 /* META_LSN, as it is in the store or the open group */
     uint64_t kept;                /* as it is in the store, durable */
+    uint64_t look_lsn, look_us;   /* the end of the server's log, as last asked; when */
     bool waiting;                 /* entries have ended that are not durable yet */
     bool again; /* the transaction is to be told again from its beginning */
     struct buffer old_key, new_key, moved;

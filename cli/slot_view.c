@@ -33,6 +33,8 @@ static void put(json_t *object, const struct slot_state *state)
         json_put_number(found, "kept", slot->kept_size);
         if (slot->is_limited)
             json_put_number(found, "left", left(slot));
+        if (state->is_timed)
+            json_put_number(found, "left_seconds", state->left_seconds);
         json_put_bool(found, "active", slot->active_pid != 0);
     }
     if (state->trouble.text[0] != '\0')
@@ -44,7 +46,7 @@ static void put(json_t *object, const struct slot_state *state)
 static void print(struct view *view, const struct slot_state *state)
 {
     const struct postgres_slot *slot = &state->slot;
-    char size[SIZE_TEXT_SIZE];
+    char size[SIZE_TEXT_SIZE], time[SPAN_TEXT_SIZE];
 
     (void)fprintf(view->out, "slot         %s", state->name);
     if (state->known && !state->missing) {
@@ -59,8 +61,12 @@ static void print(struct view *view, const struct slot_state *state)
                       postgres_wal_status_text(slot->wal_status),
                       size_text(slot->kept_size, size));
         if (slot->is_limited && !is_lost(state))
-            (void)fprintf(view->out, ", %s left to the limit",
-                          size_text(left(slot), size));
+            (void)fprintf(view->out,
+                          ", %s left to the limit\n"
+                          "             %s until then, as it is written now",
+                          size_text(left(slot), size),
+                          state->is_timed ? span_text(state->left_seconds * 1000000, time)
+                                          : "unknown time");
     }
     (void)fputc('\n', view->out);
 }

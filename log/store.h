@@ -136,6 +136,9 @@ enum meta_key {
                                    capture/postgres_taken.h */
     META_TAKEN_COUNT = 26,      /* how many of them, from the first, count */
     META_TIMELINE = 27,         /* Postgres: its timeline; 0: not known */
+    META_LOOK_LSN = 28, /* Postgres: where its log ended when capture last looked, and
+                           kept something; */
+    META_LOOK_US = 29,  /* when that was; 0: never */
 };
 
 MUST_CHECK enum status meta_get(struct store_txn *txn, enum meta_key key, uint64_t *value,

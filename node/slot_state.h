@@ -12,6 +12,8 @@ struct slot_state {
     bool missing; /* known: there is no such slot */
     struct postgres_slot slot;
     struct lsn_text position; /* that is confirmed */
+    bool is_timed;            /* something was written since capture last looked: */
+    uint64_t left_seconds;    /* until the limit, when it goes on so; of a limited slot */
     struct error trouble; /* why it can't be used, or why it is not known; "": it can */
 };
 

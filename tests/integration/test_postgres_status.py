@@ -3,6 +3,7 @@ that does not answer, it says so and succeeds."""
 
 import pathlib
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
@@ -55,6 +56,16 @@ def given_up(folder):
         admin.run("SELECT pg_reload_conf()")
         expect(0 < slot_of(shop)["left"] <= 64 << 20, f"{slot_of(shop)}")
         expect("left to the limit" in lines_of(shop), lines_of(shop))
+        expect("unknown time until then" in shop.run("status").output, "no rate yet")
+        shop.write("INSERT INTO item VALUES (1, 'x')")
+        shop.run("capture")
+        shop.write("SELECT pg_logical_emit_message(false, 'x', repeat('y', 1000000))")
+        until = time.monotonic() + 10
+        while "left_seconds" not in slot_of(shop):
+            expect(time.monotonic() < until, f"no rate: {slot_of(shop)}")
+        # A megabyte in the second or more that has passed since.
+        expect(20 < slot_of(shop)["left_seconds"] < 10000, f"{slot_of(shop)}")
+        expect("unknown" not in shop.run("status").output, shop.run("status").output)
         for _ in range(8):
             shop.write("SELECT pg_logical_emit_message(false, 'x', repeat('y', 10000000))")
         admin.run("CHECKPOINT")
