@@ -12,6 +12,8 @@
 #include "engine/postgres_slot.h"
 #include "engine/postgres_stored.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +33,11 @@ static enum status publish(struct postgres_source *self, struct error *err)
         if (table_rules_direction(self->options.rules, name) != TABLE_IN)
             names[count++] = name;
     }
-    status = postgres_publication_create(self->postgres, self->options.publication, names,
-                                         count, true, err);
+    status = self->options.publication_is_given
+                 ? postgres_publication_check(self->postgres, self->options.publication,
+                                              names, count, err)
+                 : postgres_publication_create(self->postgres, self->options.publication,
+                                               names, count, true, err);
     free((void *)names);
     return status;
 }
@@ -113,6 +118,8 @@ static enum status drop_slot(struct postgres_source *self, struct error *err)
     struct error ignored;
     enum status status = STATUS_BUSY;
 
+    if (self->options.slot_is_given)
+        return STATUS_OK;
     for (int i = 0; i < DROP_TRIES_MAX && status == STATUS_BUSY; i++) {
         status = postgres_slot_drop(self->postgres, self->options.slot, err);
         if (status == STATUS_BUSY &&
@@ -135,10 +142,31 @@ enum status postgres_source_forsake(struct postgres_source *self, struct error *
 {
     enum status status = drop_slot(self, err);
 
+    if (self->options.publication_is_given)
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         status =
             postgres_publication_drop(self->postgres, self->options.publication, err);
     return status;
+}
+
+/* A given slot has no snapshot: another one, that lasts as long as the snapshot is
+ * wanted, has; what committed before that is not to be told. */
+static enum status begin_slot(struct postgres_source *self, struct postgres *walsender,
+                              struct postgres_slot_start *start, struct error *err)
+{
+    const char *slot = self->options.slot;
+    char name[POSTGRES_NAME_SIZE];
+    enum status status;
+
+    if (!self->options.slot_is_given)
+        return postgres_slot_create(walsender, slot, start, err);
+    (void)snprintf(name, sizeof name, "rowferry_%016" PRIx64 "_copy",
+                   store_identity(self->store)->node);
+    status = postgres_slot_create_temporary(walsender, name, start, err);
+    return status == STATUS_OK
+               ? postgres_slot_advance(self->postgres, slot, start->lsn, err)
+               : status;
 }
 
 /* What has the slot's name is an earlier try's that died, or can't be gone on with. */
@@ -151,6 +179,8 @@ static enum status make_slot(struct postgres_source *self, struct postgres *wals
 
     if (status == STATUS_OK)
         status = postgres_source_schema(self, err);
+    if (status == STATUS_OK && self->options.slot_is_given)
+        status = postgres_slot_check(self->postgres, self->options.slot, err);
     if (status == STATUS_OK)
         status = forget_position(self, err);
     if (status == STATUS_OK)
@@ -158,7 +188,7 @@ static enum status make_slot(struct postgres_source *self, struct postgres *wals
     if (status == STATUS_OK)
         status = publish(self, err);
     if (status == STATUS_OK)
-        status = postgres_slot_create(walsender, self->options.slot, &start, err);
+        status = begin_slot(self, walsender, &start, err);
     if (status == STATUS_OK)
         status = see_snapshot(self->postgres, start.snapshot, err);
     if (status == STATUS_OK)

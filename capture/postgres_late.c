@@ -227,6 +227,21 @@ static enum status open_late(struct taking *taking, struct late *late, struct er
                                : status;
 }
 
+static enum status add_to_publication(struct postgres_source *self, struct late *late,
+                                      struct error *err)
+{
+    const char *name = self->options.publication;
+    const char *tables[] = {late->name};
+    enum status status;
+
+    if (!self->options.publication_is_given)
+        return postgres_publication_add(late->locked, name, late->name, err);
+    status = postgres_publication_check(late->locked, name, tables, 1, err);
+    /* Its administrator's to mend: the others go on without the table. */
+    return status == STATUS_REFUSED ? error_wrap(err, STATUS_UNAVAILABLE, "publication")
+                                    : status;
+}
+
 /* From here to the end of locked's transaction nobody writes the table. */
 static enum status publish(struct taking *taking, struct late *late, struct error *err)
 {
@@ -241,8 +256,7 @@ static enum status publish(struct taking *taking, struct late *late, struct erro
     if (status == STATUS_OK && version != self->catalog.schema_version)
         status = error_set(err, STATUS_NOT_FOUND, "%s: tables were changed", late->name);
     if (status == STATUS_OK)
-        status = postgres_publication_add(late->locked, self->options.publication,
-                                          late->name, err);
+        status = add_to_publication(self, late, err);
     return status == STATUS_OK ? see(late->read, late->name, err) : status;
 }
 

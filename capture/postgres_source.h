@@ -15,6 +15,8 @@
 struct postgres_source_options {
     const char *slot;
     const char *publication;
+    bool slot_is_given; /* it is there, and its administrator's: never made or dropped */
+    bool publication_is_given;       /* the same */
     const struct table_rules *rules; /* the caller's, outlive the source; NULL: none */
     uint64_t rows; /* that there are, for the first copy's progress; 0: unknown */
 };

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PARAMETERS_MAX = 12, REPEATS_MAX = 64 };
+enum { PARAMETERS_MAX = 14, REPEATS_MAX = 64 };
 
 struct parameter {
     const char *name;  /* of the long option */

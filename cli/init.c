@@ -26,6 +26,8 @@ enum {
     PREFER,
     FROM,
     PRINT_SQL,
+    SLOT,
+    PUBLICATION,
 };
 
 static const char *const direction_words[] = {
@@ -377,6 +379,8 @@ static enum status run_init(const struct invocation *invocation, struct error *e
         .take_over = values[TAKE_OVER] != NULL,
         .progress = progress_line_watcher(invocation->line),
         .ids = values[IDS],
+        .slot = values[SLOT],
+        .publication = values[PUBLICATION],
         .settings = values[SETTINGS],
         .from = values[FROM],
         .notice = report_notice,
@@ -431,7 +435,9 @@ const struct command command_init = {
                    {"settings", "FILE", "begin with these lines of rowferry.ini", false},
                    {"prefer", "WHICH", "where rows differ: fleet or local", false},
                    {"from", "TARGET", "with --join: sync with it at once", false},
-                   {"print-sql", NULL, "only print what its DBA would run", false}},
+                   {"print-sql", NULL, "only print what its DBA would run", false},
+                   {"slot", "NAME", "of Postgres: one that its DBA has made", false},
+                   {"publication", "NAME", "the same", false}},
     .operands_min = 1,
     .operands_max = 1,
     .run = run_init,

@@ -74,8 +74,8 @@ static void print(struct view *view, const struct slot_state *state)
 enum status slot_view(struct view *view, json_t *object, struct error *err)
 {
     struct slot_state state;
-    enum status status =
-        slot_state_read(&state, view->txn, node_database_url(view->node), err);
+    enum status status = slot_state_read(&state, view->txn, node_database_url(view->node),
+                                         node_given_slot(view->node), err);
 
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;

@@ -188,6 +188,33 @@ static enum status check_tables(struct postgres *postgres, const char *name,
     return status;
 }
 
+/* Else rows are told of tables that take no part. */
+static enum status check_root(struct postgres *postgres, const char *name,
+                              const char *const *tables, size_t table_count,
+                              struct error *err)
+{
+    struct buffer sql = {0};
+    PGresult *result;
+    enum status status;
+
+    put(&sql, "SELECT t FROM unnest(");
+    put_tables(&sql, tables, table_count);
+    put(&sql, ") t JOIN pg_class c ON c.oid = t::regclass AND c.relkind = 'p'"
+              " JOIN pg_publication p ON NOT p.pubviaroot AND p.pubname = ");
+    postgres_put_literal(&sql, name);
+    put(&sql, " ORDER BY 1 LIMIT 1");
+    status = run(postgres, &sql, &result, err);
+    if (status == STATUS_OK && PQntuples(result) > 0) {
+        status = error_set(err, STATUS_REFUSED,
+                           "publication \"%s\" tells the partitions of %s as tables of "
+                           "their own: ALTER PUBLICATION \"%s\" SET "
+                           "(publish_via_partition_root = true)",
+                           name, PQgetvalue(result, 0, 0), name);
+    }
+    PQclear(result);
+    return status;
+}
+
 enum status postgres_publication_check(struct postgres *postgres, const char *name,
                                        const char *const *tables, size_t table_count,
                                        struct error *err)
@@ -199,6 +226,8 @@ enum status postgres_publication_check(struct postgres *postgres, const char *na
         return status;
     status = check_kinds(name, found, err);
     PQclear(found);
+    if (status == STATUS_OK)
+        status = check_root(postgres, name, tables, table_count, err);
     if (status == STATUS_OK)
         status = check_filters(postgres, name, tables, table_count, err);
     if (status == STATUS_OK)

@@ -142,8 +142,8 @@ enum status postgres_slot_read(struct postgres *postgres, const char *name,
     return status;
 }
 
-enum status postgres_slot_create(struct postgres *postgres, const char *name,
-                                 struct postgres_slot_start *out, struct error *err)
+static enum status create(struct postgres *postgres, const char *name, bool temporary,
+                          struct postgres_slot_start *out, struct error *err)
 {
     struct postgres_slot_start start = {0};
     struct buffer sql = {0};
@@ -152,6 +152,7 @@ enum status postgres_slot_create(struct postgres *postgres, const char *name,
 
     buffer_put_bytes(&sql, bytes_of_text("CREATE_REPLICATION_SLOT "));
     postgres_put_name(&sql, name);
+    buffer_put_bytes(&sql, bytes_of_text(temporary ? " TEMPORARY" : ""));
     buffer_put_bytes(&sql, bytes_of_text(PQserverVersion(postgres_handle(postgres)) >=
                                                  OPTIONS_IN_PARENTHESES
                                              ? " LOGICAL pgoutput (SNAPSHOT 'export')"
@@ -169,6 +170,74 @@ enum status postgres_slot_create(struct postgres *postgres, const char *name,
     if (status == STATUS_OK)
         *out = start;
     return status;
+}
+
+enum status postgres_slot_create(struct postgres *postgres, const char *name,
+                                 struct postgres_slot_start *out, struct error *err)
+{
+    return create(postgres, name, false, out, err);
+}
+
+enum status postgres_slot_create_temporary(struct postgres *postgres, const char *name,
+                                           struct postgres_slot_start *out,
+                                           struct error *err)
+{
+    return create(postgres, name, true, out, err);
+}
+
+enum status postgres_slot_check(struct postgres *postgres, const char *name,
+                                struct error *err)
+{
+    const char *database = PQdb(postgres_handle(postgres));
+    struct postgres_slot slot;
+    enum status status = postgres_slot_read(postgres, name, &slot, err);
+
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(err, status,
+                         "there is no replication slot %s: SELECT "
+                         "pg_create_logical_replication_slot('%s', 'pgoutput')",
+                         name, name);
+    }
+    if (status != STATUS_OK)
+        return status;
+    if (strcmp(slot.plugin, "pgoutput") != 0)
+        return error_set(err, STATUS_REFUSED,
+                         "the replication slot %s is %s%s: one for pgoutput is wanted",
+                         name, slot.plugin[0] == '\0' ? "physical" : "for ", slot.plugin);
+    if (strcmp(slot.database, database) != 0)
+        return error_set(err, STATUS_REFUSED,
+                         "the replication slot %s is of the database %s, not of %s", name,
+                         slot.database, database);
+    if (slot.two_phase)
+        return error_set(err, STATUS_REFUSED,
+                         "the replication slot %s tells transactions before their "
+                         "commit: make it without two_phase",
+                         name);
+    if (slot.wal_status == POSTGRES_WAL_LOST)
+        return error_set(err, STATUS_REFUSED,
+                         "the replication slot %s was given up by the server: drop it "
+                         "and make it anew",
+                         name);
+    if (slot.active_pid != 0)
+        return error_set(err, STATUS_REFUSED,
+                         "the replication slot %s is being read by process %" PRId64
+                         " of the server, or is temporary",
+                         name, slot.active_pid);
+    return STATUS_OK;
+}
+
+enum status postgres_slot_advance(struct postgres *postgres, const char *name,
+                                  uint64_t lsn, struct error *err)
+{
+    struct lsn_text text = lsn_format(lsn);
+    const char *parameters[] = {name, text.text};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        postgres, "SELECT pg_replication_slot_advance($1::name, $2::pg_lsn)", 2,
+        parameters, &result, err);
+
+    PQclear(result);
+    return status == STATUS_OK ? status : error_wrap(err, status, "replication slot");
 }
 
 enum status postgres_slot_drop(struct postgres *postgres, const char *name,

@@ -78,6 +78,21 @@ MUST_CHECK enum status postgres_slot_create(struct postgres *postgres, const cha
                                             struct postgres_slot_start *out,
                                             struct error *err);
 
+/* The same of one that lasts as long as the session: for its snapshot. */
+MUST_CHECK enum status postgres_slot_create_temporary(struct postgres *postgres,
+                                                      const char *name,
+                                                      struct postgres_slot_start *out,
+                                                      struct error *err);
+
+/* Whether a slot that somebody else made can be read from this database. REFUSED,
+ * NOT_FOUND: no, and why. */
+MUST_CHECK enum status postgres_slot_check(struct postgres *postgres, const char *name,
+                                           struct error *err);
+
+/* Let it tell nothing of what committed below lsn. */
+MUST_CHECK enum status postgres_slot_advance(struct postgres *postgres, const char *name,
+                                             uint64_t lsn, struct error *err);
+
 /* NOT_FOUND: there is no such slot. BUSY: somebody reads it. */
 MUST_CHECK enum status postgres_slot_drop(struct postgres *postgres, const char *name,
                                           struct error *err);

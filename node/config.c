@@ -33,6 +33,8 @@ void config_init(struct config *config)
 void config_release(struct config *config)
 {
     free(config->database);
+    free(config->slot);
+    free(config->publication);
     table_rules_release(&config->rules);
     config_init(config);
 }
@@ -144,6 +146,10 @@ static void set_value(struct reading *reading, const char *name, const char *val
     } else if (strcmp(name, "ids") == 0) {
         if (!config_ids(value, &reading->config->ids))
             wrong_value(reading, name, value, "plain or range");
+    } else if (strcmp(name, "slot") == 0) {
+        set_text(reading, &reading->config->slot, value);
+    } else if (strcmp(name, "publication") == 0) {
+        set_text(reading, &reading->config->publication, value);
     } else if (strcmp(name, "max_skew") == 0) {
         if (!read_duration(value, &reading->config->max_skew_us))
             wrong_value(reading, name, value, "a number with s, m, h or d");
@@ -154,7 +160,7 @@ static void set_value(struct reading *reading, const char *name, const char *val
         reading->status =
             error_set(reading->err, STATUS_UNAVAILABLE,
                       "%s is unknown; there are database, tables, foreign_keys, "
-                      "triggers, ids, max_skew, lock_wait",
+                      "triggers, ids, slot, publication, max_skew, lock_wait",
                       name);
     }
 }
@@ -334,6 +340,15 @@ static void write_tables(FILE *file, const char *tables)
     }
 }
 
+static void write_given(FILE *file, const char *name, const char *value)
+{
+    if (value != NULL)
+        (void)fprintf(file,
+                      "# The %s of the database's administrator, which is never made or "
+                      "dropped here.\n%s = %s\n\n",
+                      name, name, value);
+}
+
 static void write_lines(FILE *file, const struct config *config)
 {
     (void)fputs("# Settings of this node. Lines of at most 190 characters.\n\n", file);
@@ -362,6 +377,8 @@ static void write_lines(FILE *file, const struct config *config)
         "# range: AUTOINCREMENT gives numbers that no other node gives which has range "
         "too.\n# plain: the next ones, which others may give as well.\nids = %s\n\n",
         ids_words[config->ids]);
+    write_given(file, "slot", config->slot);
+    write_given(file, "publication", config->publication);
     (void)fprintf(
         file,
         "# How far ahead of this machine's clock an entry may be (s, m, h, d).\n"
@@ -373,6 +390,11 @@ static void write_lines(FILE *file, const struct config *config)
         "lock_wait = %llus\n",
         (unsigned long long)(config->lock_wait_us / 1000000));
     config_tables_write(file, &config->rules);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 /* What was written must be what will be read. */
@@ -392,6 +414,11 @@ static enum status read_back(const struct config *config, const char *folder,
                       "a line of rowferry.ini can hold",
                       config->rules.only != NULL ? config->rules.only : "");
     }
+    if (status == STATUS_OK && (!is_same(again.slot, config->slot) ||
+                                !is_same(again.publication, config->publication)))
+        status = error_set(err, STATUS_USAGE,
+                           "--slot, --publication: a line of rowferry.ini can't hold "
+                           "such a name");
     config_release(&again);
     return status;
 }

@@ -22,6 +22,8 @@ struct config {
     enum foreign_keys foreign_keys;
     enum trigger_mode triggers;
     enum ids_mode ids;
+    char *slot;        /* Postgres: its administrator's; NULL: one of our own */
+    char *publication; /* the same */
     uint64_t max_skew_us;
     uint64_t lock_wait_us; /* for another process that works on the store */
 };

@@ -38,6 +38,9 @@ typedef void (*database_notice_cb)(void *data, const char *line);
 struct database_ops {
     void (*close)(struct database *database);
 
+    /* Use what the settings name; once, before anything else. NULL: nothing is. */
+    void (*adopt)(struct database *database, const struct config *config);
+
     /* The node whose store the database says it belongs to; 0: none. */
     enum status (*owner)(struct database *database, uint64_t *node, struct error *err);
 

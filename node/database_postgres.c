@@ -35,6 +35,17 @@ static void name_slot(char out[POSTGRES_NAME_SIZE], uint64_t node)
     (void)snprintf(out, POSTGRES_NAME_SIZE, "rowferry_%016" PRIx64, node);
 }
 
+static void adopt(struct database *database, const struct config *config)
+{
+    struct postgres_house *house = postgres_house_of(database);
+
+    if (config->slot != NULL)
+        (void)snprintf(house->given_slot, sizeof house->given_slot, "%s", config->slot);
+    if (config->publication != NULL)
+        (void)snprintf(house->given_publication, sizeof house->given_publication, "%s",
+                       config->publication);
+}
+
 static enum status owner(struct database *database, uint64_t *node, struct error *err)
 {
     PGresult *found = NULL;
@@ -127,16 +138,52 @@ static enum status find_silent(struct database *database, const struct catalog *
     return STATUS_OK;
 }
 
+/* What its administrator has made, as one more finding. */
+static enum status check_given(struct postgres_house *house,
+                               const struct catalog *catalog,
+                               const struct table_rules *rules, struct findings *out,
+                               struct error *err)
+{
+    const char **names = (const char **)calloc(catalog->count + 1, sizeof(char *));
+    size_t count = 0;
+    struct error why = {{0}};
+    enum status status = STATUS_OK;
+
+    if (names == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "check: out of memory");
+    for (size_t i = 0; i < catalog->count; i++) {
+        const char *name = catalog->definitions[i]->local_name;
+
+        if (table_rules_direction(rules, name) != TABLE_IN)
+            names[count++] = name;
+    }
+    if (house->given_slot[0] != '\0' &&
+        postgres_slot_check(house->postgres, house->given_slot, &why) != STATUS_OK)
+        status = findings_add(out, FINDING_REFUSAL, strdup(why.text), NULL, err);
+    if (status == STATUS_OK && house->given_publication[0] != '\0' &&
+        postgres_publication_check(house->postgres, house->given_publication, names,
+                                   count, &why) != STATUS_OK)
+        status = findings_add(out, FINDING_REFUSAL, strdup(why.text), NULL, err);
+    free((void *)names);
+    return status;
+}
+
 static enum status check(struct database *database, uint64_t node,
                          const struct catalog *catalog, const struct table_rules *rules,
                          struct findings *out, struct error *err)
 {
     char name[POSTGRES_NAME_SIZE];
-    struct postgres_needs needs = {.slot = name, .publication = name, .takes = true};
+    struct postgres_house *house = postgres_house_of(database);
+    struct postgres_needs needs = {
+        .slot = house->given_slot[0] != '\0' ? NULL : name,
+        .publication = house->given_publication[0] != '\0' ? NULL : name,
+        .takes = true,
+    };
+    enum status status;
 
     name_slot(name, node);
-    return postgres_check(postgres_house_of(database)->postgres, catalog, rules, &needs,
-                          out, err);
+    status = postgres_check(house->postgres, catalog, rules, &needs, out, err);
+    return status == STATUS_OK ? check_given(house, catalog, rules, out, err) : status;
 }
 
 static enum status take_tables(struct database *database, struct source *source,
@@ -181,8 +228,11 @@ static enum status open_source(struct database *database, const struct database_
 {
     struct postgres_house *house = postgres_house_of(database);
     struct postgres_source_options options = {
-        .slot = house->slot,
-        .publication = house->slot,
+        .slot = house->given_slot[0] != '\0' ? house->given_slot : house->slot,
+        .publication =
+            house->given_publication[0] != '\0' ? house->given_publication : house->slot,
+        .slot_is_given = house->given_slot[0] != '\0',
+        .publication_is_given = house->given_publication[0] != '\0',
         .rules = &use->config->rules,
         .rows = use->rows,
     };
@@ -223,6 +273,7 @@ static enum status open_target(struct database *database, const struct database_
 
 static const struct database_ops postgres_ops = {
     .close = close_house,
+    .adopt = adopt,
     .owner = owner,
     .claim = postgres_house_claim,
     .unclaim = unclaim,

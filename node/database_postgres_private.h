@@ -11,8 +11,10 @@ struct postgres_house {
     struct postgres *postgres;
     struct postgres *asked;        /* see database_postgres_asked(); NULL: not yet */
     char slot[POSTGRES_NAME_SIZE]; /* and publication: rowferry_<node id> */
-    struct source *source;         /* that the target asks; not owned */
-    uint64_t before;               /* whose it was when it was claimed; 0: nobody's */
+    char given_slot[POSTGRES_NAME_SIZE], given_publication[POSTGRES_NAME_SIZE]; /* the
+                                      administrator's instead; "": none */
+    struct source *source; /* that the target asks; not owned */
+    uint64_t before;       /* whose it was when it was claimed; 0: nobody's */
 };
 
 struct postgres_house *postgres_house_of(struct database *database);

@@ -66,6 +66,13 @@ static enum status read_settings(struct making *making, struct error *err)
         !config_ids(options->ids, &making->config.ids))
         status =
             error_set(err, STATUS_USAGE, "--ids %s: give range or plain", options->ids);
+    if (status == STATUS_OK && making->url.kind != DATABASE_POSTGRES &&
+        (options->slot != NULL || options->publication != NULL))
+        status = error_set(err, STATUS_USAGE, "--slot, --publication: for Postgres only");
+    if (status == STATUS_OK && options->slot != NULL)
+        status = table_rules_set(&making->config.slot, options->slot, err);
+    if (status == STATUS_OK && options->publication != NULL)
+        status = table_rules_set(&making->config.publication, options->publication, err);
     if (status == STATUS_OK && options->tables != NULL)
         status = table_rules_set(&making->config.rules.only, options->tables, err);
     return status;
@@ -112,6 +119,8 @@ static enum status open_database(struct making *making, struct error *err)
                            : options->check ? DATABASE_READ
                                             : DATABASE_WRITE,
                            err);
+    if (status == STATUS_OK && making->database->ops->adopt != NULL)
+        making->database->ops->adopt(making->database, &making->config);
     if (status == STATUS_OK)
         status = making->database->ops->owner(making->database, &making->owner, err);
     if (status == STATUS_OK && !options->take_over)

@@ -108,6 +108,8 @@ static enum status open_database(struct node *node, bool read_only, struct error
         status = check_there(node, &url, err);
     if (status == STATUS_OK)
         status = database_open(&node->database, &url, mode, err);
+    if (status == STATUS_OK && node->database->ops->adopt != NULL)
+        node->database->ops->adopt(node->database, &node->config);
     database_url_release(&url);
     node->sqlite = database_sqlite(node->database);
     return status == STATUS_OK ? check_open(node, &plan, err) : status;
@@ -189,6 +191,11 @@ struct sqlite_database *node_sqlite(struct node *node)
 const char *node_database_url(const struct node *node)
 {
     return node->url;
+}
+
+const char *node_given_slot(const struct node *node)
+{
+    return node->config.slot;
 }
 
 bool node_foreign_keys(const struct node *node)

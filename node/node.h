@@ -26,11 +26,13 @@ enum join_prefer {
 };
 
 struct init_options {
-    const char *database; /* its URL */
-    const char *store;    /* directory to make */
-    const char *name;     /* NULL: the host's name */
-    const char *tables;   /* comma-separated; NULL: all */
-    const char *ids;      /* "range", "plain"; NULL: as settings have it */
+    const char *database;           /* its URL */
+    const char *store;              /* directory to make */
+    const char *name;               /* NULL: the host's name */
+    const char *tables;             /* comma-separated; NULL: all */
+    const char *slot, *publication; /* of a Postgres database's administrator; NULL: as
+                                       settings have it, else made by the node */
+    const char *ids;                /* "range", "plain"; NULL: as settings have it */
     const char *settings; /* a file as rowferry.ini, to begin with; NULL: none */
     const char *join;   /* token file, "-" for standard input; NULL: found a new fleet */
     bool create_tables; /* with join: make the founder's tables, and a missing file */
@@ -95,6 +97,8 @@ struct database *node_database(struct node *node);
 /* The database, where it is one of SQLite's; NULL: it is not, or opened without. */
 struct sqlite_database *node_sqlite(struct node *node);
 const char *node_database_url(const struct node *node);
+/* The replication slot of its database's administrator; NULL: its own. */
+const char *node_given_slot(const struct node *node);
 bool node_foreign_keys(const struct node *node); /* whether they count here */
 void node_on_notice(struct node *node, node_notice_cb notice, void *data);
 

@@ -45,7 +45,7 @@ static void time_left(struct slot_state *out, uint64_t look_lsn, uint64_t passed
 }
 
 enum status slot_state_read(struct slot_state *out, struct store_txn *txn,
-                            const char *url, struct error *err)
+                            const char *url, const char *given, struct error *err)
 {
     uint64_t lsn = 0, look_lsn = 0, look_us = 0, now_us = store_now_us(store_of(txn));
     enum status status = meta_get(txn, META_LSN, &lsn, err);
@@ -59,6 +59,8 @@ enum status slot_state_read(struct slot_state *out, struct store_txn *txn,
         return status == STATUS_OK ? STATUS_NOT_FOUND : status;
     (void)snprintf(out->name, sizeof out->name, "rowferry_%016" PRIx64,
                    store_identity(store_of(txn))->node);
+    if (given != NULL)
+        (void)snprintf(out->name, sizeof out->name, "%s", given);
     ask(out, url);
     if (out->known && !out->missing)
         time_left(out, look_lsn, now_us > look_us ? now_us - look_us : 0);

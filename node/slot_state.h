@@ -17,10 +17,12 @@ struct slot_state {
     struct error trouble; /* why it can't be used, or why it is not known; "": it can */
 };
 
-/* Ask the server of a node's database, by its URL. A server that does not answer is no
- * failure but trouble. NOT_FOUND, a plain answer: the node has no slot: its database is
- * not one of Postgres, or it has not joined yet. */
+/* Ask the server of a node's database, by its URL. given: the slot of its administrator;
+ * NULL: its own. A server that does not answer is no failure but trouble. NOT_FOUND, a
+ * plain answer: the node has no slot: its database is not one of Postgres, or it has not
+ * joined yet. */
 MUST_CHECK enum status slot_state_read(struct slot_state *out, struct store_txn *txn,
-                                       const char *url, struct error *err);
+                                       const char *url, const char *given,
+                                       struct error *err);
 
 #endif
