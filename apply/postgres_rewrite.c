@@ -107,7 +107,8 @@ static enum status note(struct postgres_rewrite *rewrite, const struct batch_row
     /* What a table that takes nothing held, it holds again. */
     if (plan_out_has(batch->range.out, row->table_id))
         return items_remove(batch->items, row->table_id, wanted->key, err);
-    return row->table->number != 0 && lacks(row->from, row->table->definition)
+    return row->table != NULL && row->table->number != 0 &&
+                   lacks(row->from, row->table->definition)
                ? note_kept(rewrite, wanted, err)
                : STATUS_OK;
 }
@@ -230,10 +231,11 @@ static enum status write_all(struct postgres_rewrite *rewrite, struct error *err
         status = write_found(rewrite, FOUND_STRANGE, err);
     if (status == STATUS_OK)
         status = write_found(rewrite, FOUND_DIFFERS, err);
-    for (uint32_t id = 1; id <= count && status == STATUS_OK; id++)
+    for (uint32_t id = 1; id <= count && status == STATUS_OK; id++) {
         if (batch_schema_find(batch->schema, id) == NULL &&
             !plan_out_has(batch->range.out, id))
             status = refuse_missing(rewrite, id, err);
+    }
     if (status == STATUS_OK)
         status = parking_resolve(batch, err);
     return status == STATUS_OK ? postgres_sequences_move(rewrite->batch->schema, err)

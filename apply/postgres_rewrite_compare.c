@@ -49,14 +49,16 @@ static enum status compare(struct postgres_rewrite *rewrite, const struct row *w
 
     buffer_clear(&rewrite->image);
     buffer_clear(&rewrite->before);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = row_compare_held(rewrite->comparer, wanted->key, wanted->image,
                                   from.definition, rewrite->values, differs,
                                   &rewrite->image, &rewrite->before, err);
-    if (status == STATUS_OK && !*differs)
+    }
+    if (status == STATUS_OK && !*differs) {
         status =
             row_compare_lacking(rewrite->comparer, wanted->key, wanted->image,
                                 from.definition, NULL, differs, &rewrite->image, err);
+    }
     return status;
 }
 

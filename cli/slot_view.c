@@ -60,13 +60,14 @@ static void print(struct view *view, const struct slot_state *state)
         (void)fprintf(view->out, "%s, %s of WAL kept",
                       postgres_wal_status_text(slot->wal_status),
                       size_text(slot->kept_size, size));
-        if (slot->is_limited && !is_lost(state))
+        if (slot->is_limited && !is_lost(state)) {
             (void)fprintf(view->out,
                           ", %s left to the limit\n"
                           "             %s until then, as it is written now",
                           size_text(left(slot), size),
                           state->is_timed ? span_text(state->left_seconds * 1000000, time)
                                           : "unknown time");
+        }
     }
     (void)fputc('\n', view->out);
 }

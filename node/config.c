@@ -342,11 +342,12 @@ static void write_tables(FILE *file, const char *tables)
 
 static void write_given(FILE *file, const char *name, const char *value)
 {
-    if (value != NULL)
+    if (value != NULL) {
         (void)fprintf(file,
                       "# The %s of the database's administrator, which is never made or "
                       "dropped here.\n%s = %s\n\n",
                       name, name, value);
+    }
 }
 
 static void write_lines(FILE *file, const struct config *config)
@@ -415,10 +416,11 @@ static enum status read_back(const struct config *config, const char *folder,
                       config->rules.only != NULL ? config->rules.only : "");
     }
     if (status == STATUS_OK && (!is_same(again.slot, config->slot) ||
-                                !is_same(again.publication, config->publication)))
+                                !is_same(again.publication, config->publication))) {
         status = error_set(err, STATUS_USAGE,
                            "--slot, --publication: a line of rowferry.ini can't hold "
                            "such a name");
+    }
     config_release(&again);
     return status;
 }

@@ -125,10 +125,11 @@ static enum status update(struct write_back *back, struct bytes key, bool *diffe
         return error_set(err, STATUS_NO_MEMORY, "write back: out of memory");
     buffer_clear(&back->present);
     status = postgres_row_image(&back->row, &found, &back->present, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status =
             postgres_writer_differ(writer, back->table.definition,
                                    buffer_view(&back->present), key, which, differs, err);
+    }
     if (status == STATUS_OK && *differs)
         status = postgres_row_update(&back->row, which, result, err);
     free(which);
@@ -169,11 +170,12 @@ static enum status next_number(struct write_back *back, const struct column *col
     enum status status = STATUS_OK;
 
     if ((own == NULL || own->sequence == NULL) && *number > 0) {
-        if (*number == INT64_MAX)
+        if (*number == INT64_MAX) {
             return error_set(err, STATUS_REFUSED,
                              "%s has used up its numbers: say by --key which one the row "
                              "shall have",
                              back->table.definition->name);
+        }
         ++*number;
         return STATUS_OK;
     }
