@@ -161,7 +161,7 @@ enum status batch_try(struct batch *batch, uint32_t table, struct bytes key, boo
     enum status status;
 
     row.table = batch_schema_find(batch->schema, table);
-    if (row.table == NULL || plan_out_has(batch->range.out, table))
+    if (row.table == NULL || row.table->left || plan_out_has(batch->range.out, table))
         return STATUS_OK;
     status = plan_find(batch->txn, batch->range, table, key, &planned, err);
     if (status != STATUS_NOT_FOUND) /* the plan has written it, or has tried */

@@ -32,6 +32,7 @@ struct batch_table {
     uint32_t group;    /* parents have smaller ones */
     enum table_direction direction;
     bool fires;              /* its triggers fire */
+    bool left;               /* this batch touches no row of it: others hold it */
     const char **exclusions; /* constraints that forbid pairs of rows, beyond the unique
                                 ones: their names; the engine's */
     uint32_t exclusion_count;

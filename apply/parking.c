@@ -25,7 +25,7 @@ static enum status suspect_orphans(struct batch *batch, struct batch_foreign *fo
     struct batch_table *child = foreign->child;
     enum status status = STATUS_OK;
 
-    if (child->id == 0) /* nobody has logged a row of it */
+    if (child->id == 0 || child->left) /* nobody has logged a row of it */
         return STATUS_OK;
     while (status == STATUS_OK) {
         buffer_clear(&batch->key);
@@ -341,6 +341,8 @@ static bool is_touched(const struct batch *batch, uint32_t group)
 {
     const struct batch_schema *schema = batch->schema;
 
+    if (schema->by_group[schema->group_start[group]]->left) /* so are all of the group */
+        return false;
     if (batch->all || batch->changed[group])
         return true;
     for (uint32_t i = schema->group_start[group]; i < schema->group_start[group + 1];

@@ -2,7 +2,6 @@
 
 #include "apply/postgres_checks.h"
 #include "apply/postgres_locked.h"
-#include "apply/postgres_sql.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -17,10 +16,15 @@ void postgres_batch_release(struct postgres_batch *batch)
              set = set->next)
             postgres_set_clear(set);
     }
+    for (size_t i = 0; i < batch->schema->base.count; i++) {
+        batch->schema->tables[i].base.left = false;
+        batch->schema->tables[i].hold = HOLD_UNKNOWN;
+    }
     for (uint32_t i = 0; i < batch->schema->base.foreign_count; i++)
-        batch->schema->foreigns[i].suspect = false;
+        batch->schema->foreigns[i].suspect = batch->schema->foreigns[i].unsure = false;
     free(batch->parks_in);
     buffer_release(&batch->note);
+    buffer_release(&batch->repair_next);
     batch_release(&batch->base);
 }
 
@@ -59,156 +63,6 @@ enum status postgres_batch_refuse(struct postgres_batch *batch, uint32_t table,
 }
 
 /* ---- sets */
-
-static enum status run_part(struct postgres_batch *batch,
-                            const struct postgres_table *table, struct postgres_set *set,
-                            uint32_t first, uint32_t count, uint32_t *written,
-                            enum refusal_kind *kind, struct error *err)
-{
-    struct error ignored;
-    enum status status = STATUS_OK;
-    bool guarded = batch->mode != BATCH_FAST;
-
-    if (guarded)
-        status = postgres_execute(batch->postgres, "SAVEPOINT rowferry_set", err);
-    if (status == STATUS_OK && table->own_path)
-        status = postgres_execute(batch->postgres, POSTGRES_OWN_PATH, err);
-    if (status == STATUS_OK)
-        status = postgres_set_run(set, first, count, written, kind, err);
-    if (status == STATUS_OK && table->own_path)
-        status = postgres_execute(batch->postgres, POSTGRES_OUR_PATH, err);
-    if (status == STATUS_OK && guarded)
-        return postgres_execute(batch->postgres, "RELEASE rowferry_set", err);
-    if (status == STATUS_CONSTRAINT && guarded) {
-        /* When this fails, so will whatever comes next. */
-        (void)!postgres_execute(
-            batch->postgres, "ROLLBACK TO rowferry_set; RELEASE rowferry_set", &ignored);
-    }
-    return status;
-}
-
-/* A table whose local writes are not captured: nobody tells what it holds, nor that a
- * batch wrote it. */
-static bool takes_only(const struct postgres_table *table)
-{
-    return table->base.direction == TABLE_IN;
-}
-
-/* So the intent says that its rows are shown. */
-static enum status note_shown(struct postgres_batch *batch,
-                              const struct postgres_table *table,
-                              const struct postgres_set *set, uint32_t first,
-                              uint32_t count, struct error *err)
-{
-    enum status status = STATUS_OK;
-
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        struct intent_item item = {.kind = INTENT_SHOWN,
-                                   .table = table->base.id,
-                                   .key = postgres_set_note(set, first + i)};
-
-        status = items_put(batch->base.items, &item, false, err);
-    }
-    return status;
-}
-
-/* Halves and halves of them, until the rows to blame stand alone. */
-static enum status run_rows(struct postgres_batch *batch, struct postgres_table *table,
-                            struct postgres_set *set, uint32_t first, uint32_t count,
-                            uint32_t *written, struct error *err)
-{
-    enum refusal_kind kind = REFUSAL_OTHER;
-    uint32_t done = 0;
-    enum status status = run_part(batch, table, set, first, count, &done, &kind, err);
-
-    *written += done;
-    if (status == STATUS_OK && takes_only(table))
-        return note_shown(batch, table, set, first, count, err);
-    if (status != STATUS_CONSTRAINT)
-        return status;
-    if ((kind == REFUSAL_UNIQUE || kind == REFUSAL_FOREIGN_KEY) &&
-        batch->mode != BATCH_LOCKED)
-        return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
-    if (batch->mode == BATCH_FAST)
-        return postgres_batch_begin_anew(batch, BATCH_CAREFUL, err);
-    if (count == 1 && batch->mode == BATCH_LOCKED)
-        return postgres_locked_again(batch, table, postgres_set_note(set, first), err);
-    if (count == 1)
-        return postgres_batch_refuse(batch, table->base.id, postgres_set_note(set, first),
-                                     err);
-    status = run_rows(batch, table, set, first, count / 2, written, err);
-    if (status == STATUS_OK)
-        status = run_rows(batch, table, set, first + count / 2, count - count / 2,
-                          written, err);
-    return status;
-}
-
-static bool sets_parent_column(const struct postgres_set *set,
-                               const struct foreign_key *key)
-{
-    const struct definition *definition = set->writer->definition;
-
-    for (uint32_t i = 0; i < key->column_count; i++) {
-        int32_t column = definition_find_column(definition, key->parent_columns[i]);
-        int32_t place =
-            column < 0 ? -1 : definition_image_place(definition, (uint32_t)column);
-
-        if (place < 0 || set->settable[place])
-            return true;
-    }
-    return false;
-}
-
-/* Which foreign keys some child may not satisfy now. */
-static enum status look_at_keys(struct postgres_table *table, struct postgres_set *set,
-                                struct error *err)
-{
-    enum status status = STATUS_OK;
-    bool holds = true;
-
-    for (struct batch_foreign *at = table->base.as_child;
-         at != NULL && status == STATUS_OK && set->kind != SET_DELETE;
-         at = at->next_of_child) {
-        struct postgres_foreign *foreign = postgres_foreign_of(at);
-
-        if (foreign->suspect)
-            continue;
-        status = postgres_checks_parents(foreign, set, &holds, err);
-        foreign->suspect = status == STATUS_OK && !holds;
-    }
-    for (struct batch_foreign *at = table->base.as_parent;
-         at != NULL && status == STATUS_OK; at = at->next_of_parent) {
-        struct postgres_foreign *foreign = postgres_foreign_of(at);
-
-        if (foreign->suspect || set->kind == SET_INSERT)
-            continue;
-        holds = set->kind != SET_DELETE && !sets_parent_column(set, at->key);
-        if (set->kind == SET_DELETE)
-            status = postgres_checks_children(foreign, set, &holds, err);
-        foreign->suspect = status == STATUS_OK && !holds;
-    }
-    return status;
-}
-
-enum status postgres_batch_run(struct postgres_batch *batch, struct postgres_table *table,
-                               struct postgres_set *set, uint32_t *written,
-                               struct error *err)
-{
-    enum status status;
-
-    bool locked = batch->mode == BATCH_LOCKED;
-
-    *written = 0;
-    status = locked ? postgres_locked_before(table, set, err) : STATUS_OK;
-    if (status == STATUS_OK)
-        status = run_rows(batch, table, set, 0, set->count, written, err);
-    if (status == STATUS_OK && *written > 0)
-        status = locked ? postgres_locked_after(batch, table, set, err)
-                        : look_at_keys(table, set, err);
-    batch->whole = batch->whole && *written == set->count;
-    batch->base.counts->rows += *written;
-    return status;
-}
 
 static enum status flush(struct postgres_batch *batch, struct postgres_table *table,
                          struct postgres_set *set, struct error *err)
@@ -271,12 +125,21 @@ static void choose_columns(const struct postgres_writer *writer, bool *columns)
         columns[i] = writer->values[i].type != VALUE_ABSENT;
 }
 
+static bool any_fixed(const struct postgres_writer *writer, const bool *columns)
+{
+    for (uint32_t i = 0; i < writer->definition->stored_count; i++)
+        if (columns[i] && postgres_writer_is_fixed(writer, i))
+            return true;
+    return false;
+}
+
 static enum status find_set(struct postgres_batch *batch, struct postgres_table *table,
                             enum set_kind kind, const bool *columns,
                             struct postgres_set **out, struct error *err)
 {
     const struct postgres_guard *guard =
-        batch->mode == BATCH_LOCKED || takes_only(table) ? NULL : batch->guard;
+        batch->mode == BATCH_LOCKED || postgres_table_takes_only(table) ? NULL
+                                                                        : batch->guard;
     enum status status = postgres_schema_set(table, kind, columns, guard, out, err);
 
     if (status != STATUS_NOT_FOUND)
@@ -307,7 +170,7 @@ enum status postgres_batch_choose_set(struct postgres_batch *batch,
         free(columns);
         return status;
     }
-    if (holding->live && !takes_only(table)) {
+    if (holding->live && !postgres_table_takes_only(table)) {
         status = tables_find(batch->base.txn, holding->definition_origin,
                              holding->definition, &held, err);
         if (status == STATUS_OK)
@@ -316,11 +179,19 @@ enum status postgres_batch_choose_set(struct postgres_batch *batch,
     }
     if (!differs)
         choose_columns(writer, columns);
+    *out = NULL;
+    if (status == STATUS_OK && (differs || postgres_table_takes_only(table)) &&
+        any_fixed(writer, columns)) {
+        free(columns);
+        return batch->mode == BATCH_LOCKED
+                   ? STATUS_OK
+                   : postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
+    }
     if (status == STATUS_OK) {
         status = find_set(batch, table,
-                          takes_only(table) ? SET_UPSERT
-                          : holding->live   ? SET_UPDATE
-                                            : SET_INSERT,
+                          postgres_table_takes_only(table) ? SET_UPSERT
+                          : holding->live                  ? SET_UPDATE
+                                                           : SET_INSERT,
                           columns, out, err);
     }
     free(columns);
@@ -361,13 +232,17 @@ static enum status write_row(struct postgres_batch *batch, const struct planned 
     if (batch->mode != BATCH_LOCKED &&
         (table->probed || batch->parks_in[table->component]))
         return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
+    if (table->base.left) {
+        batch->whole = false;
+        return STATUS_OK;
+    }
     if (batch->mode == BATCH_LOCKED) {
         /* Even a row that is not there: it may have been parked, with claims. */
         batch->base.changed[table->base.group] = true;
         if (postgres_locked_is_single(table))
             return postgres_locked_planned(batch, planned, err);
     }
-    if (!planned->live && !planned->holding.live && !takes_only(table)) {
+    if (!planned->live && !planned->holding.live && !postgres_table_takes_only(table)) {
         batch->whole = false; /* nobody will tell it */
         return STATUS_OK;
     }
@@ -386,6 +261,8 @@ static enum status write_row(struct postgres_batch *batch, const struct planned 
     if (status == STATUS_OK)
         status = postgres_batch_choose_set(batch, table, planned->live, &planned->holding,
                                            &set, err);
+    if (status == STATUS_OK && set == NULL)
+        return postgres_locked_planned(batch, planned, err);
     return status == STATUS_OK ? add(batch, set, planned, err) : status;
 }
 
@@ -444,7 +321,10 @@ enum status postgres_batch_check(struct postgres_batch *batch, struct error *err
 
         if (!foreign->suspect)
             continue;
-        status = postgres_checks_all(foreign, &holds, err);
+        /* A parent that is held may go yet. */
+        holds = !foreign->unsure;
+        if (holds)
+            status = postgres_checks_all(foreign, &holds, err);
         foreign->suspect = !holds;
         if (status == STATUS_OK && !holds)
             status = postgres_batch_begin_anew(batch, BATCH_LOCKED, err);

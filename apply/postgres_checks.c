@@ -1,5 +1,7 @@
 #include "apply/postgres_checks.h"
 
+#include "apply/postgres_foreign.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,6 @@
 
 struct postgres_foreign_checks {
     struct postgres *postgres;
-    struct buffer parents, children, all; /* statements; children empty: can't be asked */
 };
 
 static void put(struct buffer *sql, const char *text)
@@ -15,55 +16,39 @@ static void put(struct buffer *sql, const char *text)
     buffer_put_bytes(sql, bytes_of_text(text));
 }
 
-/* "t.a = p.x AND …": the child's columns against the parent's. */
-static void put_reference(struct buffer *sql, const struct foreign_key *key)
+static void put_rows(struct buffer *sql, const struct postgres_foreign *foreign)
 {
-    for (uint32_t i = 0; i < key->column_count; i++) {
-        put(sql, i == 0 ? "t." : " AND t.");
-        postgres_put_name(sql, key->columns[i]);
-        put(sql, " = p.");
-        postgres_put_name(sql, key->parent_columns[i]);
-    }
+    put(sql, "(SELECT count(*) FROM (SELECT FROM " POSTGRES_SET_ROWS " u JOIN ");
+    put(sql, foreign->base.child->definition->local_name);
+    put(sql, " AS t ON " POSTGRES_SET_MATCH);
 }
 
-static void put_not_null(struct buffer *sql, const struct foreign_key *key)
+/* The parents' rows are counted by locking each, which waits for who deletes one, or
+ * counts those that nobody holds. */
+static void put_parents(struct buffer *sql, const struct postgres_foreign *foreign,
+                        bool wait)
 {
-    for (uint32_t i = 0; i < key->column_count; i++) {
-        put(sql, i == 0 ? "t." : " AND t.");
-        postgres_put_name(sql, key->columns[i]);
-        put(sql, " IS NOT NULL");
-    }
-}
-
-/* The parents' rows are counted by locking each, which waits for who deletes one. */
-static void put_parents(struct buffer *sql, const struct batch_foreign *foreign)
-{
-    put(sql, "SELECT (SELECT count(*) FROM (SELECT FROM " POSTGRES_SET_ROWS " u JOIN ");
-    put(sql, foreign->child->definition->local_name);
-    put(sql, " AS t ON " POSTGRES_SET_MATCH " WHERE ");
-    put_not_null(sql, foreign->key);
-    put(sql, ") n) = (SELECT count(*) FROM (SELECT FROM " POSTGRES_SET_ROWS " u JOIN ");
-    put(sql, foreign->child->definition->local_name);
-    put(sql, " AS t ON " POSTGRES_SET_MATCH " JOIN ");
-    put(sql, foreign->parent->definition->local_name);
+    put(sql, "SELECT ");
+    put_rows(sql, foreign);
+    put(sql, " WHERE ");
+    postgres_foreign_put_refers(sql, foreign, "t");
+    put(sql, ") n) = ");
+    put_rows(sql, foreign);
+    put(sql, " JOIN ");
+    put(sql, foreign->base.parent->definition->local_name);
     put(sql, " AS p ON ");
-    put_reference(sql, foreign->key);
-    put(sql, " FOR KEY SHARE OF p) m)");
-    buffer_put(sql, 0, 1);
+    postgres_foreign_put_match(sql, foreign, "t");
+    put(sql, " FOR KEY SHARE OF p");
+    put(sql, wait ? ") m)" : " SKIP LOCKED) m)");
 }
 
-static void put_all(struct buffer *sql, const struct batch_foreign *foreign)
+static void put_all(struct buffer *sql, const struct postgres_foreign *foreign)
 {
     put(sql, "SELECT NOT EXISTS (SELECT FROM ");
-    put(sql, foreign->child->definition->local_name);
+    put(sql, foreign->base.child->definition->local_name);
     put(sql, " AS t WHERE ");
-    put_not_null(sql, foreign->key);
-    put(sql, " AND NOT EXISTS (SELECT FROM ");
-    put(sql, foreign->parent->definition->local_name);
-    put(sql, " AS p WHERE ");
-    put_reference(sql, foreign->key);
-    put(sql, "))");
-    buffer_put(sql, 0, 1);
+    postgres_foreign_put_lacks(sql, foreign, "t");
+    put(sql, ")");
 }
 
 /* The parent's key column that a child's column refers to; -1: none. */
@@ -87,92 +72,108 @@ static bool refers_to_key(const struct batch_foreign *foreign)
     return true;
 }
 
-static void put_children(struct buffer *sql, const struct batch_foreign *foreign)
+static void put_children(struct buffer *sql, const struct postgres_foreign *foreign)
 {
     char column[32];
 
     put(sql, "SELECT NOT EXISTS (SELECT FROM " POSTGRES_SET_ROWS " u JOIN ");
-    put(sql, foreign->child->definition->local_name);
+    put(sql, foreign->base.child->definition->local_name);
     put(sql, " AS t ON ");
-    for (uint32_t i = 0; i < foreign->key->column_count; i++) {
-        put(sql, i == 0 ? "t." : " AND t.");
-        postgres_put_name(sql, foreign->key->columns[i]);
-        (void)snprintf(column, sizeof column, " = u.k%" PRId32,
-                       key_column_of(foreign, i));
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
+        (void)snprintf(column, sizeof column, "%su.k%" PRId32, i == 0 ? "" : " AND ",
+                       key_column_of(&foreign->base, i));
         put(sql, column);
+        postgres_foreign_put_child(sql, foreign, "t", i);
     }
     put(sql, ")");
-    buffer_put(sql, 0, 1);
 }
 
 enum status postgres_checks_open(struct postgres_foreign *foreign,
                                  struct postgres *postgres, struct error *err)
 {
     struct postgres_foreign_checks *checks = calloc(1, sizeof *checks);
-    enum status status;
 
     if (checks == NULL)
         return error_set(err, STATUS_NO_MEMORY, "foreign keys: out of memory");
     foreign->checks = checks;
     foreign->base.beyond_key = !refers_to_key(&foreign->base);
     checks->postgres = postgres;
-    put_parents(&checks->parents, &foreign->base);
-    put_all(&checks->all, &foreign->base);
-    if (!foreign->base.beyond_key)
-        put_children(&checks->children, &foreign->base);
-    status = buffer_check(&checks->parents, err);
-    if (status == STATUS_OK)
-        status = buffer_check(&checks->all, err);
-    return status == STATUS_OK ? buffer_check(&checks->children, err) : status;
+    return STATUS_OK;
 }
 
 void postgres_checks_close(struct postgres_foreign *foreign)
 {
-    if (foreign->checks == NULL)
-        return;
-    buffer_release(&foreign->checks->parents);
-    buffer_release(&foreign->checks->children);
-    buffer_release(&foreign->checks->all);
     free(foreign->checks);
     foreign->checks = NULL;
 }
 
-static enum status ask(const struct postgres_set *set, const struct buffer *sql,
-                       bool *holds, struct error *err)
+/* What the server compares by is asked when it is first needed. */
+static enum status open_reference(struct postgres_foreign *foreign, struct error *err)
+{
+    return postgres_foreign_open(foreign, foreign->checks->postgres, err);
+}
+
+/* Ask about the set's rows; sql becomes empty. */
+static enum status ask(const struct postgres_set *set, struct buffer *sql, bool *holds,
+                       struct error *err)
 {
     PGresult *found = NULL;
-    enum status status = postgres_set_ask(set, (const char *)sql->data, &found, err);
+    enum status status;
 
+    buffer_put(sql, 0, 1);
+    status = buffer_check(sql, err);
+    if (status == STATUS_OK)
+        status = postgres_set_ask(set, (const char *)sql->data, &found, err);
     *holds = status == STATUS_OK && PQgetvalue(found, 0, 0)[0] == 't';
     PQclear(found);
+    buffer_release(sql);
     return status;
 }
 
 enum status postgres_checks_parents(struct postgres_foreign *foreign,
-                                    const struct postgres_set *set, bool *holds,
-                                    struct error *err)
+                                    const struct postgres_set *set, bool wait,
+                                    bool *holds, struct error *err)
 {
-    return ask(set, &foreign->checks->parents, holds, err);
+    struct buffer sql = {0};
+    enum status status = open_reference(foreign, err);
+
+    if (status != STATUS_OK)
+        return status;
+    put_parents(&sql, foreign, wait);
+    return ask(set, &sql, holds, err);
 }
 
 enum status postgres_checks_children(struct postgres_foreign *foreign,
                                      const struct postgres_set *set, bool *holds,
                                      struct error *err)
 {
+    struct buffer sql = {0};
+    enum status status = open_reference(foreign, err);
+
     *holds = false;
-    return foreign->base.beyond_key ? STATUS_OK
-                                    : ask(set, &foreign->checks->children, holds, err);
+    if (status != STATUS_OK || foreign->base.beyond_key)
+        return status;
+    put_children(&sql, foreign);
+    return ask(set, &sql, holds, err);
 }
 
 enum status postgres_checks_all(struct postgres_foreign *foreign, bool *holds,
                                 struct error *err)
 {
+    struct buffer sql = {0};
     PGresult *found = NULL;
-    enum status status =
-        postgres_query(foreign->checks->postgres, (const char *)foreign->checks->all.data,
-                       0, NULL, &found, err);
+    enum status status = open_reference(foreign, err);
 
+    if (status == STATUS_OK) {
+        put_all(&sql, foreign);
+        buffer_put(&sql, 0, 1);
+        status = buffer_check(&sql, err);
+    }
+    if (status == STATUS_OK)
+        status = postgres_query(foreign->checks->postgres, (const char *)sql.data, 0,
+                                NULL, &found, err);
     *holds = status == STATUS_OK && PQgetvalue(found, 0, 0)[0] == 't';
     PQclear(found);
+    buffer_release(&sql);
     return status;
 }

@@ -10,9 +10,10 @@ MUST_CHECK enum status postgres_checks_open(struct postgres_foreign *foreign,
 void postgres_checks_close(struct postgres_foreign *foreign);
 
 /* The set's rows, of the child, were written: *holds: each has its parent, or refers to
- * none; their parents are locked against going away. */
+ * none; their parents are locked against going away. Not to wait: a parent that somebody
+ * holds is as one that is not there. */
 MUST_CHECK enum status postgres_checks_parents(struct postgres_foreign *foreign,
-                                               const struct postgres_set *set,
+                                               const struct postgres_set *set, bool wait,
                                                bool *holds, struct error *err);
 
 /* The set's rows, of the parent, were deleted: *holds: no child refers to them. */

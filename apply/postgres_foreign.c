@@ -120,12 +120,9 @@ void postgres_foreign_forget(struct postgres_foreign *foreign)
 
 /* ---- pieces */
 
-/* "p.x OPERATOR(s.=) ", and what comes behind the child's value. */
-static void put_parent_column(struct buffer *sql, const struct postgres_foreign *foreign,
-                              uint32_t i)
+static void put_operator(struct buffer *sql, const struct postgres_foreign *foreign,
+                         uint32_t i)
 {
-    postgres_sql_put(sql, "p.");
-    postgres_put_name(sql, foreign->base.key->parent_columns[i]);
     postgres_sql_put(sql, " OPERATOR(");
     postgres_sql_put(sql,
                      PQgetvalue(foreign->reference->columns, (int)i, REFERENCE_OPERATOR));
@@ -143,32 +140,49 @@ static void put_collation(struct buffer *sql, const struct postgres_foreign *for
     postgres_sql_put(sql, PQgetvalue(columns, (int)i, REFERENCE_COLLATION));
 }
 
-static void put_child_column(struct buffer *sql, const struct postgres_foreign *foreign,
-                             const char *alias, uint32_t i)
+void postgres_foreign_put_child(struct buffer *sql,
+                                const struct postgres_foreign *foreign, const char *alias,
+                                uint32_t i)
 {
+    put_operator(sql, foreign, i);
     postgres_sql_put(sql, alias);
     postgres_sql_put(sql, ".");
     postgres_put_name(sql, foreign->base.key->columns[i]);
+    put_collation(sql, foreign, i);
+}
+
+void postgres_foreign_put_refers(struct buffer *sql,
+                                 const struct postgres_foreign *foreign,
+                                 const char *alias)
+{
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
+        postgres_sql_put(sql, i == 0 ? "(" : foreign->reference->full ? " OR " : " AND ");
+        postgres_sql_put(sql, alias);
+        postgres_sql_put(sql, ".");
+        postgres_put_name(sql, foreign->base.key->columns[i]);
+        postgres_sql_put(sql, " IS NOT NULL");
+    }
+    postgres_sql_put(sql, ")");
+}
+
+void postgres_foreign_put_match(struct buffer *sql,
+                                const struct postgres_foreign *foreign, const char *alias)
+{
+    for (uint32_t i = 0; i < foreign->base.key->column_count; i++) {
+        postgres_sql_put(sql, i == 0 ? "p." : " AND p.");
+        postgres_put_name(sql, foreign->base.key->parent_columns[i]);
+        postgres_foreign_put_child(sql, foreign, alias, i);
+    }
 }
 
 void postgres_foreign_put_lacks(struct buffer *sql,
                                 const struct postgres_foreign *foreign, const char *alias)
 {
-    uint32_t count = foreign->base.key->column_count;
-
-    for (uint32_t i = 0; i < count; i++) {
-        postgres_sql_put(sql, i == 0 ? "(" : foreign->reference->full ? " OR " : " AND ");
-        put_child_column(sql, foreign, alias, i);
-        postgres_sql_put(sql, " IS NOT NULL");
-    }
-    postgres_sql_put(sql, ") AND NOT EXISTS (SELECT FROM ");
+    postgres_foreign_put_refers(sql, foreign, alias);
+    postgres_sql_put(sql, " AND NOT EXISTS (SELECT FROM ");
     postgres_sql_put(sql, parent_of(foreign)->local_name);
-    for (uint32_t i = 0; i < count; i++) {
-        postgres_sql_put(sql, i == 0 ? " AS p WHERE " : " AND ");
-        put_parent_column(sql, foreign, i);
-        put_child_column(sql, foreign, alias, i);
-        put_collation(sql, foreign, i);
-    }
+    postgres_sql_put(sql, " AS p WHERE ");
+    postgres_foreign_put_match(sql, foreign, alias);
     postgres_sql_put(sql, ")");
 }
 
@@ -224,8 +238,9 @@ enum status postgres_foreign_holds(struct postgres_foreign *foreign, bool *holds
     for (uint32_t i = 0; i < key->column_count; i++) {
         int32_t column = definition_find_column(child_of(foreign), key->columns[i]);
 
-        postgres_sql_put(&sql, i == 0 ? " AS p WHERE " : " AND ");
-        put_parent_column(&sql, foreign, i);
+        postgres_sql_put(&sql, i == 0 ? " AS p WHERE p." : " AND p.");
+        postgres_put_name(&sql, key->parent_columns[i]);
+        put_operator(&sql, foreign, i);
         postgres_sql_number(&sql, "$", i + 1);
         postgres_sql_put(&sql, "::");
         postgres_sql_put(&sql, child_of(foreign)->columns[column].declared_type);
@@ -372,12 +387,7 @@ static void put_orphans(struct buffer *sql, const struct postgres_foreign *forei
     postgres_sql_put(sql, " AS c");
     for (uint32_t i = 0; !all && i < foreign->base.key->column_count; i++) {
         postgres_sql_number(sql, i == 0 ? " ON p.v" : " AND p.v", i);
-        postgres_sql_put(sql, " OPERATOR(");
-        postgres_sql_put(
-            sql, PQgetvalue(foreign->reference->columns, (int)i, REFERENCE_OPERATOR));
-        postgres_sql_put(sql, ") ");
-        put_child_column(sql, foreign, "c", i);
-        put_collation(sql, foreign, i);
+        postgres_foreign_put_child(sql, foreign, "c", i);
     }
     postgres_sql_put(sql, " WHERE ");
     postgres_foreign_put_lacks(sql, foreign, "c");

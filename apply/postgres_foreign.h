@@ -20,11 +20,22 @@ void postgres_foreign_close(struct postgres_foreign *foreign);
 /* What was made in a transaction went with it. */
 void postgres_foreign_forget(struct postgres_foreign *foreign);
 
-/* ---- pieces of SQL
+/* ---- pieces of SQL, once it is open
  *
- * lacks: a condition on the child's row under this alias: it refers to a parent, and that
- * is not there. gone: the name of the TEMP table of parents' values that went away, v0,
- * v1, …, which make_gone makes when it was not yet. */
+ * child: " OPERATOR(s.=) alias.a", what stands behind the parent's column number i.
+ * refers, match: conditions: the child's row under this alias refers to some parent; p is
+ * that. lacks: a condition on the child's row under this alias: it refers to a parent,
+ * and that is not there. gone: the name of the TEMP table of parents' values that went
+ * away, v0, v1, …, which make_gone makes when it was not yet. */
+void postgres_foreign_put_child(struct buffer *sql,
+                                const struct postgres_foreign *foreign, const char *alias,
+                                uint32_t i);
+void postgres_foreign_put_refers(struct buffer *sql,
+                                 const struct postgres_foreign *foreign,
+                                 const char *alias);
+void postgres_foreign_put_match(struct buffer *sql,
+                                const struct postgres_foreign *foreign,
+                                const char *alias);
 void postgres_foreign_put_lacks(struct buffer *sql,
                                 const struct postgres_foreign *foreign,
                                 const char *alias);

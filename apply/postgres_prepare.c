@@ -92,6 +92,7 @@ enum status postgres_target_prepare(struct postgres_target *target,
     batch->postgres = target->postgres;
     batch->schema = &target->schema;
     batch->guard = &target->guard;
+    batch->repair_from = buffer_view(&target->repaired_to);
     base->ops = &postgres_batch_ops;
     base->echoed = true;
     base->store = target->store;

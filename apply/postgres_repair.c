@@ -10,15 +10,44 @@ enum { REPAIRS_MAX = 1000 }; /* in one batch */
 struct repairs {
     struct buffer rows; /* table 4, key sized */
     uint32_t count;
+    size_t last; /* where the last of them begins */
 };
 
 static bool gather(void *data, uint32_t table, struct bytes key)
 {
     struct repairs *repairs = data;
 
+    repairs->last = repairs->rows.size;
     buffer_put(&repairs->rows, table, 4);
     buffer_put_sized(&repairs->rows, key);
     return ++repairs->count < REPAIRS_MAX;
+}
+
+/* Those that come next, batch after batch, since there may be many that can't be written
+ * for long. batch->more: the list goes on behind them. */
+static enum status gather_next(struct postgres_batch *batch, struct repairs *repairs,
+                               struct error *err)
+{
+    struct bytes after = batch->repair_from, key;
+    uint64_t table;
+    enum status status;
+
+    if (bytes_take(&after, 4, &table) && bytes_take_sized(&after, &key)) {
+        status = repair_visit_after(batch->base.txn, (uint32_t)table, key, gather,
+                                    repairs, err);
+    } else {
+        status = repair_visit(batch->base.txn, gather, repairs, err);
+    }
+    batch->more = repairs->count == REPAIRS_MAX;
+    buffer_clear(&batch->repair_next);
+    if (batch->more && status == STATUS_OK) {
+        struct bytes rows = buffer_view(&repairs->rows);
+
+        buffer_put_bytes(&batch->repair_next, (struct bytes){rows.data + repairs->last,
+                                                             rows.size - repairs->last});
+        status = buffer_check(&batch->repair_next, err);
+    }
+    return status == STATUS_OK ? buffer_check(&repairs->rows, err) : status;
 }
 
 /* Whether the row is to be written now; then *row is what it should show. A later winner
@@ -88,10 +117,10 @@ static enum status write_set(struct postgres_batch *batch, struct postgres_table
                              struct postgres_set *set, struct bytes key,
                              const struct row *row, struct error *err)
 {
-    uint32_t written = 0;
+    uint32_t written = 0, left = batch->left;
     enum status status = postgres_batch_run(batch, table, set, &written, err);
 
-    if (status == STATUS_OK && written == 0)
+    if (status == STATUS_OK && written == 0 && batch->left == left)
         status = learn(batch, set, err);
     if (status == STATUS_OK && written > 0)
         status = note_repaired(batch, table->base.id, key, row, err);
@@ -115,6 +144,10 @@ static enum status repair(struct postgres_batch *batch, uint32_t id, struct byte
         return status;
     if (!due || (!row.live && !held.live)) /* the fold takes it off the list */
         return note_repaired(batch, id, key, &row, err);
+    /* What is parked beside it may come free, or it may have to make room. */
+    if (batch->mode != BATCH_LOCKED &&
+        (table->probed || batch->parks_in[table->component]))
+        return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
     status = postgres_schema_writer(batch->schema, table, err);
     if (status == STATUS_OK)
         status = tables_find(batch->base.txn, row.definition_origin, row.definition,
@@ -154,7 +187,7 @@ static enum status repair_all(struct postgres_batch *batch, const struct repairs
 enum status postgres_batch_repair(struct postgres_batch *batch, struct error *err)
 {
     struct repairs repairs = {0};
-    enum status status = repair_visit(batch->base.txn, gather, &repairs, err);
+    enum status status = gather_next(batch, &repairs, err);
 
     if (status == STATUS_OK)
         status = repair_all(batch, &repairs, false, err);
@@ -194,11 +227,11 @@ enum status postgres_batch_try_repairs(struct postgres_batch *batch, struct erro
     struct repairs repairs = {0};
     struct bytes rest, key;
     uint64_t table;
-    enum status status = repair_visit(batch->base.txn, gather, &repairs, err);
+    enum status status = gather_next(batch, &repairs, err);
 
-    if (status == STATUS_OK)
-        status = buffer_check(&repairs.rows, err);
     rest = buffer_view(&repairs.rows);
+    /* Who blocks a parked row may come with them. */
+    batch->base.all = batch->base.all || (rest.size > 0 && batch->base.parked > 0);
     while (status == STATUS_OK && bytes_take(&rest, 4, &table) &&
            bytes_take_sized(&rest, &key))
         status = batch_try(&batch->base, (uint32_t)table, key, false, err);

@@ -5,12 +5,16 @@
 #include "apply/batch_schema.h"
 #include "apply/postgres_set.h"
 
+/* Of a component, at the table with its number. */
+enum postgres_hold { HOLD_UNKNOWN, HOLD_OURS, HOLD_OTHERS };
+
 struct postgres_table {
     struct batch_table base;
     struct postgres_writer *writer; /* opened when first needed */
     struct postgres_set *sets;      /* the last used first */
     uint32_t set_count;
-    uint32_t component; /* tables that foreign keys connect have one number */
+    uint32_t component; /* tables that foreign keys connect have one number: an index */
+    enum postgres_hold hold; /* of this batch (apply/postgres_held.h) */
     bool other_made; /* apply/postgres_other.h has made its tables, in this transaction */
     struct postgres_claims *claims; /* owned by apply/postgres_unique.h */
     bool own_path; /* what runs for its rows finds names as the role's own sessions do */
@@ -22,7 +26,8 @@ struct postgres_foreign {
     struct batch_foreign base;
     struct postgres_foreign_checks *checks; /* owned by apply/postgres_checks.h */
     struct postgres_reference *reference;   /* owned by apply/postgres_foreign.h */
-    bool suspect; /* of this batch: some child may lack its parent */
+    bool suspect; /* of this batch: some child may lack its parent, */
+    bool unsure;  /* which somebody else holds */
 };
 
 struct postgres_schema {
@@ -47,6 +52,13 @@ void postgres_schema_unload(struct postgres_schema *schema);
 static inline struct postgres_table *postgres_table_of(struct batch_table *table)
 {
     return (struct postgres_table *)table; /* its first member */
+}
+
+/* Its local writes are not captured: nobody tells what it holds, nor that a batch wrote
+ * it. */
+static inline bool postgres_table_takes_only(const struct postgres_table *table)
+{
+    return table->base.direction == TABLE_IN;
 }
 
 static inline struct postgres_foreign *postgres_foreign_of(struct batch_foreign *foreign)

@@ -119,6 +119,9 @@ enum status postgres_target_connect(struct postgres_target *target, struct error
         status = choose_role(target, err);
     if (status == STATUS_OK)
         status = flush_at_commit(target, err);
+    /* Then what is held is left. Shorter than deadlock_timeout's default. */
+    if (status == STATUS_OK)
+        status = postgres_execute(target->postgres, "SET lock_timeout = '900ms'", err);
     /* Sets are found by key: planned once, whatever their size. */
     if (status == STATUS_OK)
         status = postgres_execute(target->postgres,

@@ -65,7 +65,8 @@ MUST_CHECK enum status postgres_set_run(struct postgres_set *set, uint32_t first
                                         enum refusal_kind *kind, struct error *err);
 void postgres_set_clear(struct postgres_set *set);
 
-/* What a question says for a table of the set's keys, columns k0, k1 …, that it calls u,
+/* What a question says for a table of the set's keys, columns k0, k1 …, and n, which
+ * counts the rows from 1, that it calls u,
  * and for the condition that t has the row's key. No name has such a byte. */
 #define POSTGRES_SET_ROWS  "\001rows\001"
 #define POSTGRES_SET_MATCH "\001match\001"

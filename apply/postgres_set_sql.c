@@ -189,15 +189,15 @@ static void put_keys(struct buffer *sql, const struct postgres_set *set)
         put(sql, writer->columns[writer->key_places[i]].type);
         put_number(sql, " AS k", i);
     }
-    put(sql, " FROM unnest(");
+    put(sql, ", n FROM unnest(");
     for (uint32_t i = 0; i < writer->definition->key_count; i++) {
         put_number(sql, i == 0 ? "$" : ", $", i + 1);
         put(sql, "::text[]");
     }
-    put(sql, ") AS v(");
+    put(sql, ") WITH ORDINALITY AS v(");
     for (uint32_t i = 0; i < writer->definition->key_count; i++)
         put_number(sql, i == 0 ? "c" : ", c", i);
-    put(sql, "))");
+    put(sql, ", n))");
 }
 
 static void put_match(struct buffer *sql, const struct postgres_set *set)

@@ -78,6 +78,20 @@ static enum status lock(struct postgres_target *target, struct postgres_batch *b
     return status;
 }
 
+/* Tables that are locked are those of the schema that was read before. */
+static enum status prepare(struct postgres_target *target, struct postgres_batch *batch,
+                           struct error *err)
+{
+    uint64_t rules = target->rules, generation = target->generation;
+    enum status status = postgres_target_prepare(target, batch, err);
+
+    if (status != STATUS_OK || batch->mode != BATCH_LOCKED ||
+        (rules == target->rules && generation == target->generation))
+        return status;
+    batch->again = true;
+    return error_set(err, STATUS_CONSTRAINT, "the schema is another");
+}
+
 static enum status begin(struct postgres_target *target, struct postgres_batch *batch,
                          struct intent *intent, struct error *err)
 {
@@ -86,10 +100,12 @@ static enum status begin(struct postgres_target *target, struct postgres_batch *
 
     if (status == STATUS_OK && target->immediate)
         status = postgres_execute(target->postgres, "SET CONSTRAINTS ALL IMMEDIATE", err);
+    if (status == STATUS_OK && batch->mode == BATCH_CAREFUL)
+        status = postgres_execute(target->postgres, POSTGRES_SHORT_WAIT, err);
     if (status == STATUS_OK && batch->mode == BATCH_LOCKED)
         status = lock(target, batch, err);
     if (status == STATUS_OK)
-        status = postgres_target_prepare(target, batch, err);
+        status = prepare(target, batch, err);
     if (status == STATUS_OK)
         status = postgres_target_extent(target, &batch->base, &extent, err);
     if (status == STATUS_OK)
@@ -116,6 +132,18 @@ static enum status retries(struct postgres_target *target, struct postgres_batch
     return status;
 }
 
+/* What a table takes again comes in one batch: it can't be left. */
+static enum status bring(struct postgres_batch *batch, struct error *err)
+{
+    struct bytes out = {0};
+    enum status status = meta_get_bytes(batch->base.txn, META_OUT, &out, err);
+
+    if (status == STATUS_OK && batch->left > 0 &&
+        !bytes_equal(out, batch->base.range.out))
+        return error_set(err, STATUS_BUSY, "others hold tables that take again");
+    return status == STATUS_OK ? direction_bring(&batch->base, err) : status;
+}
+
 /* As under SQLite's lock. */
 static enum status work_locked(struct postgres_target *target,
                                struct postgres_batch *batch, struct error *err)
@@ -131,7 +159,7 @@ static enum status work_locked(struct postgres_target *target,
     if (status == STATUS_OK && retry)
         status = batch_retry(&batch->base, err);
     if (status == STATUS_OK)
-        status = direction_bring(&batch->base, err);
+        status = bring(batch, err);
     return status == STATUS_OK ? parking_resolve(&batch->base, err) : status;
 }
 
@@ -172,6 +200,15 @@ static enum status intend(struct postgres_target *target, struct postgres_batch 
     return status;
 }
 
+/* The next batch's repairs begin where those of this one have ended. */
+static enum status keep_place(struct postgres_target *target,
+                              const struct postgres_batch *batch, struct error *err)
+{
+    buffer_clear(&target->repaired_to);
+    buffer_put_bytes(&target->repaired_to, buffer_view(&batch->repair_next));
+    return buffer_check(&target->repaired_to, err);
+}
+
 /* Only the store may have to learn by which rules the rows were looked at. */
 static enum status end_without_writing(struct postgres_target *target,
                                        struct postgres_batch *batch, struct error *err)
@@ -188,23 +225,34 @@ static enum status end_without_writing(struct postgres_target *target,
     store_abort(batch->base.txn);
     batch->base.txn = NULL;
     postgres_rollback(target->postgres);
-    if (status == STATUS_OK && !same)
+    /* Of what is held, not all was looked at. */
+    if (status == STATUS_OK && !same && batch->left == 0)
         status =
             direction_remember(target->store, target->rules, batch->base.range.out, err);
     if (status != STATUS_OK)
         return status;
     /* What stood in the way is known the next time. */
-    return batch->learned > 0 ? STATUS_OK : STATUS_NOT_FOUND;
+    status = keep_place(target, batch, err);
+    if (status != STATUS_OK)
+        return status;
+    return batch->learned > 0 || batch->more ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
-/* Whatever was refused under them has been tried. */
-static enum status remember_rules(struct postgres_target *target, struct error *err)
+/* Whatever was refused under them has been tried; but what others held is looked at again
+ * as if the schema were a new one, where it has no other way back. */
+static enum status remember_rules(struct postgres_target *target,
+                                  const struct postgres_batch *batch, struct error *err)
 {
     struct store_txn *txn = NULL;
+    uint64_t quarantined = 0;
+    bool again = batch->left > 0 && batch->mode == BATCH_LOCKED;
     enum status status = store_begin(target->store, TXN_WRITE, &txn, err);
 
+    if (status == STATUS_OK && batch->left > 0)
+        status = quarantine_count(txn, &quarantined, err);
+    again = again || quarantined > 0;
     if (status == STATUS_OK)
-        status = meta_put(txn, META_SCHEMA_VERSION, target->rules, err);
+        status = meta_put(txn, META_SCHEMA_VERSION, again ? 0 : target->rules, err);
     if (status == STATUS_OK)
         return store_commit(txn, err);
     store_abort(txn);
@@ -238,11 +286,13 @@ static enum status run(struct postgres_target *target, struct postgres_batch *ba
         return status;
     target->unseen = true; /* whatever COMMIT answers */
     status = postgres_target_commit(target, batch, err);
-    return status == STATUS_OK ? remember_rules(target, err) : status;
+    if (status == STATUS_OK)
+        status = keep_place(target, batch, err);
+    return status == STATUS_OK ? remember_rules(target, batch, err) : status;
 }
 
 static enum status try_batch(struct postgres_target *target, enum batch_mode *mode,
-                             struct apply_counts *counts, struct error *err)
+                             struct apply_counts *counts, bool *again, struct error *err)
 {
     struct apply_counts done = {0};
     struct postgres_batch batch = {.mode = *mode, .base.counts = &done};
@@ -252,8 +302,14 @@ static enum status try_batch(struct postgres_target *target, enum batch_mode *mo
         *mode = target->immediate ? BATCH_CAREFUL : BATCH_FAST;
     else if (status == STATUS_CONSTRAINT && batch.need > *mode)
         *mode = batch.need;
+    else if (status == STATUS_BUSY && *mode == BATCH_FAST)
+        *mode = BATCH_CAREFUL;
     else if (status == STATUS_CONSTRAINT)
         status = error_wrap(err, STATUS_IO, "apply");
+    target->held = batch.left > 0;
+    target->tried = true;
+    *again = status == STATUS_CONSTRAINT ||
+             (status == STATUS_BUSY && batch.mode == BATCH_FAST);
     store_abort(batch.base.txn);
     if (target->postgres != NULL && status != STATUS_OK)
         postgres_rollback(target->postgres);
@@ -280,14 +336,16 @@ static enum status catch_up(struct postgres_target *target, struct apply_counts 
 static enum status write_batch(struct postgres_target *target,
                                struct apply_counts *counts, struct error *err)
 {
-    enum batch_mode mode = BATCH_FAST;
+    enum batch_mode mode = target->held ? BATCH_CAREFUL : BATCH_FAST;
+    bool again = false;
     enum status status;
 
     do {
+        again = false;
         status = catch_up(target, counts, err);
         if (status == STATUS_OK)
-            status = try_batch(target, &mode, counts, err);
-    } while (status == STATUS_CONSTRAINT);
+            status = try_batch(target, &mode, counts, &again, err);
+    } while (again);
     return status;
 }
 
@@ -308,6 +366,8 @@ static enum status look(struct postgres_target *target, bool *any, struct error 
         status = repair_count(txn, &repairs, err);
     store_abort(txn);
     *any = applied < last || repairs > 0 || target->unseen;
+    /* Before the first batch nobody knows what those wait for. */
+    target->held = target->held || (!target->tried && repairs > 0);
     return status;
 }
 
@@ -374,6 +434,7 @@ static void close_target(struct target *base)
     moved_close(target->moved);
     sqlite_database_close(target->scratch);
     postgres_guard_release(&target->guard);
+    buffer_release(&target->repaired_to);
     free(target);
 }
 

@@ -22,9 +22,12 @@ struct postgres_target {
     uint64_t generation; /* of the store's definitions, when it was read */
     uint64_t changes_max;
     uint64_t narrow; /* a batch takes so many changes at most; 0: as many as it likes */
-    bool immediate;  /* triggers that wait for the commit run with each statement */
-    bool unseen;     /* a batch was committed that capture has yet to meet */
-    bool insist;     /* try quarantined rows again, whether anything changed or not */
+    bool held; /* the last batch left what others hold: the next waits for nothing */
+    struct buffer repaired_to; /* the batch's; owned */
+    bool tried;                /* there was a batch */
+    bool immediate; /* triggers that wait for the commit run with each statement */
+    bool unseen;    /* a batch was committed that capture has yet to meet */
+    bool insist;    /* try quarantined rows again, whether anything changed or not */
     uint64_t only;
     struct progress_step progress;
     uint64_t watched_to;

@@ -39,6 +39,15 @@ struct postgres_writer {
     struct buffer scratch;
 };
 
+/* Whether an update can't change the column though it is no part of the key. */
+static inline bool postgres_writer_is_fixed(const struct postgres_writer *writer,
+                                            uint32_t place)
+{
+    const struct postgres_column *column = &writer->columns[place];
+
+    return column->always && column->column->key_position == 0;
+}
+
 /* definition: the database's own; it must outlive the writer. NOT_FOUND: the table is not
  * as the definition says any more. On success the caller closes it. */
 MUST_CHECK enum status postgres_writer_open(struct postgres_writer **out,

@@ -160,6 +160,7 @@ static void fill_status(struct view *view, const struct summary *summary, json_t
     json_put_number(object, "conflicts", summary->conflicts);
     json_put_number(object, "parked", summary->parked);
     json_put_number(object, "quarantined", summary->quarantined);
+    json_put_number(object, "repairs", summary->repairs);
     json_put_bool(object, "foreign_keys", node_foreign_keys(view->node));
 }
 
@@ -221,6 +222,9 @@ static void print_status(struct view *view, const struct summary *summary)
                   "conflicts    %" PRIu64 "\nparked       %" PRIu64
                   "\nquarantined  %" PRIu64 "\n",
                   summary->conflicts, summary->parked, summary->quarantined);
+    if (summary->repairs > 0)
+        (void)fprintf(out, "repairs      %" PRIu64 " row%s to be written again\n",
+                      summary->repairs, summary->repairs == 1 ? "" : "s");
 }
 
 static enum status show_status(struct view *view, struct error *err)

@@ -168,20 +168,19 @@ enum status repair_delete(struct store_txn *txn, uint32_t table, struct bytes ke
 typedef enum status (*visit_record_cb)(void *data, uint32_t table, struct bytes record,
                                        bool *go_on, struct error *err);
 
-static enum status visit(struct store_txn *txn, enum store_dbi dbi, uint32_t table,
-                         visit_record_cb visit_record, void *data, struct error *err)
+/* From the first LMDB key that is not before `from`. table 0: to the end. */
+static enum status visit_from(struct store_txn *txn, enum store_dbi dbi,
+                              struct bytes from, uint32_t table,
+                              visit_record_cb visit_record, void *data, struct error *err)
 {
     enum status status = STATUS_OK;
-    uint8_t first[4];
-    MDB_val key, value;
+    MDB_val key = {from.size, (void *)(uintptr_t)from.data}, value;
     MDB_cursor *cursor;
     bool go_on = true;
     int rc = mdb_cursor_open(txn->txn, txn->store->dbi[dbi], &cursor);
 
     if (rc != 0)
         return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
-    bytes_put(first, table, sizeof first);
-    key = (MDB_val){sizeof first, first};
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     while (rc == 0 && status == STATUS_OK && go_on) {
         uint32_t id = (uint32_t)bytes_get(key.mv_data, 4);
@@ -197,6 +196,16 @@ static enum status visit(struct store_txn *txn, enum store_dbi dbi, uint32_t tab
     if (status == STATUS_OK && rc != 0 && rc != MDB_NOTFOUND)
         status = from_lmdb(txn->store, err, rc, "mdb_cursor_get");
     return status;
+}
+
+static enum status visit(struct store_txn *txn, enum store_dbi dbi, uint32_t table,
+                         visit_record_cb visit_record, void *data, struct error *err)
+{
+    uint8_t first[4];
+
+    bytes_put(first, table, sizeof first);
+    return visit_from(txn, dbi, (struct bytes){first, sizeof first}, table, visit_record,
+                      data, err);
 }
 
 struct parked_visitor {
@@ -252,6 +261,8 @@ enum status quarantine_visit(struct store_txn *txn, uint32_t table,
 struct repair_visitor {
     repair_visit_cb visit;
     void *data;
+    uint32_t table; /* 0: none is to be passed over */
+    struct bytes key;
 };
 
 static enum status visit_repair(void *data, uint32_t table, struct bytes record,
@@ -266,16 +277,29 @@ static enum status visit_repair(void *data, uint32_t table, struct bytes record,
     if (!bytes_take_sized(&record, &key) || record.size != 0)
         return error_set(err, STATUS_CORRUPT,
                          "a record of a row to repair does not decode");
-    *go_on = visitor->visit(visitor->data, table, key);
+    if (table != visitor->table || !bytes_equal(key, visitor->key))
+        *go_on = visitor->visit(visitor->data, table, key);
     return STATUS_OK;
 }
 
 enum status repair_visit(struct store_txn *txn, repair_visit_cb visit_one, void *data,
                          struct error *err)
 {
-    struct repair_visitor visitor = {visit_one, data};
+    struct repair_visitor visitor = {
+        visit_one, data, 0, {NULL, 0}
+    };
 
     return visit(txn, DBI_REPAIR, 0, visit_repair, &visitor, err);
+}
+
+enum status repair_visit_after(struct store_txn *txn, uint32_t table, struct bytes key,
+                               repair_visit_cb visit_one, void *data, struct error *err)
+{
+    struct repair_visitor visitor = {visit_one, data, table, key};
+    uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
+
+    return visit_from(txn, DBI_REPAIR, row_lmdb_key(lmdb_key, table, key), 0,
+                      visit_repair, &visitor, err);
 }
 
 enum status repair_count(struct store_txn *txn, uint64_t *count, struct error *err)

@@ -159,6 +159,10 @@ MUST_CHECK enum status quarantine_visit(struct store_txn *txn, uint32_t table,
 typedef bool (*repair_visit_cb)(void *data, uint32_t table, struct bytes key);
 MUST_CHECK enum status repair_visit(struct store_txn *txn, repair_visit_cb visit,
                                     void *data, struct error *err);
+/* Those behind a row that was visited, and may be gone. */
+MUST_CHECK enum status repair_visit_after(struct store_txn *txn, uint32_t table,
+                                          struct bytes key, repair_visit_cb visit,
+                                          void *data, struct error *err);
 MUST_CHECK enum status parked_count(struct store_txn *txn, uint64_t *count,
                                     struct error *err);
 MUST_CHECK enum status quarantine_count(struct store_txn *txn, uint64_t *count,

@@ -67,6 +67,8 @@ enum status summary_read(struct summary *out, struct store_txn *txn, struct erro
         status = parked_count(txn, &out->parked, err);
     if (status == STATUS_OK)
         status = quarantine_count(txn, &out->quarantined, err);
+    if (status == STATUS_OK)
+        status = repair_count(txn, &out->repairs, err);
     return status;
 }
 

@@ -11,6 +11,7 @@ struct summary {
     uint64_t conflicts;
     uint64_t parked;
     uint64_t quarantined;
+    uint64_t repairs;     /* rows that do not show what they should yet: of Postgres */
     uint64_t store_bytes; /* on the disk */
     bool joining;         /* init --join was, the first sync was not */
 };
