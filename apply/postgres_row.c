@@ -143,23 +143,85 @@ enum status postgres_row_insert(struct postgres_table *table, enum write_result 
     return status;
 }
 
-/* An identity that is always generated can't be set. */
 static bool is_set(const struct postgres_writer *writer, const bool *differs,
                    uint32_t place)
 {
-    return differs[place] && writer->values[place].type != VALUE_ABSENT &&
-           !writer->columns[place].always;
+    return differs[place] && writer->values[place].type != VALUE_ABSENT;
+}
+
+/* The values that a row is to have, or the one that it had. */
+static enum status put_values(struct buffer *sql, struct postgres_arguments *arguments,
+                              struct postgres_writer *writer, const bool *differs,
+                              enum write_result *result, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK &&
+                         *result == WRITE_DONE;
+         i++) {
+        postgres_sql_put(sql, i == 0 ? "" : ", ");
+        if (!is_set(writer, differs, i)) {
+            postgres_sql_put(sql, "gone.");
+            postgres_put_name(sql, writer->columns[i].column->name);
+            continue;
+        }
+        status = postgres_sql_add_value(arguments, writer, i, result, err);
+        postgres_sql_number(sql, "$", (uint64_t)arguments->count);
+        postgres_sql_put(sql, "::");
+        postgres_sql_put(sql, writer->columns[i].type);
+    }
+    return status;
+}
+
+/* An identity that is always generated can be set by an insert alone: the row goes and
+ * comes again in one statement, with all that it had. */
+static enum status replace(struct postgres_table *table, const bool *differs,
+                           enum write_result *result, struct error *err)
+{
+    struct postgres_writer *writer = table->writer;
+    const struct definition *definition = writer->definition;
+    struct postgres_arguments arguments = {0};
+    struct buffer sql = {0};
+    enum status status = postgres_sql_add_key(&arguments, writer, err);
+
+    *result = WRITE_DONE;
+    postgres_sql_put(&sql, "WITH gone AS (DELETE FROM ");
+    postgres_sql_put(&sql, definition->local_name);
+    postgres_sql_put(&sql, " AS t WHERE ");
+    postgres_sql_key_match(&sql, writer, "t", 1);
+    postgres_sql_put(&sql, " RETURNING ");
+    postgres_sql_stored(&sql, definition, "t");
+    postgres_sql_put(&sql, ") INSERT INTO ");
+    postgres_sql_put(&sql, definition->local_name);
+    postgres_sql_put(&sql, " (");
+    postgres_sql_stored(&sql, definition, "");
+    postgres_sql_put(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
+    if (status == STATUS_OK)
+        status = put_values(&sql, &arguments, writer, differs, result, err);
+    postgres_sql_put(&sql, " FROM gone");
+    if (status == STATUS_OK && *result == WRITE_DONE)
+        status = write_one(table, &sql, &arguments, result, err);
+    postgres_arguments_release(&arguments);
+    buffer_release(&sql);
+    return status;
 }
 
 enum status postgres_row_update(struct postgres_table *table, const bool *differs,
                                 enum write_result *result, struct error *err)
 {
     struct postgres_writer *writer = table->writer;
+    bool replaces = false;
     struct postgres_arguments arguments = {0};
     struct buffer sql = {0};
     uint32_t keys = writer->definition->key_count, count = 0;
-    enum status status = postgres_sql_add_key(&arguments, writer, err);
+    enum status status;
 
+    for (uint32_t i = 0; i < writer->definition->stored_count; i++)
+        replaces = replaces ||
+                   (is_set(writer, differs, i) && postgres_writer_is_fixed(writer, i));
+    if (replaces)
+        return replace(table, differs, result, err);
+    status = postgres_sql_add_key(&arguments, writer, err);
     *result = WRITE_DONE;
     postgres_sql_put(&sql, "UPDATE ");
     postgres_sql_put(&sql, writer->definition->local_name);
@@ -167,7 +229,7 @@ enum status postgres_row_update(struct postgres_table *table, const bool *differ
     for (uint32_t i = 0; i < writer->definition->stored_count && status == STATUS_OK &&
                          *result == WRITE_DONE;
          i++) {
-        if (!is_set(writer, differs, i))
+        if (!is_set(writer, differs, i) || writer->columns[i].always)
             continue;
         postgres_sql_put(&sql, count++ == 0 ? "" : ", ");
         postgres_put_name(&sql, writer->columns[i].column->name);

@@ -83,6 +83,18 @@ def numbers(folder):
     pairs.settle(folder, [shop, stall])
     expect_equal(shop.rows("SELECT id, place, name FROM item ORDER BY id"),
                  [("41", "1000", "renamed"), ("42", "1001", "renamed")], "other columns")
+    shop.script("ALTER TABLE item ADD note text; UPDATE item SET note = 'own ' || id")
+    shop.run("capture")
+    stall.write(["UPDATE item SET place = 2000, name = 'moved' WHERE id = 41",
+                 "UPDATE item SET place = 3000 WHERE id = 42"])
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT id, place, name, note FROM item ORDER BY id"),
+                 [("41", "2000", "moved", "own 41"), ("42", "3000", "renamed", "own 42")],
+                 "numbers that an update can't set")
+    expect_equal(shop.rows("INSERT INTO item (name) VALUES ('next') RETURNING place"),
+                 [("3001",)], "the next number")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(stall.rows("SELECT count(*) FROM item"), [(3,)], "rows of the stall")
 
 
 def directions(folder):
