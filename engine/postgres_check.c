@@ -62,6 +62,7 @@ enum fact {
     FACT_DATABASE,
     FACT_HAS_SLOT,
     FACT_HAS_PUBLICATION,
+    FACT_TEMPORARY,
     FACT_REPLICA, /* may set session_replication_role */
 };
 
@@ -81,7 +82,8 @@ static const char facts_sql[] =
     " has_database_privilege(d.oid, 'CREATE'),"
     " quote_ident(current_user), quote_ident(d.datname),"
     " EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1),"
-    " EXISTS (SELECT FROM pg_publication WHERE pubname = $2), ";
+    " EXISTS (SELECT FROM pg_publication WHERE pubname = $2),"
+    " has_database_privilege(d.oid, 'TEMPORARY'), ";
 
 static const char from_sql[] = " FROM pg_database AS d, pg_roles AS r"
                                " WHERE d.datname = current_database()"
@@ -174,6 +176,13 @@ static enum status check_role(struct checking *checking)
         status = find(checking, FINDING_REFUSAL, "the role may not make a publication",
                       "GRANT CREATE ON DATABASE %s TO %s", fact(checking, FACT_DATABASE),
                       role);
+    }
+    if (status == STATUS_OK && checking->needs->takes && !is(checking, FACT_TEMPORARY)) {
+        status = find(checking, FINDING_REFUSAL,
+                      "the role may not make temporary tables, by which constraints are "
+                      "decided",
+                      "GRANT TEMPORARY ON DATABASE %s TO %s",
+                      fact(checking, FACT_DATABASE), role);
     }
     return status;
 }

@@ -127,6 +127,26 @@ def directions(folder):
     expect_equal(shop.last_seq(), entries, "entries when all is said")
 
 
+def keys_of_any_case(folder):
+    """A type of an extension, whose equality is not in pg_catalog."""
+    shop, stall = pairs.make_pair(folder, """CREATE EXTENSION citext;
+        CREATE TABLE tag (name citext PRIMARY KEY, n integer);
+        CREATE TABLE uses (id integer PRIMARY KEY, tag citext REFERENCES tag);
+        INSERT INTO tag VALUES ('Red', 1), ('green', 2), ('blue', 3);
+        INSERT INTO uses VALUES (1, 'Red'), (2, 'green');""")
+    pairs.settle(folder, [shop, stall])
+    stall.write(["UPDATE tag SET n = n + 10", "DELETE FROM tag WHERE name = 'blue'",
+                 "INSERT INTO tag VALUES ('Black', 4)", "INSERT INTO uses VALUES (3, 'Black')",
+                 "UPDATE uses SET tag = 'Red' WHERE id = 2"])
+    shop.write("INSERT INTO uses VALUES (4, 'red')")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT name, n FROM tag ORDER BY n"),
+                 [("Black", "4"), ("Red", "11"), ("green", "12")], "tags")
+    expect_equal(shop.rows("SELECT id, tag FROM uses ORDER BY id"),
+                 [("1", "Red"), ("2", "Red"), ("3", "Black"), ("4", "red")], "uses")
+    expect_equal(shop.run("status", "--json").json()["parked"], 0, "parked rows")
+
+
 def refused_rows(folder):
     """What the database does not take waits alone, and comes in when it is taken."""
     shop, stall = pairs.make_pair(folder, """
@@ -247,5 +267,5 @@ def tried_again(folder):
 
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, numbers, directions, refused_rows, plain_role, long_batch,
-              tried_again])
+        main([both_ways, round_trip, numbers, directions, keys_of_any_case, refused_rows,
+              plain_role, long_batch, tried_again])

@@ -86,6 +86,8 @@ static const char wanted_of_plain[] =
     "! the role has not the attribute REPLICATION [ALTER ROLE \"Plain\" REPLICATION]\n"
     "! the role may not make a publication [GRANT CREATE ON DATABASE test TO "
     "\"Plain\"]\n"
+    "! the role may not make temporary tables, by which constraints are decided [GRANT "
+    "TEMPORARY ON DATABASE test TO \"Plain\"]\n"
     "! app: the role may not use the schema [GRANT USAGE ON SCHEMA app TO \"Plain\"]\n"
     "! public.\"T\", app.t: the role may not read it [GRANT SELECT ON TABLE "
     "public.\"T\", app.t TO \"Plain\"]\n"
@@ -107,6 +109,7 @@ static const char wanted_of_plain[] =
 static void expect_grants(void)
 {
     pg_begin(
+        "REVOKE TEMPORARY ON DATABASE test FROM PUBLIC; "
         "CREATE ROLE \"Plain\"; CREATE ROLE \"Boss\"; CREATE SCHEMA app; CREATE TABLE "
         "app.t (i int PRIMARY KEY, n serial); CREATE TABLE \"T\" (i int PRIMARY KEY, p "
         "int REFERENCES app.t ON DELETE "
