@@ -156,16 +156,17 @@ enum status postgres_echo_end(struct postgres_source *self, uint64_t end_lsn,
                               struct error *err)
 {
     struct meta_update updates[] = {
-        {META_LSN,      end_lsn       },
-        {META_LOOK_LSN, self->look_lsn},
-        {META_LOOK_US,  self->look_us }
+        {META_LSN,      end_lsn                  },
+        {META_LOOK_LSN, self->look_lsn           },
+        {META_LOOK_US,  self->look_us            },
+        {META_SEEN,     self->told.intent.counter}  /* the next batch has another */
     };
     enum status status = postgres_run_yield(self, err);
 
     self->told.echo = false;
     self->told.held = 0;
     if (status == STATUS_OK)
-        status = intent_fold(self->store, NULL, updates, 3, err);
+        status = intent_fold(self->store, NULL, updates, 4, err);
     if (status == STATUS_OK)
         status = postgres_run_resume(self, err);
     if (status != STATUS_OK)

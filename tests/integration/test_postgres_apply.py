@@ -1,6 +1,7 @@
 """Postgres as a target: what others wrote stands in it, and comes back to nobody."""
 
 import pathlib
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
@@ -265,7 +266,26 @@ def tried_again(folder):
     stall.check()
 
 
+def marks(folder):
+    """No two batches have the same mark, were they of the same entries."""
+    shop, stall = pairs.make_pair(folder, "CREATE TABLE item (id integer PRIMARY KEY, n integer);")
+    slot = f"watch_{shop.name}"
+    shop.script("CREATE PUBLICATION empty")
+    shop.script(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+    for n in range(3):
+        stall.write(f"INSERT INTO item VALUES ({n}, 0)")
+        pairs.settle(folder, [shop, stall])
+    told = shop.rows(
+        "SELECT encode(data, 'escape') FROM pg_logical_slot_get_binary_changes("
+        f"'{slot}', NULL, NULL, 'proto_version', '1', 'publication_names', 'empty',"
+        " 'messages', 'true') WHERE get_byte(data, 0) = ascii('M')")
+    shop.script(f"SELECT pg_drop_replication_slot('{slot}')")
+    batches = [re.search(r"batch=(\d+)", text)[1] for (text,) in told]
+    expect(len(batches) >= 3, f"batches: {told}")
+    expect_equal(batches, sorted(set(batches), key=int), "numbers of batches")
+
+
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
         main([both_ways, round_trip, numbers, directions, keys_of_any_case, refused_rows,
-              plain_role, long_batch, tried_again])
+              plain_role, long_batch, tried_again, marks])
