@@ -274,10 +274,11 @@ static enum status give_up(struct postgres_source *self, enum status status,
 
     if (status == STATUS_OK)
         return status;
-    if (self->kept != 0)
+    if (self->kept != 0) {
         return error_wrap(err, status,
                           "what was copied stays, and with it a slot that keeps WAL, for "
                           "the same init to go on");
+    }
     if (postgres_source_forsake(self, &ignored) != STATUS_OK)
         (void)error_wrap(err, status,
                          "a slot may be left, which the next try takes over");

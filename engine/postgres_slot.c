@@ -189,7 +189,7 @@ enum status postgres_slot_check(struct postgres *postgres, const char *name,
                                 struct error *err)
 {
     const char *database = PQdb(postgres_handle(postgres));
-    struct postgres_slot slot;
+    struct postgres_slot slot = {0};
     enum status status = postgres_slot_read(postgres, name, &slot, err);
 
     if (status == STATUS_NOT_FOUND) {
@@ -200,29 +200,34 @@ enum status postgres_slot_check(struct postgres *postgres, const char *name,
     }
     if (status != STATUS_OK)
         return status;
-    if (strcmp(slot.plugin, "pgoutput") != 0)
+    if (strcmp(slot.plugin, "pgoutput") != 0) {
         return error_set(err, STATUS_REFUSED,
                          "the replication slot %s is %s%s: one for pgoutput is wanted",
                          name, slot.plugin[0] == '\0' ? "physical" : "for ", slot.plugin);
-    if (strcmp(slot.database, database) != 0)
+    }
+    if (strcmp(slot.database, database) != 0) {
         return error_set(err, STATUS_REFUSED,
                          "the replication slot %s is of the database %s, not of %s", name,
                          slot.database, database);
-    if (slot.two_phase)
+    }
+    if (slot.two_phase) {
         return error_set(err, STATUS_REFUSED,
                          "the replication slot %s tells transactions before their "
                          "commit: make it without two_phase",
                          name);
-    if (slot.wal_status == POSTGRES_WAL_LOST)
+    }
+    if (slot.wal_status == POSTGRES_WAL_LOST) {
         return error_set(err, STATUS_REFUSED,
                          "the replication slot %s was given up by the server: drop it "
                          "and make it anew",
                          name);
-    if (slot.active_pid != 0)
+    }
+    if (slot.active_pid != 0) {
         return error_set(err, STATUS_REFUSED,
                          "the replication slot %s is being read by process %" PRId64
                          " of the server, or is temporary",
                          name, slot.active_pid);
+    }
     return STATUS_OK;
 }
 

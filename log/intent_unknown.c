@@ -77,11 +77,12 @@ static enum status ask(struct unknown *unknown, struct error *err)
         bool gone = false;
 
         status = intent_item_decode(record, &item, err);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK) {
             status = unknown->gone(unknown->data, item.table,
                                    item.kind == INTENT_PARKED ? item.parked.key
                                                               : item.quarantined.key,
                                    &gone, err);
+        }
         if (gone)
             buffer_put_sized(&unknown->taken, record);
     }
