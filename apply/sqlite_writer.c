@@ -285,6 +285,13 @@ enum status sqlite_writer_map(struct sqlite_writer *writer, const struct definit
             return STATUS_OK;
         }
     }
+    for (uint32_t i = 0; i < writer->definition->key_count; i++) {
+        struct value *value = &writer->values[writer->key_places[i]];
+
+        /* As SQLite's own rows have it: whole numbers are integers. */
+        if (value->type == VALUE_TYPED)
+            *value = row_key_canonical(value);
+    }
     return check_key(writer, result, err);
 }
 

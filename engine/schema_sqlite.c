@@ -31,6 +31,9 @@ static const char *storage_of(const struct column *column)
         return "REAL";
     case FLEET_BLOB:
         return "BLOB";
+    case FLEET_NUMERIC: /* whole numbers are integers in keys (log/row_key.h), others text
+                         */
+        return column->key_position > 0 ? "ANY" : "TEXT";
     default:
         return "TEXT";
     }
@@ -80,7 +83,8 @@ static void put_literal(struct buffer *sql, const struct column *column,
         buffer_put(sql, 'x', 1);
         schema_put_literal(
             sql, text.size < 2 ? text : (struct bytes){text.data + 2, text.size - 2});
-    } else if (strcmp(storage, "TEXT") == 0) {
+    } else if (strcmp(storage, "TEXT") == 0 ||
+               (strcmp(storage, "ANY") == 0 && memchr(text.data, '.', text.size))) {
         schema_put_literal(sql, text);
     } else {
         buffer_put_bytes(sql, text);
@@ -161,6 +165,11 @@ static void note_column(struct schema_text *text, const struct definition *defin
         schema_note(text, definition, column->name,
                     "NaN reads as NULL and -0 as 0 in SQLite; unless changed there, they "
                     "come back as they were");
+    }
+    if (column->type == FLEET_NUMERIC && column->key_position > 0) {
+        schema_note(text, definition, column->name,
+                    "write a whole number as an integer, another one as text without "
+                    "zeros at its end, so that it is the same key in Postgres");
     }
     if (is_type(column, "citext")) {
         schema_note(text, definition, column->name,

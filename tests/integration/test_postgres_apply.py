@@ -148,6 +148,25 @@ def keys_of_any_case(folder):
     expect_equal(shop.run("status", "--json").json()["parked"], 0, "parked rows")
 
 
+def numeric_keys(folder):
+    """Whole numbers and others are the same rows on both sides; zeros at the end of a fraction
+    go with a write from SQLite."""
+    shop, stall = pairs.make_pair(folder, """
+        CREATE TABLE item (id numeric PRIMARY KEY, n integer);
+        INSERT INTO item VALUES (1, 1), (2.50, 2), (-7, 3), (123456789012345678901234567890, 4)""")
+    stall.write(["UPDATE item SET n = n + 10", "INSERT INTO item VALUES (5, 5), ('5.5', 6)"])
+    shop.write("DELETE FROM item WHERE id = -7")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT id, n FROM item ORDER BY n"),
+                 [("5", "5"), ("5.5", "6"), ("1", "11"), ("2.5", "12"),
+                  ("123456789012345678901234567890", "14")], "rows in Postgres")
+    expect_equal(stall.rows("SELECT typeof(id), id FROM item ORDER BY n"),
+                 [(b"integer", 5), (b"text", b"5.5"), (b"integer", 1), (b"text", b"2.5"),
+                  (b"text", b"123456789012345678901234567890")], "rows in SQLite")
+    shop.check()
+    stall.check()
+
+
 def refused_rows(folder):
     """What the database does not take waits alone, and comes in when it is taken."""
     shop, stall = pairs.make_pair(folder, """
@@ -287,5 +306,5 @@ def marks(folder):
 
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, numbers, directions, keys_of_any_case, refused_rows,
-              plain_role, long_batch, tried_again, marks])
+        main([both_ways, round_trip, numbers, directions, keys_of_any_case, numeric_keys,
+              refused_rows, plain_role, long_batch, tried_again, marks])
