@@ -16,7 +16,8 @@ static const char *const not_of_rows[] = {
     "58",    /* the system below the server */
     "72",    /* snapshot too old */
     "F0",    /* configuration files */
-    "XX",    /* the server's own mistakes, damaged data */
+    "XX001", /* damaged data */
+    "XX002", /* a damaged index; XX000 is what types and functions in C say by default */
 };
 
 static bool begins(const char *text, const char *with)
@@ -34,8 +35,18 @@ static bool is_denied(const PGresult *result)
            begins(function, "aclcheck_error");
 }
 
+/* A function of the application's chose the SQLSTATE, whatever it means from others. */
+static bool is_raised(const PGresult *result)
+{
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+
+    return function != NULL && strcmp(function, "exec_stmt_raise") == 0;
+}
+
 static bool is_of_row(const PGresult *result, const char *state)
 {
+    if (is_raised(result))
+        return true;
     for (size_t i = 0; i < sizeof not_of_rows / sizeof *not_of_rows; i++)
         if (begins(state, not_of_rows[i]))
             return false;
@@ -62,6 +73,8 @@ enum refusal_kind postgres_refusal_kind(const PGresult *result)
 {
     const char *state = postgres_sqlstate(result);
 
+    if (is_raised(result))
+        return REFUSAL_OTHER;
     if (strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0)
         return REFUSAL_HELD;
     if (PQresultErrorField(result, PG_DIAG_CONTEXT) != NULL)

@@ -121,13 +121,20 @@ static enum status begin(struct postgres_target *target, struct postgres_batch *
     return mark(target, intent, err);
 }
 
+/* Whether what was refused has been tried in this visit, and waits for whoever holds
+ * something: he will not have ended by now. */
+static bool was_retried(const struct postgres_target *target)
+{
+    return target->held && target->retried == target->rules;
+}
+
 static enum status retries(struct postgres_target *target, struct postgres_batch *batch,
                            bool *retry, struct error *err)
 {
     uint64_t known = 0;
     enum status status = meta_get(batch->base.txn, META_SCHEMA_VERSION, &known, err);
 
-    *retry = target->insist || known != target->rules;
+    *retry = target->insist || (known != target->rules && !was_retried(target));
     batch->base.only = known != target->rules ? 0 : target->only;
     return status;
 }
@@ -221,7 +228,8 @@ static enum status end_without_writing(struct postgres_target *target,
     if (status == STATUS_OK)
         status = meta_get_bytes(batch->base.txn, META_OUT, &out, err);
     if (status == STATUS_OK)
-        same = known == target->rules && bytes_equal(out, batch->base.range.out);
+        same = (known == target->rules || was_retried(target)) &&
+               bytes_equal(out, batch->base.range.out);
     store_abort(batch->base.txn);
     batch->base.txn = NULL;
     postgres_rollback(target->postgres);
@@ -251,6 +259,7 @@ static enum status remember_rules(struct postgres_target *target,
     if (status == STATUS_OK && batch->left > 0)
         status = quarantine_count(txn, &quarantined, err);
     again = again || quarantined > 0;
+    target->retried = again ? target->rules : 0;
     if (status == STATUS_OK)
         status = meta_put(txn, META_SCHEMA_VERSION, again ? 0 : target->rules, err);
     if (status == STATUS_OK)
@@ -371,9 +380,11 @@ static enum status look(struct postgres_target *target, bool *any, struct error 
     return status;
 }
 
+/* Capture does, before each batch. */
 static enum status settle(struct target *base, struct error *err)
 {
-    (void)base, (void)err; /* capture does, before each batch */
+    (void)err;
+    ((struct postgres_target *)base)->retried = 0; /* another visit */
     return STATUS_OK;
 }
 
@@ -404,9 +415,11 @@ static enum status retry_rows(struct target *base, struct apply_counts *counts,
     store_abort(txn);
     if (status == STATUS_OK)
         status = postgres_target_rules(target, &rules, err);
-    if (status != STATUS_OK || known == rules)
-        return status == STATUS_OK ? STATUS_NOT_FOUND : status;
-    return write_batch(target, counts, err);
+    if (status != STATUS_OK)
+        return status;
+    target->rules = rules;
+    return known == rules || was_retried(target) ? STATUS_NOT_FOUND
+                                                 : write_batch(target, counts, err);
 }
 
 enum status postgres_target_retry(struct target *base, uint64_t number,

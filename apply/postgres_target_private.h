@@ -25,9 +25,10 @@ struct postgres_target {
     bool held; /* the last batch left what others hold: the next waits for nothing */
     struct buffer repaired_to; /* the batch's; owned */
     bool tried;                /* there was a batch */
-    bool immediate; /* triggers that wait for the commit run with each statement */
-    bool unseen;    /* a batch was committed that capture has yet to meet */
-    bool insist;    /* try quarantined rows again, whether anything changed or not */
+    uint64_t retried; /* rules by which refused rows were tried in this visit, 0: none */
+    bool immediate;   /* triggers that wait for the commit run with each statement */
+    bool unseen;      /* a batch was committed that capture has yet to meet */
+    bool insist;      /* try quarantined rows again, whether anything changed or not */
     uint64_t only;
     struct progress_step progress;
     uint64_t watched_to;

@@ -57,6 +57,28 @@ def rows_that_are_locked(folder):
     expect_equal(rows(shop, "SELECT count(*), sum(n) FROM item"), [(51, 51)], "items")
 
 
+def rows_that_are_locked_beside_refused_ones(folder):
+    """What is refused is tried once a visit, whatever is held."""
+    shop, stall = make(folder)
+    shop.script("ALTER TABLE item ADD CHECK (n < 100)")
+    stall.write("UPDATE item SET n = 500 WHERE id = 1")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.run("status", "--json").json()["quarantined"], 1, "refused rows")
+    for held in ("SELECT FROM item WHERE id = 2 FOR UPDATE",
+                 "LOCK TABLE item IN SHARE MODE"):
+        with shop.connect() as app:
+            app.run(f"BEGIN; {held}")
+            stall.write(["UPDATE item SET n = n + 1 WHERE id IN (2, 3)",
+                         "UPDATE other SET n = n + 1"])
+            pairs.settle(folder, [shop, stall])
+            app.run("ROLLBACK")
+        pairs.settle(folder, [shop, stall])
+    expect_equal(rows(shop, "SELECT id, n FROM item WHERE id < 4 ORDER BY id"),
+                 [(1, 0), (2, 2), (3, 2)], "items")
+    shop.script("ALTER TABLE item DROP CONSTRAINT item_n_check")
+    same(folder, shop, stall)
+
+
 def tables_that_are_held(folder):
     """As VACUUM holds one, or ALTER TABLE, while constraints have to be decided."""
     shop, stall = make(folder)
@@ -140,5 +162,6 @@ def more_than_a_batch_repairs(folder):
 
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([rows_that_are_locked, tables_that_are_held, rows_that_are_parked,
+        main([rows_that_are_locked, rows_that_are_locked_beside_refused_ones,
+              tables_that_are_held, rows_that_are_parked,
               a_parent_that_may_go, more_than_a_batch_repairs])

@@ -45,14 +45,18 @@ def errors_of_functions(folder):
         IF NEW.n = 4 THEN RAISE 'not allowed' USING ERRCODE = 'insufficient_privilege'; END IF;
         IF NEW.n = 5 THEN RAISE 'elsewhere' USING ERRCODE = 'unique_violation'; END IF;
         IF NEW.n = 6 THEN COMMIT; END IF;
+        IF NEW.n = 7 THEN RAISE 'try again' USING ERRCODE = 'serialization_failure'; END IF;
+        IF NEW.n = 8 THEN RAISE 'too long' USING ERRCODE = 'query_canceled'; END IF;
+        IF NEW.n = 9 THEN RAISE 'taken' USING ERRCODE = 'lock_not_available'; END IF;
         RETURN NEW; END"""))
     stall.write([f"INSERT INTO item VALUES ({i}, {i}, 'w')" for i in range(1, 41)] +
                 ["INSERT INTO other VALUES (1)"])
     pairs.settle(folder, [shop, stall])
-    expect_equal(ids_of(shop), list(range(7, 41)), "rows")
+    expect_equal(ids_of(shop), list(range(10, 41)), "rows")
     expect_equal(ids_of(shop, "other"), [1], "rows of another table")
-    expect_waiting(shop, [1, 2, 3, 4, 5, 6], ["nowhere", "no_such_function", "no_such_field",
-                                              "not allowed", "elsewhere", "transaction"])
+    expect_waiting(shop, [1, 2, 3, 4, 5, 6, 7, 8, 9],
+                   ["nowhere", "no_such_function", "no_such_field", "not allowed", "elsewhere",
+                    "transaction", "try again", "too long", "taken"])
     shop.script("DROP TRIGGER look ON item")
     pairs.settle(folder, [shop, stall])
     expect_equal(ids_of(shop), list(range(1, 41)), "rows without the trigger")
