@@ -291,6 +291,17 @@ static enum status read_file(struct config *config, const char *path, bool must_
     return status;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool config_captures_same(const struct config *a, const struct config *b)
+{
+    return table_rules_fingerprint(&a->rules) == table_rules_fingerprint(&b->rules) &&
+           same_text(a->slot, b->slot) && same_text(a->publication, b->publication);
+}
+
 enum status config_read_file(struct config *config, const char *path, struct error *err)
 {
     return read_file(config, path, true, err);

@@ -43,6 +43,10 @@ MUST_CHECK enum status config_read(struct config *config, const char *folder,
 MUST_CHECK enum status config_read_file(struct config *config, const char *path,
                                         struct error *err);
 
+/* Whether both name the same tables, in the same ways, and the same slot and publication.
+ */
+bool config_captures_same(const struct config *a, const struct config *b);
+
 /* Write folder/rowferry.ini with comments; durable on return. A database whose URL does
  * not survive such a line is left out: the store remembers it. USAGE: tables do not
  * survive it. */

@@ -72,6 +72,21 @@ static enum status drop(struct postgres_house *house, const char *name, struct e
     return status;
 }
 
+/* An init that died had made its own, and now its administrator's are used. */
+static enum status drop_unused(struct postgres_house *house, const char *name,
+                               struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    if (house->given_slot[0] != '\0')
+        status = postgres_slot_drop(house->postgres, name, err);
+    if (status == STATUS_NOT_FOUND)
+        status = STATUS_OK;
+    if (status == STATUS_OK && house->given_publication[0] != '\0')
+        status = postgres_publication_drop(house->postgres, name, err);
+    return status;
+}
+
 /* The slot, made with the first copy, says it; that of a store that is given up would
  * keep WAL for ever. */
 enum status postgres_house_claim(struct database *database, struct store *store,
@@ -82,7 +97,9 @@ enum status postgres_house_claim(struct database *database, struct store *store,
     char name[POSTGRES_NAME_SIZE];
 
     name_slot(name, house->before);
-    return house->before == 0 || house->before == id ? STATUS_OK : drop(house, name, err);
+    if (house->before == 0)
+        return STATUS_OK;
+    return house->before == id ? drop_unused(house, name, err) : drop(house, name, err);
 }
 
 static enum status unclaim(struct database *database, struct error *err)

@@ -58,13 +58,28 @@ static enum status is_begun(const struct making *making, struct store *store, bo
     return status;
 }
 
+/* Whether it was to hold the same tables, from the same slot. */
+static bool is_asked_alike(const struct making *making)
+{
+    struct config config;
+    struct error ignored;
+    bool alike;
+
+    config_init(&config);
+    config.rules.postgres = making->config.rules.postgres;
+    alike = config_read(&config, cradle_folder(making->cradle), &ignored) == STATUS_OK &&
+            config_captures_same(&config, &making->config);
+    config_release(&config);
+    return alike;
+}
+
 /* It is this node's from here on, or not there: whatever is wrong with it. */
 static void take_up(struct making *making)
 {
     struct store *store = NULL;
     struct error ignored;
 
-    if (making->options->join == NULL && making->left_id != 0 &&
+    if (making->options->join == NULL && making->left_id != 0 && is_asked_alike(making) &&
         store_open(&store, cradle_folder(making->cradle), STORE_READ_ONLY, &ignored) ==
             STATUS_OK &&
         is_begun(making, store, &making->begun, &ignored) == STATUS_OK && making->begun)
@@ -136,8 +151,12 @@ static enum status copy_rows(struct making *making, struct error *err)
 /* What was copied is no use any more: its slot is gone, or the tables are others. */
 static enum status begin_anew(struct making *making, struct error *err)
 {
-    if (making->options->notice != NULL)
-        making->options->notice(making->options->notice_data, err->text);
+    if (making->options->notice != NULL) {
+        making->options->notice(
+            making->options->notice_data,
+            "what an init before this one had copied can't be gone on "
+            "with: all rows are copied anew");
+    }
     store_close(making->store);
     making->store = NULL;
     making->begun = false;

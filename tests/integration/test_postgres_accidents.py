@@ -253,10 +253,24 @@ def init_begins_anew_without_its_slot(folder):
                  [(True, table, key) for table in "ab" for key in range(1, count + 1)], "rows")
 
 
+def init_begins_anew_when_it_is_another(folder):
+    """Other tables, or the administrator's slot: nothing stays of what was left out."""
+    shop, count = init_killed_between_tables(folder)
+    shop.script("SELECT pg_create_logical_replication_slot('of_the_dba_' || current_database(),"
+                " 'pgoutput')")
+    slot = f"of_the_dba_{shop.name}"
+    shop.init("--tables", "b", "--slot", slot)
+    expect_equal(sorted(rows_told(shop)),
+                 [(True, "b", key) for key in range(1, count + 1)], "rows")
+    expect_equal(shop.rows("SELECT slot_name FROM pg_replication_slots WHERE database ="
+                           " current_database()"), [(slot,)], "slots")
+    shop.script(f"SELECT pg_drop_replication_slot('{slot}')")
+
+
 if __name__ == "__main__":
     print(f"seed {SEED}", flush=True)
     with Cluster() as CLUSTER:
         main([killed_anywhere, cut_off, read_by_others, idle_beside_a_busy_one,
               slot_is_gone, in_use, init_that_fails,
               init_that_is_killed, init_goes_on_behind_what_was_copied,
-              init_begins_anew_without_its_slot])
+              init_begins_anew_without_its_slot, init_begins_anew_when_it_is_another])
