@@ -36,6 +36,7 @@ static enum status refresh(struct postgres_target *target, struct store_txn *txn
     status =
         postgres_schema_load(&target->schema, target->postgres, txn,
                              target->options.rules, target->options.foreign_keys, err);
+    target->schema.slot = target->options.slot;
     if (status == STATUS_OK)
         status = postgres_target_check_role(target, err);
     if (status != STATUS_OK) {

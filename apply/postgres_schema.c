@@ -2,6 +2,7 @@
 
 #include "apply/postgres_checks.h"
 #include "apply/postgres_foreign.h"
+#include "apply/postgres_numbers.h"
 #include "apply/postgres_unique.h"
 #include "engine/postgres_catalog.h"
 
@@ -176,6 +177,29 @@ void postgres_schema_forget(struct postgres_schema *schema)
         postgres_foreign_forget(&schema->foreigns[i]);
 }
 
+/* Which of its key's columns are fed by a sequence that stays among this node's own. */
+static enum status find_own_numbers(struct postgres_schema *schema,
+                                    struct postgres_writer *writer, struct error *err)
+{
+    PGresult *found = NULL;
+    enum status status = postgres_numbers_read(
+        schema->postgres, writer->definition->local_name, &found, err);
+
+    for (int k = 0; status == STATUS_OK && k < PQntuples(found); k++) {
+        struct postgres_numbers numbers = postgres_numbers_at(found, k);
+
+        for (uint32_t i = 0; i < writer->definition->stored_count; i++) {
+            struct postgres_column *own = &writer->columns[i];
+
+            if (own->column->key_position > 0 && postgres_numbers_fit(&numbers) &&
+                strcmp(own->column->name, numbers.column) == 0)
+                own->slot = schema->slot;
+        }
+    }
+    PQclear(found);
+    return status;
+}
+
 enum status postgres_schema_writer(struct postgres_schema *schema,
                                    struct postgres_table *table, struct error *err)
 {
@@ -185,6 +209,13 @@ enum status postgres_schema_writer(struct postgres_schema *schema,
         return STATUS_OK;
     status = postgres_writer_open(&table->writer, schema->postgres,
                                   table->base.definition, err);
+    if (status == STATUS_OK && schema->slot != NULL) {
+        status = find_own_numbers(schema, table->writer, err);
+        if (status != STATUS_OK) {
+            postgres_writer_close(table->writer);
+            table->writer = NULL;
+        }
+    }
     return status == STATUS_NOT_FOUND ? error_wrap(err, STATUS_BUSY, "apply") : status;
 }
 

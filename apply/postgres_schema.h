@@ -33,6 +33,7 @@ struct postgres_foreign {
 struct postgres_schema {
     struct batch_schema base;
     struct postgres *postgres;
+    const uint32_t *slot; /* see postgres_target_options; set after a load; NULL: none */
     struct catalog catalog;
     struct postgres_table *tables; /* the base's memory, by index */
     struct postgres_foreign *foreigns;

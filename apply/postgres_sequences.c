@@ -1,10 +1,12 @@
 #include "apply/postgres_sequences.h"
 
+#include "engine/number_range.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
-static enum status move(struct postgres *postgres, struct postgres_column *column,
-                        struct error *err)
+static enum status move(struct postgres *postgres, const struct postgres_column *column,
+                        int64_t counter, struct error *err)
 {
     struct buffer sql = {0};
     char text[160];
@@ -12,13 +14,13 @@ static enum status move(struct postgres *postgres, struct postgres_column *colum
 
     buffer_put_bytes(&sql, bytes_of_text("SAVEPOINT rowferry_sequence; SELECT setval("));
     postgres_put_literal(&sql, column->sequence);
-    (void)snprintf(text, sizeof text, ", %" PRId64 ") FROM ", column->counted);
+    (void)snprintf(text, sizeof text, ", %" PRId64 ") FROM ", counter);
     buffer_put_bytes(&sql, bytes_of_text(text));
     buffer_put_bytes(&sql, bytes_of_text(column->sequence));
     (void)snprintf(text, sizeof text,
                    " WHERE last_value < %" PRId64 " OR (last_value = %" PRId64
                    " AND NOT is_called); RELEASE rowferry_sequence",
-                   column->counted, column->counted);
+                   counter, counter);
     buffer_put_bytes(&sql, bytes_of_text(text));
     buffer_put(&sql, 0, 1);
     status = buffer_check(&sql, err);
@@ -50,12 +52,15 @@ static bool counts_down(struct postgres *postgres, const char *sequence)
 static enum status move_column(struct postgres_schema *schema,
                                struct postgres_column *column, struct error *err)
 {
+    int64_t counter = column->counted, next;
     enum status status = STATUS_OK;
 
     if (column->sequence == NULL || column->counted <= column->advanced)
         return STATUS_OK;
+    if (column->slot != NULL && number_range_counter(*column->slot, counter, &next))
+        counter = next;
     if (!counts_down(schema->postgres, column->sequence))
-        status = move(schema->postgres, column, err);
+        status = move(schema->postgres, column, counter, err);
     column->advanced = column->counted;
     return status;
 }

@@ -1,5 +1,6 @@
 /* Sequences that give numbers to columns (serial, identity) go on behind the numbers that
- * others have given. */
+ * others have given; those that give numbers of this node's own, only behind such ones.
+ */
 #ifndef APPLY_POSTGRES_SEQUENCES_H
 #define APPLY_POSTGRES_SEQUENCES_H
 

@@ -18,6 +18,7 @@ struct postgres_target_options {
     void *capture_data;
     bool foreign_keys;               /* whether they count */
     const struct table_rules *rules; /* the caller's, outlive the target; NULL: none */
+    const uint32_t *slot;            /* as sqlite_target_options has it */
     uint64_t batch_changes_max;      /* 0: default */
 };
 

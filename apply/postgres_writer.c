@@ -1,5 +1,6 @@
 #include "apply/postgres_writer.h"
 
+#include "engine/number_range.h"
 #include "engine/postgres_stored.h"
 #include "engine/postgres_value.h"
 
@@ -427,7 +428,8 @@ enum status postgres_writer_text(struct postgres_writer *writer, uint32_t place,
         postgres_value_text(value, column->type, &writer->scratch, text, err);
 
     if (own->sequence != NULL && value->type == VALUE_INTEGER &&
-        value->integer > own->counted)
+        value->integer > own->counted &&
+        (own->slot == NULL || number_range_is_own(*own->slot, value->integer)))
         own->counted = value->integer;
 
     *result = status == STATUS_CONSTRAINT ? WRITE_REFUSED : WRITE_DONE;

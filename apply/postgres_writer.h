@@ -17,12 +17,14 @@
 /* What the statements need to know of a stored column. */
 struct postgres_column {
     const struct column *column;
-    char *type;       /* owned: to cast text to, without a length, a domain's base type */
-    char *equals;     /* owned: "OPERATOR(s.=)", by which its index finds a key */
-    bool inexact;     /* of a key: to that, other bytes may be equal */
-    bool always;      /* GENERATED ALWAYS AS IDENTITY: an update can't set it */
-    char *sequence;   /* owned: that gives its numbers, as SQL; NULL: none does */
-    int64_t counted;  /* the largest number that was sent */
+    char *type;     /* owned: to cast text to, without a length, a domain's base type */
+    char *equals;   /* owned: "OPERATOR(s.=)", by which its index finds a key */
+    bool inexact;   /* of a key: to that, other bytes may be equal */
+    bool always;    /* GENERATED ALWAYS AS IDENTITY: an update can't set it */
+    char *sequence; /* owned: that gives its numbers, as SQL; NULL: none does */
+    const uint32_t *slot; /* the caller's: it gives numbers of this node's own, see
+                             apply/postgres_numbers.h; NULL: it does not */
+    int64_t counted; /* the largest number that was sent, of the slot's if there is one */
     int64_t advanced; /* the sequence is behind this one */
 };
 

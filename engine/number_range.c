@@ -52,3 +52,10 @@ bool number_range_counter(uint32_t slot, int64_t known, int64_t *counter)
     *counter = (int64_t)block - 1;
     return true;
 }
+
+bool number_range_is_own(uint32_t slot, int64_t number)
+{
+    assert(slot < NUMBER_RANGE_SLOTS);
+    return number > 0 &&
+           (uint64_t)number / NUMBER_RANGE_BLOCK % NUMBER_RANGE_SLOTS == slot;
+}

@@ -13,6 +13,7 @@ struct postgres_needs {
     const char *slot;        /* of this name, which is to be made; NULL: it is there */
     const char *publication; /* the same */
     bool takes;              /* whatever comes is written, too */
+    bool own_numbers;        /* sequences are to give numbers of the node's own */
 };
 
 /* Look at the server, at the connection's role, and at the catalog's tables, in a

@@ -187,7 +187,7 @@ static void sort_out(struct checking *checking, const struct definition *definit
         gather(&kinds->triggers, name, triggers);
     if (takes && always != NULL)
         gather(&kinds->always_triggers, name, always);
-    if (postgres_rows_text(rows, TABLE_NUMBERS) != NULL)
+    if (!checking->needs->own_numbers && postgres_rows_text(rows, TABLE_NUMBERS) != NULL)
         gather(&kinds->numbers, name, postgres_rows_text(rows, TABLE_NUMBERS));
     if (postgres_rows_text(rows, TABLE_OUTSIDERS) != NULL)
         gather(&kinds->outsiders, name, postgres_rows_text(rows, TABLE_OUTSIDERS));
@@ -230,8 +230,8 @@ static enum status tell_kinds(struct checking *checking, struct kinds *kinds,
          "these triggers do not fire for what comes from others: their effects come as "
          "rows",                                                                      NULL,                                NULL        },
         {&kinds->numbers,         FINDING_NOTE,
-         "several nodes would hand out the same numbers as keys: give each node a range "
-         "or a step of its own, or use uuids",                                        NULL,                                NULL        },
+         "several nodes would hand out the same numbers as keys: init --ids range gives "
+         "each its own, or use uuids",                                                NULL,                                NULL        },
         {&kinds->outsiders,       FINDING_NOTE,
          "tables that are not replicated refer to it, and keep rows whose parents are "
          "deleted elsewhere",                                                         NULL,                                NULL        },

@@ -386,8 +386,9 @@ static void write_lines(FILE *file, const struct config *config)
         trigger_words[config->triggers]);
     (void)fprintf(
         file,
-        "# range: AUTOINCREMENT gives numbers that no other node gives which has range "
-        "too.\n# plain: the next ones, which others may give as well.\nids = %s\n\n",
+        "# range: AUTOINCREMENT or a sequence gives numbers that no other node gives "
+        "which has range too.\n# plain: the next ones, which others may give as "
+        "well.\nids = %s\n\n",
         ids_words[config->ids]);
     write_given(file, "slot", config->slot);
     write_given(file, "publication", config->publication);

@@ -39,6 +39,7 @@ static void adopt(struct database *database, const struct config *config)
 {
     struct postgres_house *house = postgres_house_of(database);
 
+    house->own_numbers = config->ids == IDS_RANGE;
     if (config->slot != NULL)
         (void)snprintf(house->given_slot, sizeof house->given_slot, "%s", config->slot);
     if (config->publication != NULL)
@@ -195,6 +196,7 @@ static enum status check(struct database *database, uint64_t node,
         .slot = house->given_slot[0] != '\0' ? NULL : name,
         .publication = house->given_publication[0] != '\0' ? NULL : name,
         .takes = true,
+        .own_numbers = house->own_numbers,
     };
     enum status status;
 
@@ -282,6 +284,7 @@ static enum status open_target(struct database *database, const struct database_
         .capture_data = house,
         .foreign_keys = use->foreign_keys,
         .rules = &use->config->rules,
+        .slot = use->slot,
     };
 
     house->source = source;

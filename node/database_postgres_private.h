@@ -13,6 +13,7 @@ struct postgres_house {
     char slot[POSTGRES_NAME_SIZE]; /* and publication: rowferry_<node id> */
     char given_slot[POSTGRES_NAME_SIZE], given_publication[POSTGRES_NAME_SIZE]; /* the
                                       administrator's instead; "": none */
+    bool own_numbers;      /* ids = range */
     struct source *source; /* that the target asks; not owned */
     uint64_t before;       /* whose it was when it was claimed; 0: nobody's */
 };

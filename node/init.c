@@ -163,8 +163,8 @@ static enum status fill_rules(struct making *making, struct error *err)
             definition->dialect == DIALECT_POSTGRES
                 ? !postgres_name_is(definition->local_name, definition->name)
                 : strcmp(definition->name, definition->local_name) != 0;
-        status = numbers_rule(database_sqlite(making->database), definition,
-                              making->config.ids, &report->rules[i], err);
+        status = numbers_rule(making->database, definition, making->config.ids,
+                              &report->rules[i], err);
     }
     return status;
 }

@@ -197,9 +197,15 @@ enum status making_place(struct making *making, struct error *err)
 {
     bool founds = making->options->join == NULL;
     struct database *database = making->database;
-    struct numbers numbers = {database_sqlite(database), making->store,
-                              &making->config,           &making->report->catalog,
-                              making->options->notice,   making->options->notice_data};
+    struct numbers numbers = {
+        .database = database_sqlite(database),
+        .postgres = database_postgres(database),
+        .store = making->store,
+        .config = &making->config,
+        .catalog = &making->report->catalog,
+        .notice = making->options->notice,
+        .notice_data = making->options->notice_data,
+    };
     struct error ignored;
     enum status status = numbers_begin(&numbers, err);
 

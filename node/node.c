@@ -333,11 +333,24 @@ void node_unlock(struct node *node, bool import)
 
 /* ---- the two halves */
 
+/* told: and say which can't be kept. */
+static enum status keep_numbers(struct node *node, bool told, struct error *err)
+{
+    struct numbers numbers = {
+        .database = node->sqlite,
+        .postgres = database_postgres(node->database),
+        .store = node->store,
+        .config = &node->config,
+        .notice = told ? node->notice : NULL,
+        .notice_data = node->notice_data,
+    };
+
+    return numbers_keep(&numbers, err);
+}
+
 enum status node_capture_locked(struct node *node, struct capture_counts *counts,
                                 struct error *err)
 {
-    struct numbers numbers = {node->sqlite, node->store,  &node->config,
-                              NULL,         node->notice, node->notice_data};
     struct source *source = NULL;
     enum status status = node_source(node, &source, err);
 
@@ -346,7 +359,7 @@ enum status node_capture_locked(struct node *node, struct capture_counts *counts
                                                   node->notice_data, counts, err);
     if (status == STATUS_OK)
         status = source->ops->capture(source, counts, err);
-    return status == STATUS_OK ? numbers_keep(&numbers, err) : status;
+    return status == STATUS_OK ? keep_numbers(node, true, err) : status;
 }
 
 /* What triggers wrote to other rows than those that came is a local write, of now. */
@@ -379,6 +392,8 @@ enum status node_apply_locked(struct node *node, struct apply_counts *counts,
     if (status == STATUS_OK && node->config.triggers == TRIGGERS_ON &&
         counts->rows != rows)
         status = capture_triggers(node, target, counts, err);
+    if (status == STATUS_OK && node->sqlite == NULL) /* tables that joining has made */
+        status = keep_numbers(node, false, err);
     return status;
 }
 

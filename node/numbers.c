@@ -4,6 +4,7 @@
 #include "engine/number_range.h"
 #include "engine/sqlite_catalog.h"
 #include "engine/sqlite_settle.h"
+#include "node/numbers_postgres.h"
 #include "node/own_state.h"
 
 #include <assert.h>
@@ -170,9 +171,12 @@ enum status numbers_begin(const struct numbers *numbers, struct error *err)
     bool wrong = false;
     enum status status = STATUS_OK;
 
-    if (numbers->config->ids != IDS_RANGE || numbers->database == NULL)
+    if (numbers->config->ids != IDS_RANGE ||
+        (numbers->database == NULL && numbers->postgres == NULL))
         return STATUS_OK;
     status = find_slot(numbers->store, &slot, err);
+    if (status == STATUS_OK && numbers->postgres != NULL)
+        return numbers_postgres_keep(numbers, slot, err);
     if (status == STATUS_OK)
         status = look_first(numbers, slot, &wrong, err);
     if (status != STATUS_OK || !wrong)
@@ -221,9 +225,12 @@ enum status numbers_keep(const struct numbers *numbers, struct error *err)
     bool wrong = false;
     enum status status = STATUS_OK;
 
-    if (numbers->config->ids != IDS_RANGE || numbers->database == NULL)
+    if (numbers->config->ids != IDS_RANGE ||
+        (numbers->database == NULL && numbers->postgres == NULL))
         return STATUS_OK;
     status = find_slot(numbers->store, &slot, err);
+    if (status == STATUS_OK && numbers->postgres != NULL)
+        return numbers_postgres_keep(numbers, slot, err);
     if (status == STATUS_OK)
         status = look_first(numbers, slot, &wrong, err);
     if (status == STATUS_OK && wrong)
@@ -233,17 +240,21 @@ enum status numbers_keep(const struct numbers *numbers, struct error *err)
 
 /* ---- for those who ask */
 
-enum status numbers_rule(struct sqlite_database *database,
-                         const struct definition *definition, enum ids_mode ids,
-                         struct init_rule *rule, struct error *err)
+enum status numbers_rule(struct database *database, const struct definition *definition,
+                         enum ids_mode ids, struct init_rule *rule, struct error *err)
 {
     const struct column *column = NULL;
     enum status status = STATUS_OK;
 
     if (database == NULL)
         return STATUS_OK;
+    if (database_postgres(database) != NULL) /* what findings do not say */
+        return ids == IDS_RANGE ? numbers_postgres_rule(database_postgres(database),
+                                                        definition, rule, err)
+                                : STATUS_OK;
     if (ids == IDS_RANGE)
-        status = sqlite_counters_find(database, definition, &column, err);
+        status =
+            sqlite_counters_find(database_sqlite(database), definition, &column, err);
     rule->own_numbers = column != NULL;
     rule->numbers = column == NULL && sqlite_numbers_rows(definition) && !rule->key &&
                     rule->direction != TABLE_IN;

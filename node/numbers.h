@@ -1,4 +1,5 @@
-/* Numbers of this node's own in tables with INTEGER PRIMARY KEY AUTOINCREMENT
+/* Numbers of this node's own in tables with INTEGER PRIMARY KEY AUTOINCREMENT, or an
+ * integer key that a sequence of Postgres feeds
  * (rowferry.ini, ids = range; engine/number_range.h says how). Apply keeps them in its
  * own transactions; here is what remains: at init, and after a capture, when the node has
  * given many, has new tables, or the setting is new. */
@@ -6,10 +7,12 @@
 #define NODE_NUMBERS_H
 
 #include "node/config.h"
+#include "node/database.h"
 #include "node/node.h"
 
 struct numbers {
-    struct sqlite_database *database; /* NULL: of another kind, which numbers nothing */
+    struct sqlite_database *database; /* NULL: of another kind */
+    struct postgres *postgres;        /* the same */
     struct store *store;
     const struct config *config;
     const struct catalog *catalog; /* the database's; NULL: not read yet */
@@ -22,8 +25,8 @@ MUST_CHECK enum status numbers_slot(struct store_txn *txn, uint32_t *slot,
                                     struct error *err);
 
 /* Say of a table's rule whether its numbers are the node's own, or others may give them
- * too; neither in a database of another kind (NULL). */
-MUST_CHECK enum status numbers_rule(struct sqlite_database *database,
+ * too; neither without a database (NULL). */
+MUST_CHECK enum status numbers_rule(struct database *database,
                                     const struct definition *definition,
                                     enum ids_mode ids, struct init_rule *rule,
                                     struct error *err);

@@ -67,7 +67,7 @@ static void expect_notes(void)
         "their "
         "effects come as rows\n"
         "- public.c (i), public.n (i): several nodes would hand out the same numbers as "
-        "keys: give each node a range or a step of its own, or use uuids\n"
+        "keys: init --ids range gives each its own, or use uuids\n"
         "- public.n (public.skipped): tables that are not replicated refer to it, and "
         "keep rows whose parents are deleted elsewhere\n"
         "- public.n.x: SQLite nodes carry numeric exactly, but compute with 15 digits\n"

@@ -90,3 +90,13 @@ Test(number_range, shares_slots_only_when_there_are_more_members)
         number_range_slot(nodes, NUMBER_RANGE_SLOTS + 1, nodes[NUMBER_RANGE_SLOTS]),
         NUMBER_RANGE_SLOTS / 2);
 }
+
+Test(number_range, knows_its_own)
+{
+    cr_expect(number_range_is_own(SLOT, (int64_t)SLOT << 16));
+    cr_expect(number_range_is_own(SLOT, (5LL << 28) + ((int64_t)SLOT << 16) + 65535));
+    cr_expect_not(number_range_is_own(SLOT, ((int64_t)SLOT << 16) - 1));
+    cr_expect_not(number_range_is_own(SLOT, ((int64_t)SLOT + 1) << 16));
+    cr_expect_not(number_range_is_own(0, 0));
+    cr_expect_not(number_range_is_own(4095, -1));
+}
