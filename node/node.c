@@ -27,9 +27,7 @@ static enum status find_url(struct node *node, struct error *err)
         if (status == STATUS_OK)
             status = meta_get_bytes(txn, META_DATABASE, &url, err);
         if (status == STATUS_OK && url.size == 0) {
-            status = error_set(err, STATUS_REFUSED,
-                               "the store names no database: its init has not come to "
-                               "the end; run it again");
+            status = error_set(err, STATUS_REFUSED, "half a store: run its init again");
         }
         if (status == STATUS_OK)
             node->url = strndup((const char *)url.data, url.size);

@@ -248,10 +248,11 @@ enum status numbers_rule(struct database *database, const struct definition *def
 
     if (database == NULL)
         return STATUS_OK;
-    if (database_postgres(database) != NULL) /* what findings do not say */
+    if (database_postgres(database) != NULL) { /* what findings do not say */
         return ids == IDS_RANGE ? numbers_postgres_rule(database_postgres(database),
                                                         definition, rule, err)
                                 : STATUS_OK;
+    }
     if (ids == IDS_RANGE)
         status =
             sqlite_counters_find(database_sqlite(database), definition, &column, err);
