@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Whether the column is part of a table's key. */
@@ -23,14 +24,16 @@ static bool is_key(const struct definition *definition,
 static void say(const struct numbers *numbers, const struct postgres_numbers *found,
                 const char *why)
 {
-    char line[800];
+    char *line = NULL;
 
-    (void)snprintf(line, sizeof line,
-                   "%s: the sequence %s can't give numbers of this node's own (ids = "
-                   "range): %s",
-                   found->table, found->sequence, why);
-    if (numbers->notice != NULL)
-        numbers->notice(numbers->notice_data, line);
+    if (numbers->notice == NULL ||
+        asprintf(&line,
+                 "%s: the sequence %s can't give numbers of this node's own (ids = "
+                 "range): %s",
+                 found->table, found->sequence, why) < 0)
+        return;
+    numbers->notice(numbers->notice_data, line);
+    free(line);
 }
 
 static void say_unfit(const struct numbers *numbers, const struct postgres_numbers *found)
