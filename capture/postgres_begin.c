@@ -6,6 +6,7 @@
  * when all transactions that had begun before it have ended, so that none of those that
  * it tells has missed the publication. Then the rows, as the slot's own snapshot shows
  * them: what committed before it is among them, what comes after it is told. */
+#include "capture/postgres_order.h"
 #include "capture/postgres_source_private.h"
 
 #include "engine/postgres_publication.h"
@@ -66,6 +67,18 @@ static bool is_sent(const struct postgres_source *self, const char *name)
            table_rules_direction(self->options.rules, name) != TABLE_IN;
 }
 
+static enum status order_taken(struct postgres_source *self, struct error *err)
+{
+    struct postgres_order order = {0};
+    enum status status = postgres_order_open(&order, &self->catalog, err);
+
+    for (size_t i = 0; status == STATUS_OK && i < self->taken.count; i++)
+        self->taken.list[i].order = postgres_order_of(&order, self->taken.list[i].name);
+    postgres_order_close(&order);
+    postgres_taken_sort(&self->taken);
+    return status;
+}
+
 /* The tables that the stream tells of as they were in the snapshot. They do not count
  * before the rows are in the log. */
 static enum status find_taken(struct postgres_source *self, struct error *err)
@@ -88,6 +101,8 @@ static enum status find_taken(struct postgres_source *self, struct error *err)
             status = postgres_taken_add(&self->taken, oid, name, err);
     }
     PQclear(found);
+    if (status == STATUS_OK)
+        status = order_taken(self, err);
     return status == STATUS_OK ? postgres_run_keep_taken(self, 0, err) : status;
 }
 

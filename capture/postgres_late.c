@@ -16,6 +16,7 @@
  * over until the next call, which does all of this again. What writers hold for longer
  * than a moment is left to the next call, too. A table that was dropped and made anew is
  * another one: the rows that it has not are deleted. */
+#include "capture/postgres_order.h"
 #include "capture/postgres_source_private.h"
 
 #include "engine/postgres_catalog.h"
@@ -321,26 +322,68 @@ static enum status take(struct taking *taking, struct late *late, struct error *
 
 /* ---- all of them */
 
-static enum status take_new(struct taking *taking, struct error *err)
+/* One that was found. */
+struct found_table {
+    uint32_t order; /* of its laying */
+    int row;        /* of taking->found */
+};
+
+static int compare_found(const void *a, const void *b)
+{
+    const struct found_table *one = a, *other = b;
+
+    if (one->order != other->order)
+        return one->order < other->order ? -1 : 1;
+    return one->row - other->row;
+}
+
+/* Those that are there, into out, which has room for all rows. */
+static enum status order_found(const struct taking *taking, struct found_table *out,
+                               int *count, struct error *err)
+{
+    struct postgres_order order = {0};
+    enum status status = postgres_order_open(&order, &taking->self->catalog, err);
+
+    *count = 0;
+    while (*count < PQntuples(taking->found) && !is_gone(taking, *count)) {
+        const char *name = PQgetvalue(taking->found, *count, 1);
+
+        out[*count] = (struct found_table){postgres_order_of(&order, name), *count};
+        ++*count;
+    }
+    postgres_order_close(&order);
+    if (*count > 1)
+        qsort(out, (size_t)*count, sizeof *out, compare_found);
+    return status;
+}
+
+static enum status take_row(struct taking *taking, int row, struct error *err)
 {
     struct postgres_source *self = taking->self;
-    enum status status = STATUS_OK;
+    struct late late = {found_oid(taking, row), PQgetvalue(taking->found, row, 1), 0,
+                        NULL, NULL};
+    const struct definition *definition = catalog_find_local(&self->catalog, late.name);
+    bool wanted = false;
+    enum status status = wants(self, late.name, &wanted, err);
 
-    for (int row = 0; status == STATUS_OK && !taking->again &&
-                      row < PQntuples(taking->found) && !is_gone(taking, row);
-         row++) {
-        struct late late = {found_oid(taking, row), PQgetvalue(taking->found, row, 1), 0,
-                            NULL, NULL};
-        const struct definition *definition =
-            catalog_find_local(&self->catalog, late.name);
-        bool wanted = false;
+    if (status != STATUS_OK || !wanted || definition == NULL)
+        return status;
+    late.number = definition->number;
+    return take(taking, &late, err);
+}
 
-        status = wants(self, late.name, &wanted, err);
-        if (status != STATUS_OK || !wanted || definition == NULL)
-            continue;
-        late.number = definition->number;
-        status = take(taking, &late, err);
-    }
+static enum status take_new(struct taking *taking, struct error *err)
+{
+    struct found_table *found =
+        calloc((size_t)PQntuples(taking->found) + 1, sizeof *found);
+    int count = 0;
+    enum status status = found == NULL
+                             ? error_set(err, STATUS_NO_MEMORY, "tables: out of memory")
+                             : order_found(taking, found, &count, err);
+
+    for (int i = 0; status == STATUS_OK && !taking->again && i < count; i++)
+        status = take_row(taking, found[i].row, err);
+    free(found);
     return status;
 }
 

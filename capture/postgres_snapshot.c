@@ -200,6 +200,12 @@ static enum status end_tables(struct snapshot *snapshot, size_t count,
     return status;
 }
 
+/* Tables in a circle of references are one entry: each has parents of the others. */
+static bool may_end_behind(const struct postgres_taken *taken, size_t i)
+{
+    return i + 1 < taken->count && taken->list[i].order != taken->list[i + 1].order;
+}
+
 /* In the order of self->taken, an entry for some tables each, so that whoever is killed
  * can go on behind them. The store has no rows that they could differ from: nothing is
  * asked. */
@@ -224,7 +230,7 @@ static enum status lay_taken(struct snapshot *snapshot, struct postgres_start *s
             status = tables_find(txn, node, definition->number, &table, err);
         if (status == STATUS_OK)
             status = lay_table(snapshot, &table, err);
-        if (status == STATUS_OK && i + 1 < self->taken.count &&
+        if (status == STATUS_OK && may_end_behind(&self->taken, i) &&
             appender_item_count(self->run.appender) >= BASE_ROWS)
             status = end_tables(snapshot, i + 1, start, err);
     }

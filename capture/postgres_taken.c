@@ -44,7 +44,7 @@ static enum status add(struct postgres_taken *taken, uint32_t oid, struct bytes 
     }
     if (copy == NULL)
         return no_memory(err);
-    taken->list[taken->count++] = (struct taken_table){oid, copy};
+    taken->list[taken->count++] = (struct taken_table){oid, copy, 0};
     return STATUS_OK;
 }
 
@@ -52,6 +52,21 @@ enum status postgres_taken_add(struct postgres_taken *taken, uint32_t oid,
                                const char *name, struct error *err)
 {
     return add(taken, oid, bytes_of_text(name), err);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct taken_table *one = a, *other = b;
+
+    if (one->order != other->order)
+        return one->order < other->order ? -1 : 1;
+    return one->oid < other->oid ? -1 : one->oid > other->oid;
+}
+
+void postgres_taken_sort(struct postgres_taken *taken)
+{
+    if (taken->count > 1)
+        qsort(taken->list, taken->count, sizeof *taken->list, compare);
 }
 
 void postgres_taken_remove(struct postgres_taken *taken, size_t place)

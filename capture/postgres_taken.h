@@ -11,7 +11,8 @@
 
 struct taken_table {
     uint32_t oid;
-    char *name; /* owned; quote_ident(schema).quote_ident(table), as it was then */
+    char *name;     /* owned; quote_ident(schema).quote_ident(table), as it was then */
+    uint32_t order; /* while it is laid first (postgres_order.h); not kept */
 };
 
 /* All zeroes is none. */
@@ -27,6 +28,8 @@ bool postgres_taken_has(const struct postgres_taken *taken, uint32_t oid);
 /* Add one, which is not among them; name is copied. */
 MUST_CHECK enum status postgres_taken_add(struct postgres_taken *taken, uint32_t oid,
                                           const char *name, struct error *err);
+/* Bring them into the order of their laying. */
+void postgres_taken_sort(struct postgres_taken *taken);
 /* Take the one at this place out; those behind it move up. */
 void postgres_taken_remove(struct postgres_taken *taken, size_t place);
 

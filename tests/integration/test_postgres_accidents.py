@@ -244,6 +244,17 @@ def init_goes_on_behind_what_was_copied(folder):
     expect((False, "a", count) in told, "the last row of a was written after it was copied")
 
 
+def parents_are_copied_first(folder):
+    """Else each row of the child waits where it arrives, one by one."""
+    shop = PostgresNode(folder, folder.name.replace("-", "_"), CLUSTER)
+    shop.script("CREATE TABLE a (id integer PRIMARY KEY); CREATE TABLE b (id integer PRIMARY KEY);"
+                "INSERT INTO a SELECT generate_series(1, 10000); INSERT INTO b SELECT id FROM a;"
+                "ALTER TABLE a ADD FOREIGN KEY (id) REFERENCES b")
+    shop.init()
+    told = [entry["changes"][0]["table"] for entry in shop.log() if entry["kind"] == "changes"]
+    expect_equal(told, ["b", "a"], "tables, an entry each")
+
+
 def init_begins_anew_without_its_slot(folder):
     shop, count = init_killed_between_tables(folder)
     shop.script("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
@@ -272,5 +283,6 @@ if __name__ == "__main__":
     with Cluster() as CLUSTER:
         main([killed_anywhere, cut_off, read_by_others, idle_beside_a_busy_one,
               slot_is_gone, in_use, init_that_fails,
-              init_that_is_killed, init_goes_on_behind_what_was_copied,
+              init_that_is_killed, parents_are_copied_first,
+              init_goes_on_behind_what_was_copied,
               init_begins_anew_without_its_slot, init_begins_anew_when_it_is_another])

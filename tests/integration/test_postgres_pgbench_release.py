@@ -142,9 +142,6 @@ def banks(folder):
 
 
 if __name__ == "__main__":
-    if not LONG:
-        print("only under --long: parked rows of large tables go row by row, which takes minutes")
-        sys.exit(77)
     print(f"seed {SEED}", flush=True)
     with Cluster() as CLUSTER:
         main([banks], size_max=(16 if LONG else 1) << 30)
