@@ -96,30 +96,42 @@ static enum status lay_table(struct snapshot *snapshot, const struct table *tabl
                                : error_wrap(err, status, table->definition->name);
 }
 
+static enum status lay_definition(struct snapshot *snapshot,
+                                  const struct definition *definition, struct error *err)
+{
+    struct postgres_source *self = snapshot->self;
+    struct store_txn *txn;
+    struct table table;
+    enum status status = appender_txn(self->run.appender, &txn, err);
+
+    if (status == STATUS_OK)
+        status = tables_find(txn, store_identity(self->store)->node, definition->number,
+                             &table, err);
+    return status == STATUS_OK ? lay_table(snapshot, &table, err) : status;
+}
+
+/* rows: that there are, 0: unknown. */
+static void begin_progress(struct postgres_source *self, uint64_t rows)
+{
+    progress_begin(
+        &self->run.progress, store_progress(self->store),
+        &(struct progress_state){.step = "read", .unit = PROGRESS_ROWS, .all = rows});
+}
+
 /* ---- all of them */
 
 static enum status lay_tables(struct snapshot *snapshot, struct error *err)
 {
     struct postgres_source *self = snapshot->self;
-    uint64_t node = store_identity(self->store)->node;
     enum status status = STATUS_OK;
 
-    progress_begin(&self->run.progress, store_progress(self->store),
-                   &(struct progress_state){
-                       .step = "read", .unit = PROGRESS_ROWS, .all = self->options.rows});
+    begin_progress(self, self->options.rows);
     for (size_t i = 0; i < self->catalog.count && status == STATUS_OK; i++) {
         const struct definition *definition = self->catalog.definitions[i];
-        struct store_txn *txn;
-        struct table table;
 
-        if (table_rules_direction(self->options.rules, definition->local_name) ==
+        if (table_rules_direction(self->options.rules, definition->local_name) !=
             TABLE_IN)
-            continue;
-        status = appender_txn(self->run.appender, &txn, err);
-        if (status == STATUS_OK)
-            status = tables_find(txn, node, definition->number, &table, err);
-        if (status == STATUS_OK)
-            status = lay_table(snapshot, &table, err);
+            status = lay_definition(snapshot, definition, err);
     }
     return status;
 }
@@ -172,8 +184,7 @@ enum status postgres_source_lay_table(struct postgres_source *self, struct postg
                                 .update_count = update_count};
     enum status status;
 
-    progress_begin(&self->run.progress, store_progress(self->store),
-                   &(struct progress_state){.step = "read", .unit = PROGRESS_ROWS});
+    begin_progress(self, 0);
     status = lay_table(&snapshot, table, err);
     return status == STATUS_OK ? end_entry(self, entry, err) : status;
 }
@@ -213,23 +224,13 @@ static enum status lay_taken(struct snapshot *snapshot, struct postgres_start *s
                              struct error *err)
 {
     struct postgres_source *self = snapshot->self;
-    uint64_t node = store_identity(self->store)->node;
     enum status status = STATUS_OK;
 
-    progress_begin(&self->run.progress, store_progress(self->store),
-                   &(struct progress_state){
-                       .step = "read", .unit = PROGRESS_ROWS, .all = self->options.rows});
+    begin_progress(self, self->options.rows);
     for (size_t i = 0; i < self->taken.count && status == STATUS_OK; i++) {
-        const struct definition *definition =
-            catalog_find_local(&self->catalog, self->taken.list[i].name);
-        struct store_txn *txn;
-        struct table table;
+        const char *name = self->taken.list[i].name;
 
-        status = appender_txn(self->run.appender, &txn, err);
-        if (status == STATUS_OK)
-            status = tables_find(txn, node, definition->number, &table, err);
-        if (status == STATUS_OK)
-            status = lay_table(snapshot, &table, err);
+        status = lay_definition(snapshot, catalog_find_local(&self->catalog, name), err);
         if (status == STATUS_OK && may_end_behind(&self->taken, i) &&
             appender_item_count(self->run.appender) >= BASE_ROWS)
             status = end_tables(snapshot, i + 1, start, err);
