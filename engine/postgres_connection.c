@@ -102,6 +102,10 @@ enum status postgres_failed(struct postgres *postgres, const PGresult *result,
         return error_set(err, STATUS_IO, "%.100s: %.*s", what, one_line(message),
                          message);
     }
+    if (detail == NULL && strcmp(postgres_sqlstate(result), "55P03") == 0) {
+        detail =
+            "somebody holds a row or table that is wanted: try again when he has ended";
+    }
     return error_set(err, code_of(postgres_sqlstate(result)), "%.100s: %s%s%s%s", what,
                      message, detail == NULL ? "" : " (", detail == NULL ? "" : detail,
                      detail == NULL ? "" : ")");

@@ -11,8 +11,9 @@
 
 /* The ways out of a log that its database has left behind, for messages: of what capture
  * has missed; of rows that are called otherwise than they were. */
-#define POSTGRES_RESYNC \
-    "`rowferry resync --prefer database` logs what the database holds now as new writes"
+#define POSTGRES_RESYNC                                                            \
+    "`rowferry resync --prefer database` logs what the database holds now as new " \
+    "writes, --prefer log makes it what the log says"
 #define POSTGRES_BEGIN_ANEW                                                      \
     "`rowferry init --take-over` with a new --store founds a fleet on what the " \
     "database "                                                                  \

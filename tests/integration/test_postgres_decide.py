@@ -102,7 +102,7 @@ def refused(folder):
     with shop.connect() as other:
         other.run("BEGIN")
         other.run("UPDATE item SET n = n")
-        shop.refuse(3, "item", "conflicts", "restore", by_row[3])
+        shop.refuse(3, "try again when he has ended", "conflicts", "restore", by_row[3])
         other.run("ROLLBACK")
     expect_same(folder, shop, stall, "in the end")
 
