@@ -157,7 +157,8 @@ static enum status read_planned(struct fold *fold, bool *ended, struct error *er
 /* The same by the log. */
 static enum status walk_plan(struct fold *fold, bool *ended, struct error *err)
 {
-    struct plan_range range = {fold->intent.from, fold->intent.to, fold->intent.out};
+    struct plan_range range = {
+        .from = fold->intent.from, .to = fold->intent.to, .out = fold->intent.out};
     struct plan_cursor *cursor = NULL;
     const struct place winner = {0, 0};
     struct planned planned;

@@ -83,7 +83,8 @@ static enum status keep_shown(const struct intent_fold_txn *fold, uint32_t table
 static enum status fold_parked(const struct intent_fold_txn *fold,
                                const struct intent_item *item, struct error *err)
 {
-    struct plan_range range = {fold->intent->from, fold->intent->to, fold->intent->out};
+    struct plan_range range = {
+        .from = fold->intent->from, .to = fold->intent->to, .out = fold->intent->out};
     struct parked parked = item->parked;
     struct planned planned;
     enum status status =

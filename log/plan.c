@@ -177,6 +177,7 @@ enum status plan_open(struct plan_cursor **out, struct store_txn *txn,
     enum status status;
 
     assert(range.from <= range.to);
+    assert(range.written <= range.from);
     *out = NULL;
     if (cursor == NULL)
         return error_set(err, STATUS_NO_MEMORY, "plan: out of memory");
@@ -351,6 +352,29 @@ static enum status next_stretch(struct plan_cursor *cursor, struct error *err)
     return cursor->rows.count > 0 ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
+/* out->holding is what is held by the store: of a row that the batch before, which is not
+ * folded yet, has written, it is what that has made of it. at: the row's newest change,
+ * or that before its first one in this batch. As plan_find() finds it. */
+static enum status look_before(struct plan_cursor *cursor, struct bytes key,
+                               struct place at, struct planned *out, struct error *err)
+{
+    const struct plan_range *range = &cursor->range;
+    struct row row;
+    enum status status;
+
+    if (at.seq <= range->from - range->written)
+        return STATUS_OK;
+    status = walk_back(cursor->txn, range->from, at, &row, err);
+    if (status != STATUS_OK)
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    if (row.local || row.winner.seq <= range->from - range->written ||
+        version_compare(&row.version, &out->holding.version) <= 0)
+        return STATUS_OK;
+    row.key = key;
+    out->holding = row;
+    return STATUS_OK;
+}
+
 /* Whether the database is to get what the item's change made of a row that was written
  * again. */
 static enum status plan_passed(struct plan_cursor *cursor, const struct plan_item *item,
@@ -365,6 +389,8 @@ static enum status plan_passed(struct plan_cursor *cursor, const struct plan_ite
         return not_indexed(item->place.seq, err);
     if (status == STATUS_OK)
         status = holding_of(cursor->txn, item->table.id, &row, out, err);
+    if (status == STATUS_OK && cursor->range.written > 0)
+        status = look_before(cursor, item->key, row.last, out, err);
     if (status != STATUS_OK || row.local || row.winner.seq <= cursor->range.to ||
         version_compare(&change->version, &out->holding.version) <= 0)
         return status;
@@ -401,6 +427,8 @@ static enum status plan_item(struct plan_cursor *cursor, const struct plan_item 
         if (status == STATUS_NOT_FOUND) /* the database has the winner */
             return STATUS_OK;
         out->holding_from_held = true;
+        if (status == STATUS_OK && cursor->range.written > 0)
+            status = look_before(cursor, item->key, item->previous, out, err);
         *planned = status == STATUS_OK &&
                    version_compare(&change.version, &out->holding.version) > 0;
     }

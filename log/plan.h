@@ -12,6 +12,9 @@
 struct plan_range {
     uint64_t from;
     uint64_t to;
+    uint64_t written; /* so many entries before it are a batch of which the database has
+                         all that was planned, and which is not folded yet: plan_next
+                         knows of it, nobody else does. 0: none */
     struct bytes out; /* tables of which the database takes nothing: nothing of theirs is
                          planned. Their ids, 4 bytes each, ascending */
 };

@@ -125,10 +125,12 @@ static enum status note_entry(struct plan_rows *rows, const struct log_change *c
 static void merge_items(struct plan_item *into, const struct plan_item *later)
 {
     uint32_t order = into->order;
+    struct place previous = into->previous;
     bool has_insert = into->has_insert || later->has_insert;
 
     *into = *later;
     into->order = order;
+    into->previous = previous;
     into->has_insert = has_insert;
 }
 
@@ -138,6 +140,7 @@ enum status plan_rows_add(struct plan_rows *rows, const struct table *table,
     struct plan_item item = {
         .table = *table,
         .place = {change->seq, change->index},
+        .previous = change->previous,
         .key = change->change.key,
         .bytes = change->bytes,
         .prefix = prefix_of(change->change.key),

@@ -12,13 +12,14 @@ enum { PLAN_ROWS_MAX = 1 << 17 };
 struct plan_item {
     struct table table;
     struct place place;
-    struct bytes key;   /* a view of the log */
-    uint64_t prefix;    /* of the key, to compare by */
-    struct bytes bytes; /* the change's own */
-    uint32_t entry;     /* where it stands: place.seq's among the entries */
-    uint32_t order;     /* of the row's first change among those that were added */
-    bool live;          /* the change was no delete */
-    bool has_insert;    /* some change of the row's was an insert */
+    struct place previous; /* the row's change before its first one here */
+    struct bytes key;      /* a view of the log */
+    uint64_t prefix;       /* of the key, to compare by */
+    struct bytes bytes;    /* the change's own */
+    uint32_t entry;        /* where it stands: place.seq's among the entries */
+    uint32_t order;        /* of the row's first change among those that were added */
+    bool live;             /* the change was no delete */
+    bool has_insert;       /* some change of the row's was an insert */
 };
 
 /* What all changes of an entry have in common. */

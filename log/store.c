@@ -241,7 +241,7 @@ static enum status begin(struct store *store, enum txn_mode mode, struct store_t
     txn->store = store;
     txn->write = mode == TXN_WRITE;
     if (!txn->write)
-        store->checked_from = store->checked_to = 0;
+        store->checked = 0;
     store->open_txns++;
     *out = txn;
     return STATUS_OK;
@@ -458,23 +458,40 @@ enum status record_check_once(struct store_txn *txn, uint64_t name, struct bytes
     return status;
 }
 
+struct checked {
+    uint64_t first, count;
+};
+
+static struct checked get_checked(const struct store *store)
+{
+    uint64_t both = store->checked;
+
+    return (struct checked){both >> CHECKED_COUNT_BITS,
+                            both & ((1U << CHECKED_COUNT_BITS) - 1)};
+}
+
 /* A walk begins, or goes on, or something else is looked up in between. */
 static void note_checked(struct store *store, uint64_t seq)
 {
-    if (store->checked_to != 0 && seq == store->checked_to + 1)
-        store->checked_to = seq;
-    else if (store->checked_from == store->checked_to)
-        store->checked_from = store->checked_to = seq;
+    struct checked checked = get_checked(store);
+
+    if (seq >> (64 - CHECKED_COUNT_BITS) != 0)
+        return;
+    if (checked.count > 0 && seq == checked.first + checked.count &&
+        checked.count + 1 < 1U << CHECKED_COUNT_BITS)
+        store->checked = checked.first << CHECKED_COUNT_BITS | (checked.count + 1);
+    else if (checked.count <= 1)
+        store->checked = seq << CHECKED_COUNT_BITS | 1;
 }
 
 enum status record_check_entry(struct store_txn *txn, uint64_t seq, struct bytes *record,
                                struct error *err)
 {
     struct store *store = txn->store;
+    struct checked checked = get_checked(store);
     enum status status;
 
-    if (seq >= store->checked_from && seq <= store->checked_to &&
-        record->size >= RECORD_CHECK_SIZE) {
+    if (seq - checked.first < checked.count && record->size >= RECORD_CHECK_SIZE) {
         record->size -= RECORD_CHECK_SIZE;
         return STATUS_OK;
     }

@@ -39,6 +39,8 @@ enum {
     META_PRIVATE_RUN_OF_IMPORT = 72,
 };
 
+enum { CHECKED_COUNT_BITS = 24 };
+
 struct definition_cache;
 struct piece_marks;
 struct late_records;
@@ -60,8 +62,9 @@ struct store {
                     */
     struct definition_cache *cache;
     /* The entries that were checked one after the other since a reader began: each walk
-     * of a batch comes by them again. 0: none. */
-    uint64_t checked_from, checked_to;
+     * of a batch comes by them again. How many, in CHECKED_COUNT_BITS, and the first of
+     * them above that; 0: none. One number, since threads may each have a transaction. */
+    _Atomic uint64_t checked;
 };
 
 /* Which of the log's records a transaction has checked: names, by their low bits. What

@@ -68,6 +68,7 @@ static void print_planned(FILE *out, const struct planned *planned)
 }
 
 static size_t stretch; /* 0: as usual */
+static uint64_t written;
 static bool in_log_order;
 
 /* The plan of from+1 .. to as text: "1=x 2- over 3=y passing": key, value or a delete,
@@ -86,7 +87,9 @@ static const char *plan_text(struct log_node *node, uint64_t from, uint64_t to_s
     free(text);
     out = open_memstream(&text, &size);
     OK(store_begin(node->store, TXN_READ, &txn, &err));
-    OK(plan_open(&cursor, txn, (struct plan_range){.from = from, .to = to_seq}, &err));
+    OK(plan_open(&cursor, txn,
+                 (struct plan_range){.from = from, .to = to_seq, .written = written},
+                 &err));
     if (stretch > 0)
         plan_stretch(cursor, stretch);
     plan_restart(cursor, in_log_order);
@@ -168,6 +171,49 @@ Test(plan, a_batch_that_ends_earlier_writes_what_stood_there_then)
     cr_expect_str_eq(plan_text(two, before, before + 1), "1=first passing");
     cr_expect_str_eq(plan_text(two, before, before + 2), "1=second passing");
     cr_expect_str_eq(plan_text(two, before, before + 3), "1-");
+}
+
+Test(plan, knows_of_a_batch_that_was_written_and_not_folded)
+{
+    uint64_t before = log_last(two);
+
+    put(one, 1, "first");
+    put(one, 2, "gone soon");
+    put(one, 3, "stays");
+    put(one, 1, "second");
+    put(one, 2, NULL);
+    put(one, 4, "new");
+    put(one, 1, "third");
+    log_carry(one, two, 0);
+    in_log_order = true;
+    cr_expect_str_eq(plan_text(two, before + 3, before + 6), "1=second passing 2- 4=new",
+                     "nothing is there yet");
+    for (written = 1; written < 4; written++)
+        cr_expect_str_eq(plan_text(two, before + 3, before + 6),
+                         written == 1   ? "1=second passing 2- 4=new"
+                         : written == 2 ? "1=second passing 2- over 4=new"
+                                        : "1=second over passing 2- over 4=new");
+    written = 6;
+    cr_expect_str_eq(plan_text(two, before + 6, before + 7), "1=third over");
+    written = 0;
+    in_log_order = false;
+}
+
+Test(plan, takes_what_was_written_before_only_where_nothing_newer_is_held)
+{
+    uint64_t before = log_last(two);
+
+    put(one, 1, "first");
+    put(one, 2, "first");
+    put(one, 2, "second");
+    log_carry(one, two, 0);
+    put(two, 1, "ours"); /* captured: the batch has not written over it */
+    put(two, 1, NULL);
+    put(one, 1, "theirs");
+    log_carry(one, two, 0);
+    written = 2;
+    cr_expect_str_eq(plan_text(two, before + 2, log_last(two)), "1=theirs 2=second over");
+    written = 0;
 }
 
 Test(plan, never_writes_local_entries_or_what_lost_to_them)
