@@ -1,10 +1,42 @@
-/* The end of a batch: what may still be refused there, constraint triggers that wait for
- * the commit and yet fire for a replica, is refused with the whole transaction. */
+/* The begin of a batch and its end: what may still be refused there, constraint triggers
+ * that wait for the commit and yet fire for a replica, is refused with the whole
+ * transaction. */
 #include "apply/postgres_refusal.h"
+#include "apply/postgres_sequences.h"
 #include "apply/postgres_sql.h"
 #include "apply/postgres_target_private.h"
+#include "engine/postgres_mark.h"
 
 #include <string.h>
+
+enum status postgres_target_mark(struct postgres_target *target,
+                                 const struct intent *intent, struct error *err)
+{
+    struct postgres_mark mark = {.node = store_identity(target->store)->node,
+                                 .from = intent->from,
+                                 .to = intent->to,
+                                 .counter = intent->counter};
+    char content[POSTGRES_MARK_SIZE];
+    const char *parameters[] = {POSTGRES_MARK_PREFIX, content};
+    PGresult *done = NULL;
+    enum status status;
+
+    postgres_mark_format(content, &mark);
+    status = postgres_query(target->postgres,
+                            "SELECT pg_logical_emit_message(true, $1::text, $2::text)", 2,
+                            parameters, &done, err);
+    PQclear(done);
+    return status;
+}
+
+/* Whatever can still be asked of the database before the commit. */
+enum status postgres_target_conclude(struct postgres_target *target, struct error *err)
+{
+    enum status status = postgres_sequences_move(&target->schema, err);
+
+    return status == STATUS_OK ? postgres_guard_own(&target->guard, target->postgres, err)
+                               : status;
+}
 
 /* Halves of the batch, until the entry to blame is alone: what its rows are held against
  * is its own whole. Only then row by row. */

@@ -100,7 +100,8 @@ enum status postgres_target_prepare(struct postgres_target *target,
     base->schema = &target->schema.base;
     base->items = target->items;
     base->moved = target->moved;
-    base->progress = &target->progress;
+    if (base->progress == NULL)
+        base->progress = &target->progress;
     base->now_us = store_now_us(target->store);
     status = store_begin(target->store, TXN_READ, &base->txn, err);
     if (status == STATUS_OK)
@@ -144,6 +145,7 @@ enum status postgres_target_extent(struct postgres_target *target, struct batch 
     uint64_t most = target->options.batch_changes_max;
     enum status status = meta_get(batch->txn, META_APPLIED, &batch->range.from, err);
 
+    batch->range.from += batch->range.written;
     if (status == STATUS_OK)
         status = meta_get(batch->txn, META_LAST_SEQ, &last, err);
     if (most == 0)

@@ -13,10 +13,9 @@
 
 #include "apply/direction.h"
 #include "apply/parking.h"
+#include "apply/postgres_ahead.h"
 #include "apply/postgres_locked.h"
-#include "apply/postgres_sequences.h"
 #include "engine/postgres_catalog.h"
-#include "engine/postgres_mark.h"
 #include "engine/sqlite_database.h"
 
 #include <assert.h>
@@ -25,26 +24,6 @@
 #include <stdlib.h>
 
 /* ---- one try */
-
-static enum status mark(struct postgres_target *target, const struct intent *intent,
-                        struct error *err)
-{
-    struct postgres_mark mark = {.node = store_identity(target->store)->node,
-                                 .from = intent->from,
-                                 .to = intent->to,
-                                 .counter = intent->counter};
-    char content[POSTGRES_MARK_SIZE];
-    const char *parameters[] = {POSTGRES_MARK_PREFIX, content};
-    PGresult *done = NULL;
-    enum status status;
-
-    postgres_mark_format(content, &mark);
-    status = postgres_query(target->postgres,
-                            "SELECT pg_logical_emit_message(true, $1::text, $2::text)", 2,
-                            parameters, &done, err);
-    PQclear(done);
-    return status;
-}
 
 /* Log what is new, so that the store says what the database holds of what is known. */
 static enum status capture(struct postgres_target *target, struct apply_counts *counts,
@@ -118,7 +97,7 @@ static enum status begin(struct postgres_target *target, struct postgres_batch *
     intent->max_stamp_us = extent.max_stamp_us;
     intent->counter++;
     batch->base.all = batch->base.all || extent.local;
-    return mark(target, intent, err);
+    return postgres_target_mark(target, intent, err);
 }
 
 /* Whether what was refused has been tried in this visit, and waits for whoever holds
@@ -268,6 +247,31 @@ static enum status remember_rules(struct postgres_target *target,
     return status;
 }
 
+enum status postgres_target_end(struct postgres_target *target,
+                                struct postgres_batch *batch, struct intent *intent,
+                                struct error *err)
+{
+    enum status status;
+
+    batch->base.counts->entries += intent->to - intent->from;
+    intent->whole = batch->whole;
+    intent->out = batch->base.range.out;
+    store_abort(batch->base.txn);
+    batch->base.txn = NULL;
+    status = intend(target, batch, intent, err);
+    if (status != STATUS_OK)
+        return status;
+    target->unseen = true; /* whatever COMMIT answers */
+    status = postgres_target_commit(target, batch, err);
+    if (status == STATUS_OK)
+        status = keep_place(target, batch, err);
+    if (status == STATUS_OK)
+        status = remember_rules(target, batch, err);
+    if (status == STATUS_OK)
+        postgres_ahead_remember(target, batch, intent);
+    return status;
+}
+
 static enum status run(struct postgres_target *target, struct postgres_batch *batch,
                        struct error *err)
 {
@@ -280,24 +284,9 @@ static enum status run(struct postgres_target *target, struct postgres_batch *ba
         !batch->base.parks && !items_any(batch->base.items))
         return end_without_writing(target, batch, err);
     if (status == STATUS_OK)
-        status = postgres_sequences_move(&target->schema, err);
-    if (status == STATUS_OK)
-        status = postgres_guard_own(&target->guard, target->postgres, err);
-    if (status != STATUS_OK)
-        return status;
-    batch->base.counts->entries += intent.to - intent.from;
-    intent.whole = batch->whole;
-    intent.out = batch->base.range.out;
-    store_abort(batch->base.txn);
-    batch->base.txn = NULL;
-    status = intend(target, batch, &intent, err);
-    if (status != STATUS_OK)
-        return status;
-    target->unseen = true; /* whatever COMMIT answers */
-    status = postgres_target_commit(target, batch, err);
-    if (status == STATUS_OK)
-        status = keep_place(target, batch, err);
-    return status == STATUS_OK ? remember_rules(target, batch, err) : status;
+        status = postgres_target_conclude(target, err);
+    return status == STATUS_OK ? postgres_target_end(target, batch, &intent, err)
+                               : status;
 }
 
 static enum status try_batch(struct postgres_target *target, enum batch_mode *mode,
@@ -349,6 +338,8 @@ static enum status write_batch(struct postgres_target *target,
     bool again = false;
     enum status status;
 
+    if (postgres_ahead_try(target, counts))
+        return STATUS_OK;
     do {
         again = false;
         status = catch_up(target, counts, err);

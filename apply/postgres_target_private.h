@@ -7,6 +7,13 @@
 
 enum { POSTGRES_NARROW_MAX = 20000 };
 
+/* A batch on which the next may follow before it is folded (apply/postgres_ahead.h). */
+struct postgres_written {
+    bool is_plain; /* the rest says nothing else */
+    uint64_t from, to, counter;
+    uint32_t before; /* so many batches were made so, one after the other */
+};
+
 struct postgres_target {
     struct target base;
     struct store *store;
@@ -28,7 +35,8 @@ struct postgres_target {
     uint64_t retried; /* rules by which refused rows were tried in this visit, 0: none */
     bool immediate;   /* triggers that wait for the commit run with each statement */
     bool unseen;      /* a batch was committed that capture has yet to meet */
-    bool insist;      /* try quarantined rows again, whether anything changed or not */
+    struct postgres_written written; /* and which one it is */
+    bool insist; /* try quarantined rows again, whether anything changed or not */
     uint64_t only;
     struct progress_step progress;
     uint64_t watched_to;
@@ -39,8 +47,8 @@ struct postgres_target {
 MUST_CHECK enum status postgres_target_rules(struct postgres_target *target,
                                              uint64_t *rules, struct error *err);
 
-/* Fill in a batch that is all zero but for its mode and counts: it reads the store from
- * here on. Forget that again, for a store that capture changes. */
+/* Fill in a batch that is all zero but for its mode, counts and progress: it reads the
+ * store from here on. Forget that again, for a store that capture changes. */
 MUST_CHECK enum status postgres_target_prepare(struct postgres_target *target,
                                                struct postgres_batch *batch,
                                                struct error *err);
@@ -51,6 +59,18 @@ MUST_CHECK enum status postgres_target_extent(struct postgres_target *target,
                                               struct batch *batch,
                                               struct plan_extent *extent,
                                               struct error *err);
+
+/* The steps of a batch from its begin to its commit that are not its mode's own: the
+ * message that marks it; what is done when all is written; the intent, COMMIT, and what
+ * the target and the store learn. */
+MUST_CHECK enum status postgres_target_mark(struct postgres_target *target,
+                                            const struct intent *intent,
+                                            struct error *err);
+MUST_CHECK enum status postgres_target_conclude(struct postgres_target *target,
+                                                struct error *err);
+MUST_CHECK enum status postgres_target_end(struct postgres_target *target,
+                                           struct postgres_batch *batch,
+                                           struct intent *intent, struct error *err);
 
 /* COMMIT. CONSTRAINT: what waited for it refuses the batch, and all is rolled back; call
  * this again for the batch anew: it is smaller, and in the end, when it is but one entry,

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_SIZE_MAX = 1 << 20, TABLES_LINE_MAX = 150 };
+enum { CONFIG_SIZE_MAX = 1 << 20, TABLES_LINE_MAX = 150, BATCH_MAX = 1000000 };
 
 static const char *const trigger_words[] = {
     [TRIGGERS_AUTO] = "auto",
@@ -108,6 +108,21 @@ static bool read_duration(const char *text, uint64_t *out_us)
     return false;
 }
 
+/* 0 stands for auto. */
+static bool read_batch(const char *text, uint64_t *out)
+{
+    char *end = NULL;
+
+    *out = 0;
+    if (strcmp(text, "auto") == 0)
+        return true;
+    if (*text < '1' || *text > '9')
+        return false;
+    errno = 0;
+    *out = strtoul(text, &end, 10);
+    return errno == 0 && *end == '\0' && *out <= BATCH_MAX;
+}
+
 static void set_triggers(struct reading *reading, const char *value)
 {
     for (size_t i = 0; i < sizeof trigger_words / sizeof *trigger_words; i++) {
@@ -150,6 +165,9 @@ static void set_value(struct reading *reading, const char *name, const char *val
         set_text(reading, &reading->config->slot, value);
     } else if (strcmp(name, "publication") == 0) {
         set_text(reading, &reading->config->publication, value);
+    } else if (strcmp(name, "batch") == 0) {
+        if (!read_batch(value, &reading->config->batch))
+            wrong_value(reading, name, value, "auto or a number from 1 to 1000000");
     } else if (strcmp(name, "max_skew") == 0) {
         if (!read_duration(value, &reading->config->max_skew_us))
             wrong_value(reading, name, value, "a number with s, m, h or d");
@@ -160,7 +178,7 @@ static void set_value(struct reading *reading, const char *name, const char *val
         reading->status =
             error_set(reading->err, STATUS_UNAVAILABLE,
                       "%s is unknown; there are database, tables, foreign_keys, "
-                      "triggers, ids, slot, publication, max_skew, lock_wait",
+                      "triggers, ids, slot, publication, batch, max_skew, lock_wait",
                       name);
     }
 }
@@ -351,6 +369,18 @@ static void write_tables(FILE *file, const char *tables)
     }
 }
 
+static void write_batch(FILE *file, uint64_t batch)
+{
+    (void)fputs(
+        "# How many changes one transaction takes that writes what arrives: fewer "
+        "hold rows\n# for less time, more go faster.\n",
+        file);
+    if (batch == 0)
+        (void)fputs("batch = auto\n\n", file);
+    else
+        (void)fprintf(file, "batch = %llu\n\n", (unsigned long long)batch);
+}
+
 static void write_given(FILE *file, const char *name, const char *value)
 {
     if (value != NULL) {
@@ -392,6 +422,7 @@ static void write_lines(FILE *file, const struct config *config)
         ids_words[config->ids]);
     write_given(file, "slot", config->slot);
     write_given(file, "publication", config->publication);
+    write_batch(file, config->batch);
     (void)fprintf(
         file,
         "# How far ahead of this machine's clock an entry may be (s, m, h, d).\n"

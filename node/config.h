@@ -24,6 +24,7 @@ struct config {
     enum ids_mode ids;
     char *slot;        /* Postgres: its administrator's; NULL: one of our own */
     char *publication; /* the same */
+    uint64_t batch; /* changes that one transaction of apply takes; 0: as it sees fit */
     uint64_t max_skew_us;
     uint64_t lock_wait_us; /* for another process that works on the store */
 };

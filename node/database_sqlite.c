@@ -315,6 +315,7 @@ static enum status open_target(struct database *database, const struct database_
         .capture = capture_for_target,
         .capture_data = house,
         .foreign_keys = use->foreign_keys,
+        .batch_changes_max = use->config->batch,
         .triggers = use->config->triggers,
         .rules = &use->config->rules,
         .slot = use->slot,

@@ -2,9 +2,9 @@
 before the call, or with the server's answer unheard. After each kill the next visit succeeds, nothing
 is lost or comes twice, and both nodes show the same.
 
-Batches of each way into Postgres are killed: sets, a taken unique value (locked), a row that the
-server refuses (careful). With ROWFERRY_LONG=1 at every call, else at some, picked by the seed
-(ROWFERRY_SEED)."""
+Batches of each way into Postgres are killed: sets, some behind each other, a taken unique value
+(locked), a row that the server refuses (careful). With ROWFERRY_LONG=1 at every call, else at some,
+picked by the seed (ROWFERRY_SEED)."""
 
 import os
 import pathlib
@@ -26,6 +26,14 @@ COLUMNS, KINDS = ["id", "name", "n"], ["integer", "text", "integer"]
 def plain(i):
     return [f"INSERT INTO item VALUES ({i}, 'stall {i}', 0), ({i + 1}, NULL, 1)",
             f"UPDATE item SET n = {i} WHERE id IN (1, 2)", "DELETE FROM item WHERE id = 3"], \
+        [f"INSERT INTO item VALUES (3, NULL, {i}) ON CONFLICT (id) DO UPDATE SET n = {i}"]
+
+
+def several(i):
+    """Batches one behind the other: all but the first are written ahead."""
+    return [[f"INSERT INTO item VALUES ({i}, 'stall {i}', 0), ({i + 1}, NULL, 1)"],
+            [f"UPDATE item SET n = {i} WHERE id IN (1, {i})"],
+            ["UPDATE item SET n = 1 WHERE id = 1", f"DELETE FROM item WHERE id = {i}"]], \
         [f"INSERT INTO item VALUES (3, NULL, {i}) ON CONFLICT (id) DO UPDATE SET n = {i}"]
 
 
@@ -51,7 +59,7 @@ class Killed:
         self.shop.script("ALTER TABLE item ADD CHECK (n <> 13)")
         pairs.settle(folder, [self.shop, self.stall])
         self.before = self.entries()
-        self.next, self.writes = 100, 0
+        self.next, self.writes = 100, {self.shop.name: 0, self.stall.name: 0}
 
     def entries(self):
         """Of each node, in each log: the numbers of its entries of rows."""
@@ -63,10 +71,13 @@ class Killed:
     def write(self, batch):
         there, here = batch(self.next)
         self.next += 2
-        self.writes += 1
-        self.stall.write(there)
+        for transaction in there if isinstance(there[0], list) else [there]:
+            self.stall.write(transaction)
+            self.stall.run("capture")
+            self.writes[self.stall.name] += 1
         self.stall.sync(self.folder / "shared")
         self.shop.write(here)
+        self.writes[self.shop.name] += 1
 
     def visit(self, **faults):
         return self.shop.run("sync", self.folder / "shared", code=None,
@@ -98,16 +109,17 @@ class Killed:
         found = self.entries()
         expect_equal(found[0], found[1], "entries in both logs")
         for name, seqs in found[0].items():
-            expect_equal(len(seqs), len(self.before[0][name]) + self.writes,
+            expect_equal(len(seqs), len(self.before[0][name]) + self.writes[name],
                          f"entries of {name}")
         for node in (self.shop, self.stall):
             node.run("verify")
         expect_equal(self.shop.inspect()["repair"], 0, "rows to repair")
 
 
-def try_batches(folder, batch):
+def try_batches(folder, batch, size="auto"):
     chance = random.Random(f"{SEED} {batch.__name__}")
     killed = Killed(folder)
+    killed.shop.set_line("batch", size)
     calls = killed.count(batch)
     tries = [(number, tear) for number in range(1, calls + 1) for tear in (False, True)]
     if not LONG:
@@ -128,6 +140,10 @@ def sets(folder):
     try_batches(folder, plain)
 
 
+def ahead(folder):
+    try_batches(folder, several, 1)
+
+
 def locked(folder):
     try_batches(folder, taken)
 
@@ -139,4 +155,4 @@ def careful(folder):
 if __name__ == "__main__":
     print(f"seed {SEED}", flush=True)
     with Cluster() as pairs.CLUSTER:
-        main([sets, locked, careful])
+        main([sets, ahead, locked, careful])

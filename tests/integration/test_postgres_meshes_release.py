@@ -86,6 +86,7 @@ class Mesh:
                 node.run("token", self.folder / "token")
             else:
                 node.init("--join", self.folder / "token", "--create-tables")
+            node.set_line("batch", random.Random(f"{self.seed} {i}").choice(["auto", 1, 2, 5]))
             node.sync(self.folder / "shared")
 
     def write(self, node):

@@ -96,6 +96,7 @@ def hammered_rows(folder):
     print(f"seed {SEED}", file=sys.stderr)
     shop, stall = pairs.make_pair(folder, """
         CREATE TABLE spot (id integer PRIMARY KEY, n bigint, word text);""")
+    shop.set_line("batch", random.Random(SEED).choice(["auto", 2]))
     hammers = [Hammer(on_postgres(shop, random.Random(SEED))),
                Hammer(on_postgres(shop, random.Random(SEED + 1))),
                Hammer(on_sqlite(stall, random.Random(SEED + 2)))]

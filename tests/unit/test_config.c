@@ -64,6 +64,7 @@ Test(config, reads_back_what_it_wrote)
     config.ids = IDS_RANGE;
     config.max_skew_us = 7000000;
     config.lock_wait_us = 3000000;
+    config.batch = 77;
     cr_assert_eq(config_write(&config, folder, &err), STATUS_OK, "%s", err.text);
     config_init(&again);
     cr_assert_eq(config_read(&again, folder, &err), STATUS_OK, "%s", err.text);
@@ -74,6 +75,7 @@ Test(config, reads_back_what_it_wrote)
     cr_expect_eq(again.ids, IDS_RANGE);
     cr_expect_eq(again.max_skew_us, 7000000);
     cr_expect_eq(again.lock_wait_us, 3000000);
+    cr_expect_eq(again.batch, 77);
     config_release(&again);
 }
 
@@ -138,6 +140,9 @@ Test(config, names_the_line_that_is_wrong)
         {"ids = mine\n",                         "ids = mine"                      },
         {"max_skew = soon\n",                    "max_skew = soon"                 },
         {"max_skew = -1s\n",                     "max_skew = -1s"                  },
+        {"batch = 0\n",                          "batch = 0 is not understood"     },
+        {"batch = 1000001\n",                    "batch = 1000001"                 },
+        {"batch = 10k\n",                        "batch = 10k"                     },
         {"lock_wait = long\n",                   "lock_wait = long"                },
         {"[tables]\nname = y\n",                 ":1: section [tables]"            },
         {"# fine\nwhat is this\n",               ":2:"                             },
