@@ -9,9 +9,9 @@ enum { POSTGRES_NARROW_MAX = 20000 };
 
 /* A batch on which the next may follow before it is folded (apply/postgres_ahead.h). */
 struct postgres_written {
-    bool is_plain; /* the rest says nothing else */
     uint64_t from, to, counter;
     uint32_t before; /* so many batches were made so, one after the other */
+    bool is_plain;   /* else the rest says nothing */
 };
 
 struct postgres_target {
@@ -25,8 +25,9 @@ struct postgres_target {
     struct items *items;
     struct moved *moved;
     struct postgres_schema schema;
-    uint64_t rules;      /* by which schema was read: META_SCHEMA_VERSION */
-    uint64_t generation; /* of the store's definitions, when it was read */
+    struct postgres_written written; /* the last batch, as long as it is unseen */
+    uint64_t rules;                  /* by which schema was read: META_SCHEMA_VERSION */
+    uint64_t generation;             /* of the store's definitions, when it was read */
     uint64_t changes_max;
     uint64_t narrow; /* a batch takes so many changes at most; 0: as many as it likes */
     bool held; /* the last batch left what others hold: the next waits for nothing */
@@ -35,8 +36,7 @@ struct postgres_target {
     uint64_t retried; /* rules by which refused rows were tried in this visit, 0: none */
     bool immediate;   /* triggers that wait for the commit run with each statement */
     bool unseen;      /* a batch was committed that capture has yet to meet */
-    struct postgres_written written; /* and which one it is */
-    bool insist; /* try quarantined rows again, whether anything changed or not */
+    bool insist;      /* try quarantined rows again, whether anything changed or not */
     uint64_t only;
     struct progress_step progress;
     uint64_t watched_to;

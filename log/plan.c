@@ -359,7 +359,7 @@ static enum status look_before(struct plan_cursor *cursor, struct bytes key,
                                struct place at, struct planned *out, struct error *err)
 {
     const struct plan_range *range = &cursor->range;
-    struct row row;
+    struct row row = {0};
     enum status status;
 
     if (at.seq <= range->from - range->written)
