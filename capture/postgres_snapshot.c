@@ -52,7 +52,7 @@ static enum status lay_rows(struct snapshot *snapshot, struct error *err)
         status = postgres_reader_next(reader, row_layer_values(snapshot->layer), err);
         if (status != STATUS_OK)
             break;
-        progress_add(&run->progress, 1);
+        progress_add_sized(&run->progress, postgres_reader_row_size(reader));
         status = row_layer_put(snapshot->layer, run, &held, err);
         snapshot->matched += held;
     }

@@ -79,8 +79,8 @@ static void put_rate(const struct meter *meter, const struct progress_state *sta
     put(out, size, used, " left");
 }
 
-/* ": 1200 of 5000 rows (24%), 600/s, 7 seconds left"; nothing of a step that only begins.
- */
+/* ": 1200 of 5000 rows (24%), 3.1 MiB, 600/s, 7 seconds left"; nothing of a step that
+ * only begins. */
 static void put_counts(const struct meter *meter, const struct progress_state *state,
                        uint64_t now_us, char out[COUNTS_SIZE])
 {
@@ -104,6 +104,10 @@ static void put_counts(const struct meter *meter, const struct progress_state *s
         (void)snprintf(text, sizeof text, " (%.0f%%)",
                        (double)state->done / (double)state->all * 100);
         put(out, COUNTS_SIZE, &used, text);
+    }
+    if (state->bytes > 0) {
+        put(out, COUNTS_SIZE, &used, ", ");
+        put(out, COUNTS_SIZE, &used, size_text(state->bytes, text));
     }
     put_rate(meter, state, now_us, out, COUNTS_SIZE, &used);
 }

@@ -19,6 +19,7 @@ struct postgres_reader {
     uint32_t count;
     struct buffer line;
     char *copied; /* libpq's: the line at hand */
+    size_t copied_size;
 };
 
 static void put(struct buffer *sql, const char *text)
@@ -206,9 +207,15 @@ enum status postgres_reader_next(struct postgres_reader *reader, struct value *v
     size = PQgetCopyData(postgres_handle(reader->postgres), &reader->copied, 0);
     if (size <= 0)
         return end_copy(reader, size == -2, err);
+    reader->copied_size = (size_t)size;
     return take_line(reader,
-                     (struct bytes){(const uint8_t *)reader->copied, (size_t)size},
+                     (struct bytes){(const uint8_t *)reader->copied, reader->copied_size},
                      values, err);
+}
+
+size_t postgres_reader_row_size(const struct postgres_reader *reader)
+{
+    return reader->copied_size;
 }
 
 /* ---- one row */

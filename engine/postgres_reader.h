@@ -29,6 +29,9 @@ void postgres_reader_close(struct postgres_reader *reader);
 MUST_CHECK enum status postgres_reader_next(struct postgres_reader *reader,
                                             struct value *values, struct error *err);
 
+/* Bytes in which the server sent the row that was taken last. */
+size_t postgres_reader_row_size(const struct postgres_reader *reader);
+
 /* *there: whether the table has a row of exactly this key, as the open transaction sees
  * it. Whatever the columns' types do not take is the key of no row. */
 MUST_CHECK enum status postgres_reader_find(struct postgres *postgres,

@@ -28,6 +28,12 @@ void progress_add(struct progress_step *step, uint64_t more)
     step->progress->watch(step->progress->data, &step->state);
 }
 
+void progress_add_sized(struct progress_step *step, uint64_t size)
+{
+    step->state.bytes += size;
+    progress_add(step, 1);
+}
+
 void progress_reach(struct progress_step *step, uint64_t done)
 {
     if (done > step->state.done)

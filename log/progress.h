@@ -15,8 +15,10 @@ struct progress_state {
     const char *step; /* what is done: "read" */
     const char *part; /* to which table or file; NULL: to all */
     enum progress_unit unit;
-    uint64_t done; /* 0: the step begins */
-    uint64_t all;  /* as good as is known, may be passed; 0: unknown */
+    uint64_t done;  /* 0: the step begins */
+    uint64_t all;   /* as good as is known, may be passed; 0: unknown */
+    uint64_t bytes; /* of what is done, where that is counted in something else; 0: not
+                       known */
 };
 
 typedef void (*progress_cb)(void *data, const struct progress_state *state);
@@ -40,6 +42,9 @@ void progress_begin(struct progress_step *step, const struct progress *progress,
 
 /* Count what was done since. A step that is all zero, never begun, counts for nobody. */
 void progress_add(struct progress_step *step, uint64_t more);
+
+/* One more, of so many bytes. */
+void progress_add_sized(struct progress_step *step, uint64_t size);
 
 /* The same with the whole that is done so far. */
 void progress_reach(struct progress_step *step, uint64_t done);

@@ -8,6 +8,8 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
+from postgres import Cluster  # noqa: E402
+from postgres_node import PostgresNode  # noqa: E402
 from rowferry import Node, Run, TOOLS, BINARY, expect, expect_equal, main, run  # noqa: E402
 
 import fcntl  # noqa: E402
@@ -120,6 +122,18 @@ def test_each_command_shows_it(folder):
                     "\rresync: rewrite item?[2J: 500 rows")
 
 
+def test_a_first_copy_from_postgres_counts_bytes_too(folder):
+    with Cluster() as cluster:
+        shop = PostgresNode(folder, "shop", cluster)
+        shop.script(f"""CREATE TABLE item (id integer PRIMARY KEY, body text);
+            INSERT INTO item SELECT i, repeat('x', 99)
+                FROM generate_series(1001, 1000 + {ROWS}) i""")
+        text = run_on_terminal("--store", shop.store, "init", shop.url, "--name", "shop")
+    size = len("1001\t") + 99 + len("\n")
+    expect_progress(text, f"\rinit: read item: 500 of 1000 rows (50%), {500 * size / 1024:.1f} KiB, "
+                          "100/s, 5 seconds left")
+
+
 def test_nobody_is_told_elsewhere(folder):
     a = Node(folder, "a")
     a.script(SCHEMA)
@@ -143,4 +157,5 @@ def test_quick_work_needs_no_line(folder):
     expect("\rinit" not in text and "read" not in text, repr(text))
 
 
-main([test_each_command_shows_it, test_nobody_is_told_elsewhere, test_quick_work_needs_no_line])
+main([test_each_command_shows_it, test_a_first_copy_from_postgres_counts_bytes_too,
+      test_nobody_is_told_elsewhere, test_quick_work_needs_no_line])

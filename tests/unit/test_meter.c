@@ -76,22 +76,25 @@ Test(meter, says_no_more_than_it_knows)
         const char *line;
     } cases[] = {
         {"nothing is done yet",
-         {"read", "item", PROGRESS_ROWS, 0, 100},
+         {"read", "item", PROGRESS_ROWS, 0, 100, 0},
          "init: read item"                                                            },
         {"the whole is not known",
-         {"read", "item", PROGRESS_ROWS, 1000, 0},
+         {"read", "item", PROGRESS_ROWS, 1000, 0, 0},
          "init: read item: 1000 rows, 100/s"                                          },
         {"it is done",
-         {"read", NULL, PROGRESS_ENTRIES, 1000, 1000},
+         {"read", NULL, PROGRESS_ENTRIES, 1000, 1000, 0},
          "init: read: 1000 of 1000 entries (100%), 100/s"                             },
         {"there is more than was thought",
-         {"read", NULL, PROGRESS_ROWS, 1000, 900},
+         {"read", NULL, PROGRESS_ROWS, 1000, 900, 0},
          "init: read: 1000 rows, 100/s"                                               },
         {"the step is the command",
-         {"init", "item", PROGRESS_ROWS, 1000, 0},
+         {"init", "item", PROGRESS_ROWS, 1000, 0, 0},
          "init: item: 1000 rows, 100/s"                                               },
+        {"rows and their bytes",
+         {"read", "item", PROGRESS_ROWS, 1000, 4000, 5 << 19},
+         "init: read item: 1000 of 4000 rows (25%), 2.5 MiB, 100/s, 30 seconds left"  },
         {"bytes",
-         {"check", "a.rfseg", PROGRESS_BYTES, 1 << 20, 3 << 20},
+         {"check", "a.rfseg", PROGRESS_BYTES, 1 << 20, 3 << 20, 0},
          "init: check a.rfseg: 1.0 MiB of 3.0 MiB (33%), 102.4 KiB/s, 20 seconds left"},
     };
 
@@ -164,6 +167,18 @@ Test(progress, tells_of_the_beginning_and_of_every_hundredth_row)
     cr_expect_eq(told[1], 100);
     cr_expect_eq(told[2], 200);
     cr_expect_eq(told[3], 1000);
+}
+
+Test(progress, counts_the_bytes_beside)
+{
+    struct progress_state state = rows(0, 250);
+    struct progress_step step;
+
+    progress_begin(&step, NULL, &state);
+    progress_add_sized(&step, 30);
+    progress_add_sized(&step, 12);
+    cr_expect_eq(step.state.done, 2);
+    cr_expect_eq(step.state.bytes, 42);
 }
 
 Test(progress, needs_nobody_to_listen)
