@@ -3,9 +3,11 @@
 #include "apply/postgres_row.h"
 #include "apply/postgres_sql.h"
 #include "apply/postgres_unique.h"
+#include "engine/postgres_name.h"
 #include "engine/postgres_value.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void postgres_other_put_copy(struct buffer *sql, const struct postgres_table *table)
 {
@@ -144,6 +146,31 @@ static void put_columns_of(struct buffer *sql, const struct postgres_writer *wri
     }
 }
 
+/* What the server says of the copy, it says of the user's table. */
+static enum status name_table(const struct postgres_table *table, struct error *err)
+{
+    struct buffer copy = {0}, plain = {0};
+    struct error ignored;
+    enum status status = STATUS_OK;
+    const char *at;
+
+    postgres_sql_number(&copy, "\"rowferry_copy_", table->base.index);
+    postgres_sql_put(&copy, "\"");
+    buffer_put(&copy, 0, 1);
+    postgres_put_plain_name(&plain, table->base.definition->local_name);
+    buffer_put(&plain, 0, 1);
+    if (buffer_check(&copy, &ignored) != STATUS_OK ||
+        buffer_check(&plain, &ignored) != STATUS_OK) {
+        status = error_set(err, STATUS_NO_MEMORY, "apply: out of memory");
+    } else if ((at = strstr(err->text, (const char *)copy.data)) != NULL) {
+        (void)error_set(err, STATUS_CONSTRAINT, "%.*s\"%s\"%s", (int)(at - err->text),
+                        err->text, (const char *)plain.data, at + copy.size - 1);
+    }
+    buffer_release(&copy);
+    buffer_release(&plain);
+    return status;
+}
+
 enum status postgres_other_try(struct postgres_schema *schema,
                                struct postgres_table *table, enum write_result *result,
                                struct error *err)
@@ -170,6 +197,8 @@ enum status postgres_other_try(struct postgres_schema *schema,
         arguments.own_path = table->own_path;
         status = postgres_sql_try(schema->postgres, (const char *)empty.data, &sql,
                                   &arguments, "check", &rows, result, err);
+        if (status == STATUS_OK && *result != WRITE_DONE)
+            status = name_table(table, err);
     }
     postgres_arguments_release(&arguments);
     buffer_release(&empty);
@@ -263,6 +292,8 @@ static enum status insert_kept(struct postgres_schema *schema,
     status = postgres_sql_try(schema->postgres, empty, &sql, &arguments,
                               table->base.definition->local_name, &rows, result, err);
     buffer_release(&sql);
+    if (status == STATUS_OK && *result != WRITE_DONE && empty != NULL)
+        status = name_table(table, err);
     if (status == STATUS_OK && *result == WRITE_DONE && rows != 1) {
         *result = WRITE_REFUSED;
         (void)error_set(err, STATUS_CONSTRAINT,
