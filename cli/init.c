@@ -355,7 +355,8 @@ static void print_text(const struct init_report *report,
         (void)fputs(" (rowferry.ini, foreign_keys)\n", stdout);
     }
     print_mapping(report);
-    print_skipped(&report->catalog);
+    if (!init_findings_left_out(&report->findings))
+        print_skipped(&report->catalog);
     print_outsiders(&report->outsiders);
     print_lacking(&report->catalog);
     print_silent(report);

@@ -38,6 +38,14 @@ void init_findings_print(const struct findings *findings)
     print_some(findings, false, "to know:");
 }
 
+bool init_findings_left_out(const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->list[i].severity == FINDING_LEFT_OUT)
+            return true;
+    return false;
+}
+
 void init_findings_print_sql(const struct findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++)

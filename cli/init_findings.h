@@ -6,6 +6,8 @@
 #include "node/node.h"
 
 void init_findings_print(const struct findings *findings);
+/* Whether they name the tables that are left out. */
+bool init_findings_left_out(const struct findings *findings);
 /* Only the statements, one a line, for psql. */
 void init_findings_print_sql(const struct findings *findings);
 json_t *init_findings_json(const struct findings *findings);

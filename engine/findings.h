@@ -9,7 +9,8 @@
 
 enum finding_severity {
     FINDING_REFUSAL, /* without it, init refuses */
-    FINDING_NOTE     /* good to know */
+    FINDING_NOTE,    /* good to know */
+    FINDING_LEFT_OUT /* the same, of a table that the catalog says it skips */
 };
 
 struct finding {

@@ -338,7 +338,7 @@ static enum status check_skipped(struct checking *checking)
             text = NULL;
         }
         status =
-            findings_add(checking->out, FINDING_NOTE, text, statement, checking->err);
+            findings_add(checking->out, FINDING_LEFT_OUT, text, statement, checking->err);
     }
     return status;
 }

@@ -205,10 +205,12 @@ def plain_role(folder):
         CREATE TABLE parent (id integer PRIMARY KEY, name text UNIQUE);
         CREATE TABLE child (id bigserial PRIMARY KEY, parent integer REFERENCES parent);
         INSERT INTO parent VALUES (1, 'one'), (2, 'two');
-        ALTER TABLE parent OWNER TO boss; ALTER TABLE child OWNER TO boss""")
+        ALTER TABLE parent OWNER TO boss; ALTER TABLE child OWNER TO boss;
+        CREATE TABLE keyless (n integer)""")
     admin, shop.url = shop.url, pairs.CLUSTER.url_of(name, "plain")
     found = shop.init("--check", code=1).output
     expect("GRANT INSERT, UPDATE, DELETE" in found, found)
+    expect_equal(found.count("keyless"), 1, f"lines of a table without a key: {found}")
     shop.url, plain = admin, shop.url
     for statement in shop.run("init", plain, "--print-sql").output.splitlines():
         shop.script(statement)
