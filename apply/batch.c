@@ -13,21 +13,26 @@ void batch_release(struct batch *batch)
     batch->changed = NULL;
 }
 
-/* A row that was refused before is again: keep the message of today. */
+/* A row that was refused before is again: keep the message of today. One that was to be
+ * repaired is refused now. */
 static enum status note_again(struct batch *batch, const struct batch_row *row,
                               struct error *err)
 {
-    struct bytes message = bytes_of_text(err->text);
+    struct error message = *err;
     struct intent_item item = {
         .kind = INTENT_QUARANTINED, .table = row->table_id, .key = row->key};
     enum status status =
         quarantine_get(batch->txn, row->table_id, row->key, &item.quarantined, err);
 
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
-    if (status != STATUS_OK || bytes_equal(item.quarantined.message, message))
+    if (status == STATUS_NOT_FOUND) {
+        *err = message;
+        return batch_note_refused(batch, row->table_id, row->key, &row->version, true,
+                                  false, err);
+    }
+    if (status != STATUS_OK ||
+        bytes_equal(item.quarantined.message, bytes_of_text(message.text)))
         return status;
-    item.quarantined.message = message;
+    item.quarantined.message = bytes_of_text(message.text);
     return items_put(batch->items, &item, true, err);
 }
 

@@ -126,6 +126,16 @@ enum status postgres_guard_learn(struct postgres_guard *guard, struct postgres *
     return status;
 }
 
+bool postgres_guard_lets(const struct postgres_guard *guard, uint32_t xmin)
+{
+    int64_t window = strtoll(guard->window_text, NULL, 10);
+    bool lets = xmin < 3 || (uint32_t)guard->floor - 1 - xmin <= UINT32_MAX - 1 - window;
+
+    for (uint32_t i = 0; i < guard->known_count; i++)
+        lets = lets || (uint32_t)guard->known[i] == xmin;
+    return lets;
+}
+
 /* As a number; operators are named with their schema, whatever the search_path is. */
 #define XMIN ".xmin::pg_catalog.text::bigint"
 

@@ -43,6 +43,9 @@ MUST_CHECK enum status postgres_guard_learn(struct postgres_guard *guard,
                                             struct postgres *postgres, uint32_t xmin,
                                             bool *learned, struct error *err);
 
+/* Whether it lets a row be overwritten that xmin has left: the condition below. */
+bool postgres_guard_lets(const struct postgres_guard *guard, uint32_t xmin);
+
 /* The condition on a table's xmin, with three parameters from $first on: floor, window
  * and known. */
 void postgres_guard_put(struct buffer *sql, const char *table, uint32_t first);

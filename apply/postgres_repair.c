@@ -75,9 +75,11 @@ static enum status is_due(struct postgres_batch *batch, uint32_t table, struct b
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* Who wrote the row that stays? */
+/* Who wrote the row that stays? *swallowed: nobody whom the guard has to stop, so that a
+ * trigger, rule or policy keeps the new one out. Of an insert that is not sure: somebody
+ * may have made and deleted the same row meanwhile. */
 static enum status learn(struct postgres_batch *batch, const struct postgres_set *set,
-                         struct error *err)
+                         bool *swallowed, struct error *err)
 {
     struct buffer sql = {0};
     PGresult *found = NULL;
@@ -92,9 +94,11 @@ static enum status learn(struct postgres_batch *batch, const struct postgres_set
     status = buffer_check(&sql, err);
     if (status == STATUS_OK)
         status = postgres_set_ask(set, (const char *)sql.data, &found, err);
+    *swallowed = set->kind == SET_INSERT && PQntuples(found) == 0;
     for (int i = 0; status == STATUS_OK && i < PQntuples(found); i++) {
         uint32_t xmin = (uint32_t)strtoul(PQgetvalue(found, i, 0), NULL, 10);
 
+        *swallowed = postgres_guard_lets(batch->guard, xmin);
         status = postgres_guard_learn(batch->guard, batch->postgres, xmin, &learned, err);
         batch->learned += learned;
     }
@@ -118,10 +122,14 @@ static enum status write_set(struct postgres_batch *batch, struct postgres_table
                              const struct row *row, struct error *err)
 {
     uint32_t written = 0, left = batch->left;
+    bool swallowed = false;
     enum status status = postgres_batch_run(batch, table, set, &written, err);
 
     if (status == STATUS_OK && written == 0 && batch->left == left)
-        status = learn(batch, set, err);
+        status = learn(batch, set, &swallowed, err);
+    /* Where nobody else writes it is sure, and refused. */
+    if (status == STATUS_OK && swallowed)
+        return postgres_batch_begin_anew(batch, BATCH_LOCKED, err);
     if (status == STATUS_OK && written > 0)
         status = note_repaired(batch, table->base.id, key, row, err);
     batch->repaired += written;

@@ -128,6 +128,31 @@ def at_the_commit(folder):
     shop.check()
 
 
+def kept_out_without_a_word(folder):
+    """A trigger that returns NULL keeps a row as it is: that is a refusal, too."""
+    shop, stall = pairs.make_pair(folder, ITEM + """
+        INSERT INTO item VALUES (3, 30, 'x'), (4, 40, 'x'), (5, 50, 'x');""")
+    shop.script(make_trigger("""BEGIN
+        IF TG_OP = 'DELETE' THEN RETURN CASE WHEN OLD.id <> 4 THEN OLD END; END IF;
+        RETURN CASE WHEN NEW.n <> 7 THEN NEW END; END""",
+                             "BEFORE INSERT OR UPDATE OR DELETE"))
+    stall.write(["INSERT INTO item VALUES (1, 7, 'w'), (2, 20, 'w')",
+                 "UPDATE item SET n = 7 WHERE id = 3", "DELETE FROM item WHERE id > 3"])
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT id, n FROM item ORDER BY id"),
+                 [("2", "20"), ("3", "30"), ("4", "40")], "rows")
+    expect_waiting(shop, [1, 3, 4], ["a trigger, rule or policy keeps the row"])
+    expect_equal(shop.run("status", "--json").json()["repairs"], 0, "rows to repair")
+    shop.run("quarantine", "retry")
+    expect_waiting(shop, [1, 3, 4])
+    shop.script("DROP TRIGGER look ON item")
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT id, n FROM item ORDER BY id"),
+                 [("1", "7"), ("2", "20"), ("3", "7")], "rows without the trigger")
+    expect_waiting(shop, [])
+    shop.check()
+
+
 def policies(folder):
     """A policy's refusal is the row's; a right that is lacking is the administrator's."""
     name = folder.name.replace("-", "_")
@@ -168,4 +193,4 @@ def policies(folder):
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
         main([errors_of_functions, too_long_for_an_index, names_as_in_the_application,
-              at_the_commit, policies])
+              at_the_commit, kept_out_without_a_word, policies])
