@@ -166,14 +166,9 @@ enum status postgres_checks_all(struct postgres_foreign *foreign, bool *holds,
 
     if (status == STATUS_OK) {
         put_all(&sql, foreign);
-        buffer_put(&sql, 0, 1);
-        status = buffer_check(&sql, err);
+        status = postgres_query_buffer(foreign->checks->postgres, &sql, &found, err);
     }
-    if (status == STATUS_OK)
-        status = postgres_query(foreign->checks->postgres, (const char *)sql.data, 0,
-                                NULL, &found, err);
     *holds = status == STATUS_OK && PQgetvalue(found, 0, 0)[0] == 't';
     PQclear(found);
-    buffer_release(&sql);
     return status;
 }

@@ -75,11 +75,7 @@ static enum status read_known(struct postgres *postgres,
 
     buffer_put_bytes(&sql, bytes_of_text("SELECT last_value, is_called FROM "));
     buffer_put_bytes(&sql, bytes_of_text(numbers->sequence));
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_query(postgres, (const char *)sql.data, 0, NULL, &found, err);
-    buffer_release(&sql);
+    status = postgres_query_buffer(postgres, &sql, &found, err);
     if (status == STATUS_OK) {
         int64_t last = strtoll(PQgetvalue(found, 0, 0), NULL, 10);
         int64_t step = PQgetvalue(found, 0, 1)[0] == 't' ? numbers->increment : 0;
@@ -100,7 +96,6 @@ static enum status read_largest(struct postgres *postgres,
 {
     struct buffer sql = {0};
     char text[120];
-    enum status status;
 
     buffer_put_bytes(&sql, bytes_of_text("SELECT coalesce(max("));
     postgres_put_name(&sql, numbers->column);
@@ -110,12 +105,7 @@ static enum status read_largest(struct postgres *postgres,
     postgres_put_name(&sql, numbers->column);
     (void)snprintf(text, sizeof text, " BETWEEN %" PRId64 " AND %" PRId64, first, last);
     buffer_put_bytes(&sql, bytes_of_text(text));
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_number(postgres, (const char *)sql.data, largest, err);
-    buffer_release(&sql);
-    return status;
+    return postgres_number_buffer(postgres, &sql, largest, err);
 }
 
 enum status postgres_numbers_look(struct postgres *postgres,
@@ -150,7 +140,6 @@ enum status postgres_numbers_set(struct postgres *postgres,
 {
     struct buffer sql = {0};
     char text[160];
-    enum status status;
 
     buffer_put_bytes(&sql, bytes_of_text("SELECT setval("));
     postgres_put_literal(&sql, numbers->sequence);
@@ -159,10 +148,5 @@ enum status postgres_numbers_set(struct postgres *postgres,
     buffer_put_bytes(&sql, bytes_of_text(numbers->sequence));
     (void)snprintf(text, sizeof text, " WHERE last_value <= %" PRId64, counter);
     buffer_put_bytes(&sql, bytes_of_text(text));
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_execute(postgres, (const char *)sql.data, err);
-    buffer_release(&sql);
-    return status;
+    return postgres_execute_buffer(postgres, &sql, err);
 }

@@ -22,11 +22,7 @@ static enum status move(struct postgres *postgres, const struct postgres_column 
                    " AND NOT is_called); RELEASE rowferry_sequence",
                    counter, counter);
     buffer_put_bytes(&sql, bytes_of_text(text));
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_execute(postgres, (const char *)sql.data, err);
-    buffer_release(&sql);
+    status = postgres_execute_buffer(postgres, &sql, err);
     if (status != STATUS_UNAVAILABLE && status != STATUS_CONSTRAINT)
         return status;
     return postgres_execute(

@@ -47,18 +47,12 @@ static enum status see_snapshot(struct postgres *postgres, const char *snapshot,
                                 struct error *err)
 {
     struct buffer sql = {0};
-    enum status status;
 
     buffer_put_bytes(&sql,
                      bytes_of_text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
                                    "SET TRANSACTION SNAPSHOT "));
     postgres_put_literal(&sql, snapshot);
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_execute(postgres, (const char *)sql.data, err);
-    buffer_release(&sql);
-    return status;
+    return postgres_execute_buffer(postgres, &sql, err);
 }
 
 static bool is_sent(const struct postgres_source *self, const char *name)

@@ -175,15 +175,12 @@ static enum status lock(struct postgres *locked, const char *name, uint32_t oid,
     PGresult *result = NULL;
     enum status status = postgres_begin(locked, err);
 
+    if (status != STATUS_OK)
+        return status;
     buffer_put_bytes(&sql, bytes_of_text("SET LOCAL lock_timeout = '2s'; LOCK TABLE "));
     buffer_put_bytes(&sql, bytes_of_text(name));
     buffer_put_bytes(&sql, bytes_of_text(" IN SHARE ROW EXCLUSIVE MODE"));
-    buffer_put(&sql, 0, 1);
-    if (status == STATUS_OK)
-        status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_execute(locked, (const char *)sql.data, err);
-    buffer_release(&sql);
+    status = postgres_execute_buffer(locked, &sql, err);
     if (status == STATUS_OK)
         status = postgres_query(locked, "SELECT to_regclass($1)::oid", 1, parameters,
                                 &result, err);
@@ -197,18 +194,12 @@ static enum status lock(struct postgres *locked, const char *name, uint32_t oid,
 static enum status see(struct postgres *read, const char *name, struct error *err)
 {
     struct buffer sql = {0};
-    enum status status;
 
     buffer_put_bytes(&sql, bytes_of_text("BEGIN ISOLATION LEVEL REPEATABLE READ READ "
                                          "ONLY; SELECT FROM "));
     buffer_put_bytes(&sql, bytes_of_text(name));
     buffer_put_bytes(&sql, bytes_of_text(" LIMIT 0"));
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_execute(read, (const char *)sql.data, err);
-    buffer_release(&sql);
-    return status;
+    return postgres_execute_buffer(read, &sql, err);
 }
 
 /* One table that is to be taken. */

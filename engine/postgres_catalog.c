@@ -297,7 +297,6 @@ enum status postgres_count_rows(struct postgres *postgres, const char *local_nam
                                 bool estimate, int64_t *rows, struct error *err)
 {
     struct buffer sql = {0};
-    enum status status;
 
     if (estimate) {
         /* A partitioned table's own number is rarely there: its partitions have theirs.
@@ -313,12 +312,7 @@ enum status postgres_count_rows(struct postgres *postgres, const char *local_nam
         buffer_put_bytes(&sql, bytes_of_text("SELECT count(*) FROM "));
         buffer_put_bytes(&sql, bytes_of_text(local_name));
     }
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_number(postgres, (const char *)sql.data, rows, err);
-    buffer_release(&sql);
-    return status;
+    return postgres_number_buffer(postgres, &sql, rows, err);
 }
 
 static bool has_definition(const struct catalog *catalog, const char *name)

@@ -306,6 +306,46 @@ enum status postgres_number(struct postgres *postgres, const char *sql, int64_t 
     return status;
 }
 
+static enum status end_text(struct buffer *sql, struct error *err)
+{
+    buffer_put(sql, 0, 1);
+    return buffer_check(sql, err);
+}
+
+enum status postgres_execute_buffer(struct postgres *postgres, struct buffer *sql,
+                                    struct error *err)
+{
+    enum status status = end_text(sql, err);
+
+    if (status == STATUS_OK)
+        status = postgres_execute(postgres, (const char *)sql->data, err);
+    buffer_release(sql);
+    return status;
+}
+
+enum status postgres_query_buffer(struct postgres *postgres, struct buffer *sql,
+                                  PGresult **out, struct error *err)
+{
+    enum status status = end_text(sql, err);
+
+    *out = NULL;
+    if (status == STATUS_OK)
+        status = postgres_query(postgres, (const char *)sql->data, 0, NULL, out, err);
+    buffer_release(sql);
+    return status;
+}
+
+enum status postgres_number_buffer(struct postgres *postgres, struct buffer *sql,
+                                   int64_t *number, struct error *err)
+{
+    enum status status = end_text(sql, err);
+
+    if (status == STATUS_OK)
+        status = postgres_number(postgres, (const char *)sql->data, number, err);
+    buffer_release(sql);
+    return status;
+}
+
 enum status postgres_begin(struct postgres *postgres, struct error *err)
 {
     return postgres_execute(postgres,

@@ -61,6 +61,17 @@ MUST_CHECK enum status postgres_query(struct postgres *postgres, const char *sql
 MUST_CHECK enum status postgres_number(struct postgres *postgres, const char *sql,
                                        int64_t *number, struct error *err);
 
+/* The same of a statement, or statements, in a buffer that ends without a NUL. They give
+ * back its memory, also after a failure. */
+MUST_CHECK enum status postgres_execute_buffer(struct postgres *postgres,
+                                               struct buffer *sql, struct error *err);
+MUST_CHECK enum status postgres_query_buffer(struct postgres *postgres,
+                                             struct buffer *sql, PGresult **out,
+                                             struct error *err);
+MUST_CHECK enum status postgres_number_buffer(struct postgres *postgres,
+                                              struct buffer *sql, int64_t *number,
+                                              struct error *err);
+
 /* BEGIN, REPEATABLE READ for a reader; end. A failed commit has rolled back, unless the
  * connection was lost (IO). rollback never fails and may be called when nothing is open.
  */

@@ -11,26 +11,6 @@ static void put(struct buffer *sql, const char *text)
     buffer_put_bytes(sql, bytes_of_text(text));
 }
 
-/* Run the statement in sql, which ends without a NUL; for its rows when out is not NULL.
- * Gives back sql's memory. */
-static enum status run(struct postgres *postgres, struct buffer *sql, PGresult **out,
-                       struct error *err)
-{
-    PGresult *result = NULL;
-    enum status status;
-
-    buffer_put(sql, '\0', 1);
-    status = buffer_check(sql, err);
-    if (status == STATUS_OK)
-        status = postgres_query(postgres, (const char *)sql->data, 0, NULL, &result, err);
-    buffer_release(sql);
-    if (out == NULL)
-        PQclear(result);
-    else
-        *out = result;
-    return status;
-}
-
 static enum status find(struct postgres *postgres, const char *name, PGresult **out,
                         struct error *err)
 {
@@ -62,7 +42,7 @@ enum status postgres_publication_create(struct postgres *postgres, const char *n
     }
     put(&sql, " WITH (publish = 'insert, update, delete, truncate'");
     put(&sql, via_root ? ", publish_via_partition_root = true)" : ")");
-    status = run(postgres, &sql, NULL, err);
+    status = postgres_execute_buffer(postgres, &sql, err);
     return status == STATUS_OK ? status : error_wrap(err, status, "publication");
 }
 
@@ -95,7 +75,7 @@ enum status postgres_publication_add(struct postgres *postgres, const char *name
     postgres_put_name(&sql, name);
     put(&sql, " ADD TABLE ONLY ");
     put(&sql, table);
-    status = run(postgres, &sql, NULL, err);
+    status = postgres_execute_buffer(postgres, &sql, err);
     return status == STATUS_OK ? status : error_wrap(err, status, "publication");
 }
 
@@ -149,7 +129,7 @@ static enum status check_filters(struct postgres *postgres, const char *name,
     put(&sql, " AND t = ANY (");
     put_tables(&sql, tables, table_count);
     put(&sql, ") ORDER BY 1 LIMIT 1");
-    status = run(postgres, &sql, &result, err);
+    status = postgres_query_buffer(postgres, &sql, &result, err);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         status = error_set(err, STATUS_REFUSED,
                            "publication \"%s\" leaves out %s of %s: publish it without "
@@ -176,7 +156,7 @@ static enum status check_tables(struct postgres *postgres, const char *name,
               " FROM pg_publication_tables WHERE pubname = ");
     postgres_put_literal(&sql, name);
     put(&sql, " ORDER BY 1");
-    status = run(postgres, &sql, &result, err);
+    status = postgres_query_buffer(postgres, &sql, &result, err);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         status = error_set(err, STATUS_REFUSED,
                            "publication \"%s\" leaves out %d of the tables: ALTER "
@@ -203,7 +183,7 @@ static enum status check_root(struct postgres *postgres, const char *name,
               " JOIN pg_publication p ON NOT p.pubviaroot AND p.pubname = ");
     postgres_put_literal(&sql, name);
     put(&sql, " ORDER BY 1 LIMIT 1");
-    status = run(postgres, &sql, &result, err);
+    status = postgres_query_buffer(postgres, &sql, &result, err);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         status = error_set(err, STATUS_REFUSED,
                            "publication \"%s\" tells the partitions of %s as tables of "
@@ -242,5 +222,5 @@ enum status postgres_publication_drop(struct postgres *postgres, const char *nam
 
     put(&sql, "DROP PUBLICATION IF EXISTS ");
     postgres_put_name(&sql, name);
-    return run(postgres, &sql, NULL, err);
+    return postgres_execute_buffer(postgres, &sql, err);
 }

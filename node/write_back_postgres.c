@@ -28,11 +28,7 @@ static enum status lock(struct write_back *back, struct error *err)
     buffer_put_bytes(&sql, bytes_of_text("SET LOCAL lock_timeout = '2s'; LOCK TABLE "));
     buffer_put_bytes(&sql, bytes_of_text(name));
     buffer_put_bytes(&sql, bytes_of_text(" IN SHARE ROW EXCLUSIVE MODE"));
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_execute(back->postgres, (const char *)sql.data, err);
-    buffer_release(&sql);
+    status = postgres_execute_buffer(back->postgres, &sql, err);
     return status == STATUS_OK ? status : error_wrap(err, status, name);
 }
 
@@ -189,11 +185,7 @@ static enum status next_number(struct write_back *back, const struct column *col
         buffer_put_bytes(&sql, bytes_of_text(")) + 1::bigint FROM "));
         buffer_put_bytes(&sql, bytes_of_text(back->table.definition->local_name));
     }
-    buffer_put(&sql, 0, 1);
-    status = buffer_check(&sql, err);
-    if (status == STATUS_OK)
-        status = postgres_number(back->postgres, (const char *)sql.data, number, err);
-    buffer_release(&sql);
+    status = postgres_number_buffer(back->postgres, &sql, number, err);
     return status == STATUS_CONSTRAINT ? write_back_check(WRITE_REFUSED, err) : status;
 }
 

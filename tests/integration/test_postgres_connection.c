@@ -69,6 +69,31 @@ static void expect_failures(struct postgres *postgres)
                    "t_n_check");
 }
 
+/* What was run of a buffer leaves nothing of it, whatever became of it. */
+static void expect_buffers(struct postgres *postgres)
+{
+    struct buffer sql = {0};
+    PGresult *rows = NULL;
+    struct error err;
+    int64_t number = 0;
+
+    buffer_put_bytes(&sql, bytes_of_text("SELECT 7"));
+    cr_expect_eq(postgres_number_buffer(postgres, &sql, &number, &err), STATUS_OK);
+    cr_expect_eq(number, 7);
+    cr_expect_null(sql.data);
+    buffer_put_bytes(&sql, bytes_of_text("VALUES (1), (2)"));
+    cr_expect_eq(postgres_query_buffer(postgres, &sql, &rows, &err), STATUS_OK);
+    cr_expect_eq(PQntuples(rows), 2);
+    cr_expect_null(sql.data);
+    PQclear(rows);
+    buffer_put_bytes(&sql, bytes_of_text("SELECT 1; SELECT 1/0"));
+    cr_expect_eq(postgres_execute_buffer(postgres, &sql, &err), STATUS_CONSTRAINT);
+    cr_expect_null(sql.data);
+    sql.failed = true; /* there was no memory for all of it */
+    cr_expect_eq(postgres_query_buffer(postgres, &sql, &rows, &err), STATUS_NO_MEMORY);
+    cr_expect_null(rows);
+}
+
 Test(postgres_connection, pins_settings_and_names_failures)
 {
     struct cluster cluster;
@@ -80,6 +105,7 @@ Test(postgres_connection, pins_settings_and_names_failures)
     postgres = open_as(&cluster, POSTGRES_WRITE);
     expect_pinned(postgres);
     expect_failures(postgres);
+    expect_buffers(postgres);
     cr_expect_eq(postgres_number(postgres, "SELECT -9223372036854775808", &number, &err),
                  STATUS_OK);
     cr_expect_eq(number, INT64_MIN);
