@@ -1,5 +1,6 @@
 #include "log/plan.h"
 
+#include "log/plan_row.h"
 #include "log/plan_rows.h"
 
 #include <assert.h>
@@ -51,121 +52,6 @@ void plan_out_put(struct buffer *out, uint32_t table)
     assert(out->failed || out->size == 0 ||
            bytes_get(out->data + out->size - OUT_ID_SIZE, OUT_ID_SIZE) < table);
     buffer_put(out, table, OUT_ID_SIZE);
-}
-
-/* ---- one row */
-
-/* A row as a change of the log made it. */
-static void row_of_change(const struct log_change *from, bool local, struct row *out)
-{
-    const struct change *change = &from->change;
-    bool live = change->op != CHANGE_DELETE;
-
-    *out = (struct row){
-        .version = from->version,
-        .winner = {from->seq, from->index},
-        .live = live,
-        .local = local,
-        .definition_origin = from->version.origin,
-        .definition = change->definition,
-        .image = change->image,
-        .key = change->key,
-    };
-    if (live)
-        out->born = change->has_born ? change->born : from->version;
-}
-
-/* Walk the row's history back from its newest change: to the newest that won and that the
- * database has or gets. */
-static enum status walk_back(struct store_txn *txn, uint64_t to, struct place at,
-                             struct row *out, struct error *err)
-{
-    while (at.seq != 0) {
-        struct log_change change;
-        enum status status = log_change_at(txn, at, &change, err);
-
-        if (status == STATUS_NOT_FOUND) {
-            return error_set(err, STATUS_CORRUPT,
-                             "entry %llu: a row's history ends in nothing",
-                             (unsigned long long)at.seq);
-        }
-        if (status != STATUS_OK)
-            return status;
-        if (change.won && (at.seq <= to || change.local)) {
-            row_of_change(&change, change.local, out);
-            return STATUS_OK;
-        }
-        at = change.previous;
-    }
-    return STATUS_NOT_FOUND;
-}
-
-/* Turn the winner into the row's largest version up to `to`. */
-static enum status at_position(struct store_txn *txn, uint64_t to, struct row *row,
-                               bool *is_winner, struct error *err)
-{
-    struct bytes key = row->key;
-    enum status status = STATUS_OK;
-
-    *is_winner = row->local || row->winner.seq <= to;
-    if (!*is_winner)
-        status = walk_back(txn, to, row->last, row, err);
-    row->key = key;
-    return status;
-}
-
-enum status plan_row_at(struct store_txn *txn, uint64_t to, uint32_t table,
-                        struct bytes key, struct row *out, bool *is_winner,
-                        struct error *err)
-{
-    enum status status = rows_get(txn, table, key, out, err);
-
-    return status == STATUS_OK ? at_position(txn, to, out, is_winner, err) : status;
-}
-
-/* What the database holds of a row whose winner is at hand. */
-static enum status holding_of(struct store_txn *txn, uint32_t table,
-                              const struct row *winner, struct planned *out,
-                              struct error *err)
-{
-    enum status status = held_get(txn, table, winner->key, &out->holding, err);
-
-    out->holding_from_held = status == STATUS_OK;
-    if (status != STATUS_NOT_FOUND)
-        return status;
-    out->holding = *winner;
-    return STATUS_OK;
-}
-
-static void planned_of_row(struct planned *out, const struct row *row)
-{
-    out->place = row->winner;
-    out->definition_origin = row->definition_origin;
-    out->definition = row->definition;
-    out->version = row->version;
-    out->born = row->born;
-    out->live = row->live;
-    out->image = row->image;
-}
-
-enum status plan_find(struct store_txn *txn, struct plan_range range, uint32_t table,
-                      struct bytes key, struct planned *out, struct error *err)
-{
-    struct row row;
-    enum status status = rows_get(txn, table, key, &row, err);
-
-    *out = (struct planned){.table.id = table, .key = key, .holding.key = key};
-    if (status == STATUS_OK)
-        status = holding_of(txn, table, &row, out, err);
-    if (status == STATUS_OK)
-        status = at_position(txn, range.to, &row, &out->is_winner, err);
-    if (status != STATUS_OK)
-        return status;
-    if (row.local || row.winner.seq <= range.from || plan_out_has(range.out, table) ||
-        version_compare(&row.version, &out->holding.version) <= 0)
-        return STATUS_NOT_FOUND;
-    planned_of_row(out, &row);
-    return tables_find(txn, row.definition_origin, row.definition, &out->table, err);
 }
 
 /* ---- walking */
@@ -364,7 +250,7 @@ static enum status look_before(struct plan_cursor *cursor, struct bytes key,
 
     if (at.seq <= range->from - range->written)
         return STATUS_OK;
-    status = walk_back(cursor->txn, range->from, at, &row, err);
+    status = plan_walk_back(cursor->txn, range->from, at, &row, err);
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     if (row.local || row.winner.seq <= range->from - range->written ||
@@ -388,7 +274,7 @@ static enum status plan_passed(struct plan_cursor *cursor, const struct plan_ite
     if (status == STATUS_NOT_FOUND)
         return not_indexed(item->place.seq, err);
     if (status == STATUS_OK)
-        status = holding_of(cursor->txn, item->table.id, &row, out, err);
+        status = plan_holding_of(cursor->txn, item->table.id, &row, out, err);
     if (status == STATUS_OK && cursor->range.written > 0)
         status = look_before(cursor, item->key, row.last, out, err);
     if (status != STATUS_OK || row.local || row.winner.seq <= cursor->range.to ||
@@ -400,7 +286,7 @@ static enum status plan_passed(struct plan_cursor *cursor, const struct plan_ite
     *planned = cursor->whole && !version_is_nothing(&out->holding.version);
     if (*planned)
         return STATUS_OK;
-    status = at_position(cursor->txn, cursor->range.to, &row, &is_winner, err);
+    status = plan_row_at_position(cursor->txn, cursor->range.to, &row, &is_winner, err);
     *planned = status == STATUS_OK && row.winner.seq == item->place.seq &&
                row.winner.index == item->place.index;
     return status;
@@ -434,8 +320,8 @@ static enum status plan_item(struct plan_cursor *cursor, const struct plan_item 
     }
     if (status != STATUS_OK || !*planned)
         return status;
-    row_of_change(&change, false, &row);
-    planned_of_row(out, &row);
+    plan_row_of_change(&change, false, &row);
+    plan_take_row(out, &row);
     out->table = item->table;
     out->key = item->key;
     return STATUS_OK;
@@ -508,17 +394,4 @@ enum status plan_next_shown(struct plan_cursor *cursor, struct planned *out,
             status = find_shown(cursor, &change, &shown, out, err);
     }
     return status;
-}
-
-enum status plan_row_of(struct store_txn *txn, struct place place, struct bytes key,
-                        struct row *out, struct error *err)
-{
-    struct log_change change;
-    enum status status = log_change_at(txn, place, &change, err);
-
-    if (status != STATUS_OK)
-        return status;
-    row_of_change(&change, change.local, out);
-    out->key = key;
-    return STATUS_OK;
 }

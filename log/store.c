@@ -458,16 +458,13 @@ enum status record_check_once(struct store_txn *txn, uint64_t name, struct bytes
     return status;
 }
 
-struct checked {
+static struct checked {
     uint64_t first, count;
-};
-
-static struct checked get_checked(const struct store *store)
+} get_checked(const struct store *store)
 {
-    uint64_t both = store->checked;
+    uint64_t both = store->checked, mask = (1U << CHECKED_COUNT_BITS) - 1;
 
-    return (struct checked){both >> CHECKED_COUNT_BITS,
-                            both & ((1U << CHECKED_COUNT_BITS) - 1)};
+    return (struct checked){both >> CHECKED_COUNT_BITS, both & mask};
 }
 
 /* A walk begins, or goes on, or something else is looked up in between. */
