@@ -22,8 +22,10 @@ int session_table_register(sqlite3 *db, struct rowferry_recorder *recorder,
 void session_table_leave(struct told_link *link);
 void session_table_unregister(sqlite3 *db);
 
-#define SESSION_TABLE_MAKE                                          \
-    "CREATE VIRTUAL TABLE IF NOT EXISTS temp.rowferry_transaction " \
+/* One that is there tells the recorder that made it, which may be gone. */
+#define SESSION_TABLE_MAKE                            \
+    "DROP TABLE IF EXISTS temp.rowferry_transaction;" \
+    "CREATE VIRTUAL TABLE temp.rowferry_transaction " \
     "USING rowferry_transaction"
 
 /* Taking part in a transaction is one write: of nothing, which leaves the host's

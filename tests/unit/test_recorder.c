@@ -296,6 +296,18 @@ Test(recorder, makes_the_outbox_again)
     cr_expect_eq(host_recorded("t"), 1);
 }
 
+/* The table that tells a transaction's end was the first one's. */
+Test(recorder, a_second_one_of_a_connection_is_told_of_rollbacks_too)
+{
+    rowferry_recorder_close(host.recorder);
+    cr_assert_eq(rowferry_recorder_open(&host.recorder, host.db), SQLITE_OK);
+    host_run("BEGIN; INSERT INTO t VALUES (1, 1, 1)");
+    cr_expect_eq(host_commit(), 1);
+    host_run("ROLLBACK; BEGIN; INSERT INTO t VALUES (1, 1, 1)");
+    cr_expect_eq(host_commit(), 1);
+    host_run("COMMIT");
+}
+
 /* ---- the SQL functions */
 
 static void use_functions(void)
