@@ -6,8 +6,8 @@
 #include <uv.h>
 
 enum {
-    IN_A_ROW_MAX =
-        64, /* then one with a guard of its own, that is no older than need be */
+    /* Then comes one with a guard of its own, so that none is older than need be. */
+    IN_A_ROW_MAX = 64,
     /* Who waits for an exclusive lock on a table of ours stands before the reader of the
      * catalog that we wait for, and does not know it. */
     PATIENCE_MS = 5000,
@@ -162,7 +162,6 @@ static void reader_join(struct reader *reader, struct apply_counts *counts)
     int rc = uv_thread_join(&reader->thread);
 
     assert(rc == 0);
-    (void)rc;
     uv_cond_destroy(&reader->ended_signal);
     uv_mutex_destroy(&reader->mutex);
     counts->captured += reader->logged;

@@ -6,6 +6,8 @@
  *   plan, repair    rows written in sets, under the guard (postgres_batch.h)
  *   intent          what the store must learn, on the store's disk; then COMMIT
  *
+ * One that follows on a plain one does not wait for its echo (postgres_ahead.h).
+ *
  * A failure before COMMIT rolls back. After a crash, or a COMMIT whose answer was lost,
  * nobody else applies as long as the old session lives (a session's lock), and then the
  * WAL tells: capture meets the mark, or does not. */
@@ -366,6 +368,8 @@ static enum status look(struct postgres_target *target, bool *any, struct error 
         status = repair_count(txn, &repairs, err);
     store_abort(txn);
     *any = applied < last || repairs > 0 || target->unseen;
+    if (last <= target->written.to) /* nothing is there to be made ahead */
+        target->written.is_plain = false;
     /* Before the first batch nobody knows what those wait for. */
     target->held = target->held || (!target->tried && repairs > 0);
     return status;
