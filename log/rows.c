@@ -1,3 +1,4 @@
+#include "log/layered.h"
 #include "log/row_record.h"
 
 #include <assert.h>
@@ -9,7 +10,7 @@ static enum status get_row(struct store_txn *txn, enum store_dbi dbi, uint32_t t
 {
     uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
     struct bytes form = row_lmdb_key(lmdb_key, table, key), record;
-    enum status status = store_get(txn, dbi, form, &record, err);
+    enum status status = layered_get(txn, dbi, form, &record, err);
 
     if (status != STATUS_OK)
         return status;
@@ -36,7 +37,7 @@ enum status rows_winner(struct store_txn *txn, uint32_t table, struct bytes key,
     struct version version;
     struct bytes record;
     enum status status =
-        store_get(txn, DBI_ROW, row_lmdb_key(lmdb_key, table, key), &record, err);
+        layered_get(txn, DBI_ROW, row_lmdb_key(lmdb_key, table, key), &record, err);
 
     return status == STATUS_OK ? row_record_winner(record, &version, seq, local, err)
                                : status;
@@ -52,7 +53,7 @@ enum status rows_is_winner(struct store_txn *txn, uint32_t table, struct bytes k
     uint64_t at;
     bool local;
     enum status status =
-        store_get(txn, DBI_ROW, row_lmdb_key(lmdb_key, table, key), &record, err);
+        layered_get(txn, DBI_ROW, row_lmdb_key(lmdb_key, table, key), &record, err);
 
     if (status == STATUS_OK)
         status = row_record_winner(record, &winner, &at, &local, err);
@@ -93,8 +94,8 @@ static enum status put_row(struct store_txn *txn, enum store_dbi dbi, uint32_t t
     status = buffer_check(scratch, err);
     if (status != STATUS_OK)
         return status;
-    return store_put(txn, dbi, row_lmdb_key(lmdb_key, table, row->key),
-                     buffer_view(scratch), err);
+    return layered_put(txn, dbi, row_lmdb_key(lmdb_key, table, row->key),
+                       buffer_view(scratch), err);
 }
 
 enum status rows_put(struct store_txn *txn, uint32_t table, const struct row *row,
@@ -123,7 +124,7 @@ enum status held_put_record(struct store_txn *txn, uint32_t table, struct bytes 
 {
     uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
 
-    return store_put(txn, DBI_HELD, row_lmdb_key(lmdb_key, table, key), record, err);
+    return layered_put(txn, DBI_HELD, row_lmdb_key(lmdb_key, table, key), record, err);
 }
 
 enum status held_delete(struct store_txn *txn, uint32_t table, struct bytes key,
@@ -131,14 +132,15 @@ enum status held_delete(struct store_txn *txn, uint32_t table, struct bytes key,
 {
     uint8_t lmdb_key[ROW_LMDB_KEY_MAX];
 
-    return store_delete(txn, DBI_HELD, row_lmdb_key(lmdb_key, table, key), err);
+    return layered_delete(txn, DBI_HELD, row_lmdb_key(lmdb_key, table, key), err);
 }
 
 /* ---- walking */
 
 struct row_cursor {
-    MDB_cursor *cursor;
-    const struct store *store; /* not owned */
+    struct store_txn *txn; /* not owned */
+    struct run_walk *walk;
+    enum store_dbi layer;
     uint8_t prefix[4];
     bool started;
     uint8_t after[ROW_LMDB_KEY_MAX]; /* where a seek wants to go on */
@@ -149,19 +151,19 @@ enum status row_cursor_open(struct row_cursor **out, struct store_txn *txn,
                             uint32_t table, bool held, struct error *err)
 {
     struct row_cursor *cursor = calloc(1, sizeof *cursor);
-    int rc;
+    enum status status;
 
     *out = NULL;
     if (cursor == NULL)
         return error_set(err, STATUS_NO_MEMORY, "walk rows: out of memory");
-    rc = mdb_cursor_open(txn->txn, txn->store->dbi[held ? DBI_HELD : DBI_ROW],
-                         &cursor->cursor);
-    if (rc != 0) {
-        free(cursor);
-        return from_lmdb(txn->store, err, rc, "mdb_cursor_open");
-    }
-    cursor->store = txn->store;
+    cursor->txn = txn;
+    cursor->layer = held ? DBI_HELD : DBI_ROW;
     bytes_put(cursor->prefix, table, sizeof cursor->prefix);
+    status = layered_walk(txn, cursor->layer, &cursor->walk, err);
+    if (status != STATUS_OK) {
+        free(cursor);
+        return status;
+    }
     *out = cursor;
     return STATUS_OK;
 }
@@ -173,50 +175,37 @@ enum status row_cursor_seek_after(struct row_cursor *cursor, struct bytes key,
         row_lmdb_key(cursor->after, (uint32_t)bytes_get(cursor->prefix, 4), key);
 
     (void)err;
+    assert(!cursor->started);
     cursor->after_size = form.size;
-    cursor->started = false;
     return STATUS_OK;
-}
-
-/* The LMDB call that brings the cursor to its next record. */
-static int advance(struct row_cursor *cursor, MDB_val *key, MDB_val *value)
-{
-    struct bytes start = {cursor->prefix, sizeof cursor->prefix};
-    int rc;
-
-    if (cursor->started)
-        return mdb_cursor_get(cursor->cursor, key, value, MDB_NEXT);
-    cursor->started = true;
-    if (cursor->after_size > 0)
-        start = (struct bytes){cursor->after, cursor->after_size};
-    *key = (MDB_val){start.size, (void *)(uintptr_t)start.data};
-    rc = mdb_cursor_get(cursor->cursor, key, value, MDB_SET_RANGE);
-    if (rc == 0 && cursor->after_size > 0 &&
-        bytes_equal((struct bytes){key->mv_data, key->mv_size}, start))
-        rc = mdb_cursor_get(cursor->cursor, key, value, MDB_NEXT);
-    return rc;
 }
 
 enum status row_cursor_next(struct row_cursor *cursor, struct row *out, struct error *err)
 {
-    MDB_val key, value;
-    int rc = advance(cursor, &key, &value);
+    struct bytes start = {cursor->prefix, sizeof cursor->prefix}, key, record;
+    enum status status = STATUS_OK;
 
-    if (rc == MDB_NOTFOUND)
-        return STATUS_NOT_FOUND;
-    if (rc != 0)
-        return from_lmdb(cursor->store, err, rc, "row");
-    if (key.mv_size < sizeof cursor->prefix ||
-        memcmp(key.mv_data, cursor->prefix, sizeof cursor->prefix) != 0)
-        return STATUS_NOT_FOUND;
-    return row_record_decode((struct bytes){key.mv_data, key.mv_size},
-                             (struct bytes){value.mv_data, value.mv_size}, out, err);
+    if (cursor->after_size > 0)
+        start = (struct bytes){cursor->after, cursor->after_size};
+    if (!cursor->started)
+        status = run_walk_seek(cursor->walk, start, cursor->after_size > 0, err);
+    cursor->started = true;
+    do {
+        if (status == STATUS_OK)
+            status = run_walk_next(cursor->walk, &key, &record, err);
+        if (status != STATUS_OK)
+            return status;
+        if (key.size < sizeof cursor->prefix ||
+            memcmp(key.data, cursor->prefix, sizeof cursor->prefix) != 0)
+            return STATUS_NOT_FOUND;
+    } while (record.size == 0); /* a tombstone of the held image's own */
+    return row_record_decode(key, record, out, err);
 }
 
 void row_cursor_close(struct row_cursor *cursor)
 {
     if (cursor == NULL)
         return;
-    mdb_cursor_close(cursor->cursor);
+    layered_walk_end(cursor->txn, cursor->layer, cursor->walk);
     free(cursor);
 }

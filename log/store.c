@@ -1,4 +1,5 @@
 #include "log/late_records.h"
+#include "log/layered.h"
 #include "log/piece_marks.h"
 #include "log/store_private.h"
 
@@ -17,12 +18,14 @@
 
 enum { READERS_MAX = 512 };
 
-static const char *const dbi_names[DBI_COUNT] = {
+const char *const store_dbi_names[DBI_COUNT] = {
     [DBI_META] = "meta",         [DBI_LOG] = "log",       [DBI_PART] = "part",
     [DBI_ORIGIN] = "origin",     [DBI_ROW] = "row",       [DBI_HELD] = "held",
     [DBI_TABLE] = "table",       [DBI_MEMBER] = "member", [DBI_PEER] = "peer",
     [DBI_CONFLICT] = "conflict", [DBI_PARKED] = "parked", [DBI_QUARANTINE] = "quarantine",
-    [DBI_REPAIR] = "repair",     [DBI_INTENT] = "intent",
+    [DBI_REPAIR] = "repair",     [DBI_INTENT] = "intent", [DBI_RUN] = "run",
+    [DBI_ROW_A] = "row.a",       [DBI_ROW_B] = "row.b",   [DBI_HELD_A] = "held.a",
+    [DBI_HELD_B] = "held.b",
 };
 
 /* LMDB calls a write that was cut short an input/output error: what was written of it
@@ -65,6 +68,16 @@ enum status from_lmdb(const struct store *store, struct error *err, int rc,
 
 /* ---- opening */
 
+static int open_parts(struct store *store, MDB_txn *txn, int from, int to, bool create)
+{
+    int rc = 0;
+
+    for (int i = from; rc == 0 && i < to; i++)
+        rc = mdb_dbi_open(txn, store_dbi_names[i], create ? MDB_CREATE : 0,
+                          &store->dbi[i]);
+    return rc;
+}
+
 static enum status open_environment(struct store *store, bool create, struct error *err)
 {
     unsigned flags = MDB_NOTLS | (store->mode == STORE_READ_ONLY ? MDB_RDONLY : 0);
@@ -85,8 +98,13 @@ static enum status open_environment(struct store *store, bool create, struct err
         if (rc == 0)
             rc = mdb_txn_begin(store->env, NULL, create ? 0 : MDB_RDONLY, &txn);
     }
-    for (int i = 0; rc == 0 && i < DBI_COUNT; i++)
-        rc = mdb_dbi_open(txn, dbi_names[i], create ? MDB_CREATE : 0, &store->dbi[i]);
+    if (rc == 0)
+        rc = open_parts(store, txn, 0, DBI_SINCE_2, create);
+    if (rc == 0)
+        rc = open_parts(store, txn, DBI_SINCE_2, DBI_COUNT, create);
+    store->has_runs = rc == 0;
+    if (rc == MDB_NOTFOUND && store->dbi[DBI_SINCE_2 - 1] != 0)
+        rc = 0; /* of format 1 */
     if (rc == MDB_NOTFOUND) {
         mdb_txn_abort(txn);
         return error_set(err, STATUS_UNAVAILABLE, "%s: this is not a store of rowferry's",
@@ -100,6 +118,59 @@ static enum status open_environment(struct store *store, bool create, struct err
     return rc == 0 ? STATUS_OK : from_lmdb(store, err, rc, "mdb_txn_commit");
 }
 
+static enum status count_rows(struct store_txn *txn, enum store_dbi dbi, int key,
+                              struct error *err)
+{
+    uint64_t rows;
+    enum status status = store_count(txn, dbi, &rows, err);
+
+    return status == STATUS_OK ? meta_put(txn, (enum meta_key)key, rows, err) : status;
+}
+
+/* From format 1; another process may have been here first. */
+static enum status raise(struct store *store, struct store_txn *txn, struct error *err)
+{
+    uint64_t format;
+    enum status status = meta_get(txn, (enum meta_key)META_PRIVATE_FORMAT, &format, err);
+    int rc;
+
+    if (status != STATUS_OK)
+        return status;
+    rc = open_parts(store, txn->txn, DBI_SINCE_2, DBI_COUNT, true);
+    if (rc != 0)
+        return from_lmdb(store, err, rc, "mdb_dbi_open");
+    if (format != 1)
+        return STATUS_OK;
+    status = count_rows(txn, DBI_ROW, META_PRIVATE_ROWS, err);
+    if (status == STATUS_OK)
+        status = count_rows(txn, DBI_HELD, META_PRIVATE_HELD, err);
+    if (status == STATUS_OK)
+        status = meta_put(txn, (enum meta_key)META_PRIVATE_FORMAT, STORE_FORMAT, err);
+    return status;
+}
+
+enum status store_raise_format(struct store *store, struct error *err)
+{
+    bool settling = store->settling;
+    struct store_txn *txn = NULL;
+    enum status status;
+
+    store->settling = true; /* later, when there are runs */
+    status = store_begin(store, TXN_WRITE, &txn, err);
+    store->settling = settling;
+    if (status != STATUS_OK)
+        return status;
+    assert(txn != NULL);
+    status = raise(store, txn, err);
+    if (status != STATUS_OK) {
+        store_abort(txn);
+        return status;
+    }
+    status = store_commit(txn, err);
+    store->has_runs = status == STATUS_OK;
+    return status;
+}
+
 static struct store *allocate(const char *folder, enum store_mode mode)
 {
     struct store *store = calloc(1, sizeof *store);
@@ -109,6 +180,7 @@ static struct store *allocate(const char *folder, enum store_mode mode)
     store->mode = mode;
     store->clock = &wall_clock_system;
     store->max_skew_us = CLOCK_MAX_SKEW_US_DEFAULT;
+    store->run_rows_min = RUN_ROWS_MIN;
     for (int i = 0; i < STORE_LOCKS; i++)
         store->lock_fd[i] = -1;
     store->folder = strdup(folder);
@@ -281,6 +353,7 @@ static void release(struct store_txn *txn)
     free(txn->checked);
     piece_marks_release(txn->marks);
     late_records_close(txn->late);
+    layered_release(txn);
     free(txn);
 }
 
@@ -288,9 +361,11 @@ enum status store_commit(struct store_txn *txn, struct error *err)
 {
     struct store *store = txn->store;
     bool write = txn->write;
-    enum status status = late_records_put(txn, err);
+    enum status status = layered_commit(txn, err);
     int rc;
 
+    if (status == STATUS_OK)
+        status = late_records_put(txn, err);
     if (status != STATUS_OK) {
         store_abort(txn);
         return status;
@@ -320,180 +395,4 @@ void store_abort(struct store_txn *txn)
 struct store *store_of(const struct store_txn *txn)
 {
     return txn->store;
-}
-
-/* ---- records */
-
-/* The transaction's own cursor: the next key is often in the leaf of the last one. LMDB
- * moves it along with what is written by other ways. */
-static int cursor_of(struct store_txn *txn, enum store_dbi dbi, MDB_cursor **out)
-{
-    int rc = 0;
-
-    if (txn->cursors[dbi] == NULL)
-        rc = mdb_cursor_open(txn->txn, txn->store->dbi[dbi], &txn->cursors[dbi]);
-    *out = txn->cursors[dbi];
-    return rc;
-}
-
-enum status store_get(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
-                      struct bytes *value, struct error *err)
-{
-    MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
-    MDB_cursor *cursor = NULL;
-    int rc = cursor_of(txn, dbi, &cursor);
-
-    if (rc == 0)
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_KEY);
-    if (rc == MDB_NOTFOUND)
-        return STATUS_NOT_FOUND;
-    if (rc != 0)
-        return from_lmdb(txn->store, err, rc, dbi_names[dbi]);
-    *value = (struct bytes){v.mv_data, v.mv_size};
-    return STATUS_OK;
-}
-
-static bool is_by_row(enum store_dbi dbi)
-{
-    return dbi == DBI_ROW || dbi == DBI_HELD || dbi == DBI_PARKED ||
-           dbi == DBI_QUARANTINE;
-}
-
-uint64_t store_row_writes(const struct store_txn *txn)
-{
-    return txn->row_writes;
-}
-
-enum status store_put(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
-                      struct bytes value, struct error *err)
-{
-    MDB_val k = {key.size, (void *)(uintptr_t)key.data};
-    MDB_val v = {value.size, (void *)(uintptr_t)value.data};
-    MDB_cursor *cursor = NULL;
-    int rc = cursor_of(txn, dbi, &cursor);
-
-    assert(txn->write);
-    txn->row_writes += is_by_row(dbi);
-    if (rc == 0)
-        rc = mdb_cursor_put(cursor, &k, &v, 0);
-    return rc == 0 ? STATUS_OK : from_lmdb(txn->store, err, rc, dbi_names[dbi]);
-}
-
-enum status store_delete(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
-                         struct error *err)
-{
-    MDB_val k = {key.size, (void *)(uintptr_t)key.data};
-    MDB_cursor *cursor = NULL;
-    int rc = cursor_of(txn, dbi, &cursor);
-
-    assert(txn->write);
-    if (rc == 0)
-        rc = mdb_cursor_get(cursor, &k, NULL, MDB_SET);
-    txn->row_writes += rc == 0 && is_by_row(dbi);
-    if (rc == 0)
-        rc = mdb_cursor_del(cursor, 0);
-    return rc == 0 || rc == MDB_NOTFOUND ? STATUS_OK
-                                         : from_lmdb(txn->store, err, rc, dbi_names[dbi]);
-}
-
-enum status store_count(struct store_txn *txn, enum store_dbi dbi, uint64_t *count,
-                        struct error *err)
-{
-    MDB_stat stat;
-    int rc = mdb_stat(txn->txn, txn->store->dbi[dbi], &stat);
-
-    if (rc != 0)
-        return from_lmdb(txn->store, err, rc, dbi_names[dbi]);
-    *count = stat.ms_entries;
-    return STATUS_OK;
-}
-
-static void record_sum(struct bytes record, uint8_t out[RECORD_CHECK_SIZE])
-{
-    static const uint8_t key[crypto_shorthash_KEYBYTES];
-
-    crypto_shorthash(out, record.data, record.size, key);
-}
-
-void record_seal(struct buffer *record)
-{
-    uint8_t sum[RECORD_CHECK_SIZE];
-
-    if (record->failed)
-        return;
-    record_sum(buffer_view(record), sum);
-    buffer_put_bytes(record, (struct bytes){sum, sizeof sum});
-}
-
-enum status record_check(struct bytes *record, const char *what, struct error *err)
-{
-    uint8_t sum[RECORD_CHECK_SIZE];
-
-    if (record->size < RECORD_CHECK_SIZE)
-        return error_set(err, STATUS_CORRUPT, "%s is cut short", what);
-    record->size -= RECORD_CHECK_SIZE;
-    record_sum(*record, sum);
-    if (memcmp(sum, record->data + record->size, sizeof sum) != 0)
-        return error_set(err, STATUS_CORRUPT, "%s does not have its checksum", what);
-    return STATUS_OK;
-}
-
-enum status record_check_once(struct store_txn *txn, uint64_t name, struct bytes *record,
-                              const char *what, struct error *err)
-{
-    size_t at = name % CHECKED_MAX;
-    enum status status;
-
-    assert(name != 0);
-    if (txn->checked == NULL)
-        txn->checked = calloc(CHECKED_MAX, sizeof *txn->checked);
-    if (txn->checked != NULL && txn->checked[at] == name &&
-        record->size >= RECORD_CHECK_SIZE) {
-        record->size -= RECORD_CHECK_SIZE;
-        return STATUS_OK;
-    }
-    status = record_check(record, what, err);
-    if (status == STATUS_OK && txn->checked != NULL)
-        txn->checked[at] = name;
-    return status;
-}
-
-static struct checked {
-    uint64_t first, count;
-} get_checked(const struct store *store)
-{
-    uint64_t both = store->checked, mask = (1U << CHECKED_COUNT_BITS) - 1;
-
-    return (struct checked){both >> CHECKED_COUNT_BITS, both & mask};
-}
-
-/* A walk begins, or goes on, or something else is looked up in between. */
-static void note_checked(struct store *store, uint64_t seq)
-{
-    struct checked checked = get_checked(store);
-
-    if (seq >> (64 - CHECKED_COUNT_BITS) != 0)
-        return;
-    if (checked.count > 0 && seq == checked.first + checked.count &&
-        checked.count + 1 < 1U << CHECKED_COUNT_BITS)
-        store->checked = checked.first << CHECKED_COUNT_BITS | (checked.count + 1);
-    else if (checked.count <= 1)
-        store->checked = seq << CHECKED_COUNT_BITS | 1;
-}
-
-enum status record_check_entry(struct store_txn *txn, uint64_t seq, struct bytes *record,
-                               struct error *err)
-{
-    struct store *store = txn->store;
-    struct checked checked = get_checked(store);
-    enum status status;
-
-    if (seq - checked.first < checked.count && record->size >= RECORD_CHECK_SIZE) {
-        record->size -= RECORD_CHECK_SIZE;
-        return STATUS_OK;
-    }
-    status = record_check_once(txn, seq << 1 | 1, record, "its record", err);
-    if (status == STATUS_OK)
-        note_checked(store, seq);
-    return status;
 }

@@ -15,7 +15,7 @@
 struct store;
 struct store_txn;
 
-enum { STORE_FORMAT = 1, FLEET_ID_SIZE = 16, FLEET_KEY_SIZE = 32, NODE_NAME_MAX = 255 };
+enum { STORE_FORMAT = 2, FLEET_ID_SIZE = 16, FLEET_KEY_SIZE = 32, NODE_NAME_MAX = 255 };
 
 /* The way back into the fleet for a node whose numbers were used twice, or are stamped
  * wrongly: for messages, after "or". */

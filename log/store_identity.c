@@ -278,6 +278,8 @@ enum status store_open(struct store **out, const char *folder, enum store_mode m
     }
     status = get_identity(txn, &store->identity, err);
     store_abort(txn);
+    if (status == STATUS_OK && !store->has_runs && mode == STORE_READ_WRITE)
+        status = store_raise_format(store, err);
     if (status == STATUS_OK) {
         status =
             read_secret(folder, "node.key", NODE_KEY_PREFIX, store->identity.secret_key,

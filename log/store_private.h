@@ -23,7 +23,13 @@ enum store_dbi {
     DBI_QUARANTINE, /* table 4, row key -> why */
     DBI_REPAIR,     /* table 4, row key -> nothing */
     DBI_INTENT,     /* see intent.c */
-    DBI_COUNT
+    DBI_RUN,        /* see runs.c: what there is of the next four */
+    DBI_ROW_A,      /* number 4, key of `row` -> the same */
+    DBI_ROW_B,
+    DBI_HELD_A,
+    DBI_HELD_B,
+    DBI_COUNT,
+    DBI_SINCE_2 = DBI_RUN /* stores of format 1 have none from here on */
 };
 
 /* Meta keys that only log/ uses, in the same space as enum meta_key. */
@@ -37,11 +43,17 @@ enum {
     META_PRIVATE_PUBLIC_KEY = 70,
     META_PRIVATE_RUN_OF_CAPTURE = 71, /* run being written under that lock; 0: none */
     META_PRIVATE_RUN_OF_IMPORT = 72,
+    META_PRIVATE_ROWS = 73, /* how many keys have a record in the row index, */
+    META_PRIVATE_HELD = 74, /* and how many a held image */
 };
 
 enum { CHECKED_COUNT_BITS = 24 };
 
+/* How many rows of a transaction are worth a sorted run of their own. */
+enum { RUN_ROWS_MIN = 2048, LAYERS = 2 };
+
 struct definition_cache;
+struct layer;
 struct piece_marks;
 struct late_records;
 
@@ -60,6 +72,8 @@ struct store {
     _Atomic int open_txns;
     bool settling; /* appender_settle is at work: its own transactions do not settle again
                     */
+    bool has_runs; /* false: of format 1, and only read */
+    uint32_t run_rows_min; /* RUN_ROWS_MIN, but for tests */
     struct definition_cache *cache;
     /* The entries that were checked one after the other since a reader began: each walk
      * of a batch comes by them again. How many, in CHECKED_COUNT_BITS, and the first of
@@ -75,10 +89,11 @@ struct store_txn {
     struct store *store;
     MDB_txn *txn;
     bool write;
-    uint64_t row_writes;            /* see store_row_writes() */
+    uint64_t row_quarters;          /* see store_row_writes() */
     uint64_t *checked;              /* owned: CHECKED_MAX, or NULL */
     struct piece_marks *marks;      /* owned, or NULL */
     struct late_records *late;      /* owned, or NULL */
+    struct layer *layers[LAYERS];   /* owned, or NULL: see layered.h; row, held */
     MDB_cursor *cursors[DBI_COUNT]; /* for single records; NULL: not yet */
 };
 
@@ -88,10 +103,19 @@ MUST_CHECK enum status store_allocate(struct store **out, const char *folder,
                                       enum store_mode mode, bool create,
                                       struct error *err);
 
+/* Bring a store of format 1 that may be written, and was just opened, to STORE_FORMAT. */
+MUST_CHECK enum status store_raise_format(struct store *store, struct error *err);
+
 /* Turn a result of LMDB's into one of ours: the only place that knows both. The reason
  * names the store's folder. */
 enum status from_lmdb(const struct store *store, struct error *err, int rc,
                       const char *call);
+
+extern const char *const store_dbi_names[DBI_COUNT];
+
+/* The transaction's own cursor: the next key is often in the leaf of the last one. LMDB
+ * moves it along with what is written by other ways. Returns what LMDB says. */
+int store_cursor(struct store_txn *txn, enum store_dbi dbi, MDB_cursor **out);
 
 /* get: NOT_FOUND leaves err untouched. */
 MUST_CHECK enum status store_get(struct store_txn *txn, enum store_dbi dbi,
@@ -102,8 +126,9 @@ MUST_CHECK enum status store_put(struct store_txn *txn, enum store_dbi dbi,
 /* Removing what is not there is no error. */
 MUST_CHECK enum status store_delete(struct store_txn *txn, enum store_dbi dbi,
                                     struct bytes key, struct error *err);
-/* How many records that are found by a row's key (row, held, parked, quarantine) the
- * transaction has written or removed: it dirties about as many pages at most. */
+/* How many pages the transaction dirties, at most and about, for records that are found
+ * by a row's key (row, held, parked, quarantine): one each, or a quarter of those that
+ * may become a sorted run. */
 uint64_t store_row_writes(const struct store_txn *txn);
 MUST_CHECK enum status store_count(struct store_txn *txn, enum store_dbi dbi,
                                    uint64_t *count, struct error *err);

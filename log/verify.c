@@ -5,6 +5,7 @@
 #include "log/verify.h"
 
 #include "log/image.h"
+#include "log/layered.h"
 #include "log/log_record.h"
 #include "log/row_record.h"
 #include "log/signing.h"
@@ -267,7 +268,7 @@ static enum status check_index(struct verifier *verifier, struct error *err)
 {
     uint32_t tables;
     enum status status =
-        store_count(verifier->txn, DBI_ROW, &verifier->report->rows, err);
+        layered_count(verifier->txn, DBI_ROW, &verifier->report->rows, err);
 
     if (status != STATUS_OK || verifier->met == verifier->report->rows)
         return status;

@@ -2,6 +2,8 @@
 
 #include "log/conflicts.h"
 #include "log/identity.h"
+#include "log/store_private.h"
+#include "node/node_private.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+uint32_t fleet_run_rows_min;
 
 static struct error err;
 
@@ -85,6 +89,8 @@ static void make_node(struct fleet *fleet, size_t i, const char *token)
         &report, &err));
     init_report_release(&report);
     MUST(node_open(&node->node, node->store, NODE_WITH_DATABASE, &err));
+    if (fleet_run_rows_min > 0)
+        node->node->store->run_rows_min = fleet_run_rows_min;
     node_set_clock(node->node, &node->clock, CLOCK_MAX_SKEW_US_DEFAULT);
     node->id = store_identity(node_store(node->node))->node;
 }
@@ -149,6 +155,8 @@ void fleet_set_rules(struct fleet_node *node, const char *lines)
     cr_assert_eq(fclose(file), 0);
     node_close(node->node);
     MUST(node_open(&node->node, node->store, NODE_WITH_DATABASE, &err));
+    if (fleet_run_rows_min > 0)
+        node->node->store->run_rows_min = fleet_run_rows_min;
     node_set_clock(node->node, &node->clock, CLOCK_MAX_SKEW_US_DEFAULT);
 }
 

@@ -36,6 +36,10 @@ struct fleet {
     uint64_t segments; /* files made so far, for their names */
 };
 
+/* So many rows of a transaction become a sorted run in the stores that are opened from
+ * now on; 0, the default: as everywhere (log/layered.h). */
+extern uint32_t fleet_run_rows_min;
+
 /* Make node 0 found a fleet with what schema makes (tables and rows), and the others join
  * it; all then hold the same, and their clocks say FLEET_EPOCH_US. skews_us: NULL, or
  * what each clock is ahead. fleet must not move afterwards. */

@@ -79,7 +79,7 @@ Test(store, refuses_a_newer_format_by_its_number)
     a->store = NULL;
     cr_expect_eq(store_open(&store, a->folder, STORE_READ_WRITE, &err),
                  STATUS_UNAVAILABLE);
-    cr_expect(strstr(err.text, "format 2") != NULL, "%s", err.text);
+    cr_expect(strstr(err.text, "format 3") != NULL, "%s", err.text);
 }
 
 Test(store, refuses_secrets_that_are_not_its_own)
