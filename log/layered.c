@@ -78,6 +78,8 @@ enum status layered_load(struct store_txn *txn, struct layer *layer, struct erro
                      ? meta_get(txn, count_key(layer->dbi), &layer->keys, err)
                      : get_plain_count(txn, layer, err);
     }
+    if (status == STATUS_OK && !layer->counted)
+        layer->last_number = layer->runs.last_number;
     layer->counted = status == STATUS_OK;
     return status;
 }
@@ -279,7 +281,9 @@ enum status layered_walk(struct store_txn *txn, enum store_dbi dbi, struct run_w
         return STATUS_NO_MEMORY;
     status = layered_load(txn, layer, err);
     if (status == STATUS_OK && layer->memtable.count > 0)
-        status = layered_flush(txn, layer, false, err);
+        status = layered_flush(txn, layer, err);
+    if (status == STATUS_OK)
+        status = layered_load(txn, layer, err); /* there may be one run more */
     if (status == STATUS_OK)
         status = run_walk_open(out, txn, &layer->runs, WALK_ALL, err);
     if (status == STATUS_OK)

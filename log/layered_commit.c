@@ -78,27 +78,35 @@ static enum status mark_dense(const struct memtable *table, bool *dense, size_t 
     return STATUS_OK;
 }
 
-enum status layered_flush(struct store_txn *txn, struct layer *layer, bool may_run,
-                          struct error *err)
+/* The records of both layers' runs may have moved. */
+static void forget_runs(struct store_txn *txn)
+{
+    for (size_t i = 0; i < LAYERS; i++)
+        if (txn->layers[i] != NULL)
+            txn->layers[i]->loaded = false;
+}
+
+enum status layered_flush(struct store_txn *txn, struct layer *layer, struct error *err)
 {
     struct memtable *table = &layer->memtable;
     bool *dense = calloc(table->count, sizeof *dense);
     size_t left = 0;
+    bool as_run;
     enum status status;
 
     if (dense == NULL)
         return error_set(err, STATUS_NO_MEMORY, "write rows: out of memory");
     memtable_sort(table);
     status = mark_dense(table, dense, &left, err);
-    may_run = may_run && left >= txn->store->run_rows_min && runs_have_room(&layer->runs);
+    as_run = left >= txn->store->run_rows_min && runs_have_room(&layer->runs);
     for (size_t i = 0; i < table->count && status == STATUS_OK; i++)
-        if (!may_run || dense[i])
+        if (!as_run || dense[i])
             status = put_in_place(txn, layer, &table->rows[i], err);
-    if (status == STATUS_OK && may_run) {
+    if (status == STATUS_OK && as_run) {
         const struct run_rows rows = {table->rows, dense, table->count, left};
 
         status = runs_add(&layer->runs, txn, &rows, err);
-        layer->loaded = false;
+        forget_runs(txn);
     }
     free(dense);
     memtable_release(table);
@@ -164,7 +172,7 @@ static enum status merge_some(struct store_txn *txn, struct layer *layer,
                               struct error *err)
 {
     static const uint8_t first[1];
-    struct bytes from = layer->runs.position;
+    struct bytes from = {layer->runs.position, layer->runs.position_size};
     struct run_walk *walk = NULL;
     struct buffer position = {0};
     bool ended = false;
@@ -181,7 +189,7 @@ static enum status merge_some(struct store_txn *txn, struct layer *layer,
                      ? runs_end_merge(&layer->runs, txn, err)
                      : runs_set_position(&layer->runs, txn, buffer_view(&position), err);
     }
-    layer->loaded = false;
+    forget_runs(txn);
     buffer_release(&position);
     return status;
 }
@@ -196,6 +204,7 @@ static enum status drop_all(struct store_txn *txn, struct layer *layer, struct e
 
     if (status != STATUS_OK)
         return status;
+    forget_runs(txn);
     memtable_release(&layer->memtable);
     rc = mdb_drop(txn->txn, txn->store->dbi[layer->dbi], 0);
     return rc == 0 ? STATUS_OK : from_lmdb(txn->store, err, rc, "mdb_drop");
@@ -205,7 +214,6 @@ static enum status commit_layer(struct store_txn *txn, struct layer *layer,
                                 struct error *err)
 {
     enum status status = layered_load(txn, layer, err);
-    uint32_t last_number = layer->runs.last_number;
     uint64_t keys = layer->keys + (uint64_t)layer->more;
 
     if (status == STATUS_OK && layer->more != 0)
@@ -213,10 +221,10 @@ static enum status commit_layer(struct store_txn *txn, struct layer *layer,
     if (status == STATUS_OK && keys == 0 && layer->runs.count > 0)
         return drop_all(txn, layer, err);
     if (status == STATUS_OK && layer->memtable.count > 0)
-        status = layered_flush(txn, layer, true, err);
+        status = layered_flush(txn, layer, err);
     if (status == STATUS_OK)
         status = layered_load(txn, layer, err);
-    if (status == STATUS_OK && layer->runs.last_number != last_number &&
+    if (status == STATUS_OK && layer->runs.last_number != layer->last_number &&
         layer->runs.merging)
         status = merge_some(txn, layer, err);
     return status;

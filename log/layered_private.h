@@ -30,6 +30,7 @@ struct layer {
     struct runs runs;
     bool loaded; /* runs are as the transaction sees them now */
     bool counted;
+    uint32_t last_number; /* of the runs when the transaction began */
     unsigned walks;
     struct looked looked;
     uintptr_t last_leaf; /* of the row that was put last; NO_LEAF: none yet */
@@ -38,9 +39,10 @@ struct layer {
     struct memtable memtable;
 };
 
-/* Where a transaction may put all that is left in the memtable; see layered_commit(). */
+/* Bring the memtable's rows to disk: to the tree, to a new run, in place. Load again
+ * after it. */
 MUST_CHECK enum status layered_flush(struct store_txn *txn, struct layer *layer,
-                                     bool may_run, struct error *err);
+                                     struct error *err);
 
 /* Runs and count, if the transaction has not got them. */
 MUST_CHECK enum status layered_load(struct store_txn *txn, struct layer *layer,

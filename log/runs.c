@@ -50,6 +50,14 @@ struct bytes run_key(uint8_t out[RUN_KEY_MAX], uint32_t number, struct bytes key
 
 /* ---- what there is */
 
+static void set_position(struct runs *runs, struct bytes position)
+{
+    assert(position.size <= sizeof runs->position);
+    runs->position_size = position.size;
+    if (position.size > 0)
+        memcpy(runs->position, position.data, position.size);
+}
+
 static enum status take_layer(struct runs *runs, struct bytes record, struct error *err)
 {
     uint64_t number, flags;
@@ -58,13 +66,13 @@ static enum status take_layer(struct runs *runs, struct bytes record, struct err
     if (status != STATUS_OK)
         return status;
     if (!bytes_take(&record, 4, &number) || !bytes_take(&record, 1, &flags) ||
-        flags > (ACTIVE | MERGING))
+        flags > (ACTIVE | MERGING) || record.size > sizeof runs->position)
         return error_set(err, STATUS_CORRUPT,
                          "the record of sorted runs does not decode");
     runs->last_number = (uint32_t)number;
     runs->active = flags & ACTIVE;
     runs->merging = flags & MERGING;
-    runs->position = record;
+    set_position(runs, record);
     return STATUS_OK;
 }
 
@@ -161,7 +169,7 @@ static enum status put_layer(const struct runs *runs, struct store_txn *txn,
 
     buffer_put(&record, runs->last_number, 4);
     buffer_put(&record, runs->active | (runs->merging ? MERGING : 0U), 1);
-    buffer_put_bytes(&record, runs->position);
+    buffer_put_bytes(&record, (struct bytes){runs->position, runs->position_size});
     record_seal(&record);
     status = buffer_check(&record, err);
     if (status == STATUS_OK)
@@ -244,7 +252,7 @@ enum status runs_add(struct runs *runs, struct store_txn *txn,
     if (runs_in(runs, runs->active) == RUNS_MAX) {
         runs->active = 1 - runs->active;
         runs->merging = true;
-        runs->position = (struct bytes){NULL, 0};
+        runs->position_size = 0;
     }
     run.generation = runs->active;
     run.number = ++runs->last_number;
@@ -273,7 +281,7 @@ enum status runs_set_position(struct runs *runs, struct store_txn *txn,
                               struct bytes position, struct error *err)
 {
     assert(runs->merging);
-    runs->position = position;
+    set_position(runs, position);
     return put_layer(runs, txn, err);
 }
 
@@ -302,7 +310,7 @@ enum status runs_end_merge(struct runs *runs, struct store_txn *txn, struct erro
     enum status status = drop_generation(runs, txn, 1 - runs->active, err);
 
     runs->merging = false;
-    runs->position = (struct bytes){NULL, 0};
+    runs->position_size = 0;
     return status == STATUS_OK ? put_layer(runs, txn, err) : status;
 }
 
@@ -313,6 +321,6 @@ enum status runs_drop(struct runs *runs, struct store_txn *txn, struct error *er
     for (unsigned i = 0; i < RUN_GENERATIONS && status == STATUS_OK; i++)
         status = drop_generation(runs, txn, i, err);
     runs->merging = false;
-    runs->position = (struct bytes){NULL, 0};
+    runs->position_size = 0;
     return status == STATUS_OK ? put_layer(runs, txn, err) : status;
 }

@@ -13,7 +13,7 @@
 #include "log/memtable.h"
 #include "log/store_private.h"
 
-enum { RUNS_MAX = 16, RUN_GENERATIONS = 2 };
+enum { RUNS_MAX = 16, RUN_GENERATIONS = 2, RUN_KEY_MAX = 4 + 511 };
 
 struct run {
     unsigned generation;
@@ -22,14 +22,15 @@ struct run {
     struct bytes filter; /* see log/run_filter.h */
 };
 
-/* What there is of one layer. Views live until the transaction ends, or runs of it are
- * added or dropped. */
+/* What there is of one layer. Views live until the transaction ends, or runs of either
+ * layer change. */
 struct runs {
     enum store_dbi layer;
     uint32_t last_number;
     unsigned active;
-    bool merging;          /* the generation that is not active goes into the tree */
-    struct bytes position; /* merging: the last key that is there; empty: none */
+    bool merging; /* the generation that is not active goes into the tree */
+    uint8_t position[RUN_KEY_MAX]; /* merging: the last key that is there; */
+    size_t position_size;          /* 0: none */
     size_t count;
     struct run list[RUN_GENERATIONS * RUNS_MAX]; /* the newest first */
 };
@@ -41,7 +42,6 @@ MUST_CHECK enum status runs_load(struct runs *runs, struct store_txn *txn,
 /* Where a generation's records are: run number 4, the tree's key. */
 enum store_dbi runs_dbi(enum store_dbi layer, unsigned generation);
 
-enum { RUN_KEY_MAX = 4 + 511 };
 struct bytes run_key(uint8_t out[RUN_KEY_MAX], uint32_t number, struct bytes key);
 
 /* The newest record of a key. NOT_FOUND, a plain answer: no run has one. */
