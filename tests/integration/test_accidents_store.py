@@ -75,7 +75,7 @@ def a_store_of_a_newer_format_is_named(folder):
     subprocess.run([TOOLS / "inspect_store", a.store, "--future"], check=True)
     before, database = (a.store / "data.mdb").read_bytes(), a.database.read_bytes()
     for words in (*WRITING, *READING):
-        a.refuse(3, "format 2", *words_in(words, a.folder))
+        a.refuse(3, "format 3", *words_in(words, a.folder))
     a.refuse(1, "there is a store already", "init", f"sqlite:{a.database}")
     expect_equal((a.store / "data.mdb").read_bytes(), before, "the store")
     expect_equal(a.database.read_bytes(), database, "the database")
