@@ -1,7 +1,7 @@
 /* One pass over the log proves the chains and finds, for each row of the index, the
  * change that it stands for: every change must have a row that is not older, and as many
- * rows as there are must have met their own change. Only when the numbers differ is the
- * index walked to name a row that met none. */
+ * rows as there are must have met their own change. Only when the numbers differ are
+ * the rows looked at one by one to name one that met none. */
 #include "log/verify.h"
 
 #include "log/image.h"
@@ -264,21 +264,62 @@ static enum status check_table(struct verifier *verifier, uint32_t table,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+static enum status count_keys(struct verifier *verifier, enum store_dbi layer,
+                              uint64_t *count, struct error *err)
+{
+    static const uint8_t first[1];
+    struct run_walk *walk = NULL;
+    struct bytes key, record;
+    enum status status = layered_walk(verifier->txn, layer, &walk, err);
+
+    *count = 0;
+    if (status == STATUS_OK)
+        status = run_walk_seek(walk, (struct bytes){first, 1}, false, err);
+    while (status == STATUS_OK) {
+        status = run_walk_next(walk, &key, &record, err);
+        *count += status == STATUS_OK && record.size > 0;
+    }
+    layered_walk_end(verifier->txn, layer, walk);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 static enum status check_index(struct verifier *verifier, struct error *err)
 {
+    uint64_t rows;
     uint32_t tables;
-    enum status status =
-        layered_count(verifier->txn, DBI_ROW, &verifier->report->rows, err);
+    enum status status = count_keys(verifier, DBI_ROW, &rows, err);
 
-    if (status != STATUS_OK || verifier->met == verifier->report->rows)
-        return status;
+    verifier->report->rows = rows;
+    if (status != STATUS_OK || verifier->met == rows)
+        return judge(verifier, verifier->last, status, err);
     status = tables_count(verifier->txn, &tables, err);
     for (uint32_t id = 1; status == STATUS_OK && id <= tables; id++)
         status = check_table(verifier, id, err);
-    if (status == STATUS_OK && verifier->met + verifier->ahead != verifier->report->rows)
+    if (status == STATUS_OK && verifier->met + verifier->ahead != rows)
         status = bad(verifier, verifier->last, err,
                      "the index has rows that no entry accounts for");
     return status;
+}
+
+/* Held images are dropped as a whole when the store counts none: so it has to count
+ * right.
+ */
+static enum status check_counts(struct verifier *verifier, struct error *err)
+{
+    uint64_t held, known_rows, known_held;
+    enum status status = count_keys(verifier, DBI_HELD, &held, err);
+
+    if (status == STATUS_OK)
+        status = layered_count(verifier->txn, DBI_HELD, &known_held, err);
+    if (status == STATUS_OK)
+        status = layered_count(verifier->txn, DBI_ROW, &known_rows, err);
+    if (status != STATUS_OK)
+        return judge(verifier, verifier->last, status, err);
+    if (known_rows != verifier->report->rows)
+        return bad(verifier, verifier->last, err, "the rows of the index are miscounted");
+    if (known_held != held)
+        return bad(verifier, verifier->last, err, "the held images are miscounted");
+    return STATUS_OK;
 }
 
 static enum status check_vector(struct verifier *verifier, struct error *err)
@@ -370,6 +411,8 @@ enum status verify_store(struct store *store, struct verify_report *report,
         status = check_vector(&verifier, err);
     if (status == STATUS_OK)
         status = check_index(&verifier, err);
+    if (status == STATUS_OK)
+        status = check_counts(&verifier, err);
     change_cursor_close(verifier.cursor);
     store_abort(verifier.txn);
     free(verifier.chains);

@@ -129,6 +129,9 @@ Test(verify, names_a_row_that_the_log_does_not_account_for)
     struct verify_report report;
     struct buffer key = {0}, scratch = {0};
     struct store_txn *txn;
+    MDB_cursor *cursor;
+    MDB_txn *raw;
+    MDB_val k, v;
     struct row row;
 
     item_key(&key, 2);
@@ -146,18 +149,38 @@ Test(verify, names_a_row_that_the_log_does_not_account_for)
     buffer_put_bytes(&scratch, row.image);
     row.image = buffer_view(&scratch);
     cr_assert_eq(held_put(txn, 1, &row, &err), STATUS_OK);
-    {
-        MDB_val k, v;
-        MDB_cursor *cursor;
-
-        cr_assert_eq(mdb_cursor_open(txn->txn, a->store->dbi[DBI_HELD], &cursor), 0);
-        cr_assert_eq(mdb_cursor_get(cursor, &k, &v, MDB_LAST), 0);
-        cr_assert_eq(mdb_put(txn->txn, a->store->dbi[DBI_ROW], &k, &v, 0), 0);
-        mdb_cursor_close(cursor);
-    }
     cr_assert_eq(store_commit(txn, &err), STATUS_OK);
+    cr_assert_eq(mdb_txn_begin(a->store->env, NULL, 0, &raw), 0);
+    cr_assert_eq(mdb_cursor_open(raw, a->store->dbi[DBI_HELD], &cursor), 0);
+    cr_assert_eq(mdb_cursor_get(cursor, &k, &v, MDB_LAST), 0);
+    cr_assert_eq(mdb_put(raw, a->store->dbi[DBI_ROW], &k, &v, 0), 0);
+    mdb_cursor_close(cursor);
+    cr_assert_eq(mdb_txn_commit(raw), 0);
     cr_expect_eq(verify(a, &report), STATUS_DIFFERENT);
     cr_expect_neq(report.bad_seq, 0);
+    cr_expect_eq(report.rows, WRITES + 1);
     buffer_release(&key);
     buffer_release(&scratch);
+}
+
+Test(verify, names_a_wrong_count)
+{
+    static const int counts[] = {META_PRIVATE_ROWS, META_PRIVATE_HELD};
+    struct verify_report report;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct store_txn *txn;
+        uint64_t count;
+
+        cr_assert_eq(store_begin(a->store, TXN_WRITE, &txn, &err), STATUS_OK);
+        cr_assert_eq(meta_get(txn, (enum meta_key)counts[i], &count, &err), STATUS_OK);
+        cr_assert_eq(meta_put(txn, (enum meta_key)counts[i], count + 1, &err), STATUS_OK);
+        cr_assert_eq(store_commit(txn, &err), STATUS_OK);
+        cr_expect_eq(verify(a, &report), STATUS_DIFFERENT);
+        cr_expect(strstr(err.text, "miscounted") != NULL, "%s", err.text);
+        cr_assert_eq(store_begin(a->store, TXN_WRITE, &txn, &err), STATUS_OK);
+        cr_assert_eq(meta_put(txn, (enum meta_key)counts[i], count, &err), STATUS_OK);
+        cr_assert_eq(store_commit(txn, &err), STATUS_OK);
+    }
+    cr_expect_eq(verify(a, &report), STATUS_OK, "%s", err.text);
 }
