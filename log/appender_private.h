@@ -10,8 +10,8 @@
 enum { READ_USES_MAX = 4096 };
 
 /* A group is committed when it has so much. What it dirties is anonymous memory until
- * then: of rows at random, a page for each write. The more of them, the more share one.
- */
+ * then: so many pages for rows, a quarter of one for each that may go in a sorted run
+ * (store_row_writes()). The more of them, the fewer runs there are to ask. */
 enum { GROUP_BYTES = 4 << 20, GROUP_ROW_WRITES = 10000 };
 
 struct contexts {

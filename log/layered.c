@@ -201,28 +201,6 @@ static enum status keep(struct layer *layer, struct bytes key, struct bytes reco
     return memtable_add(&layer->memtable, &row, err);
 }
 
-enum status layered_put(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
-                        struct bytes record, struct error *err)
-{
-    struct layer *layer = layer_of(txn, dbi, err);
-    struct looked *looked;
-    enum status status;
-
-    if (layer == NULL)
-        return STATUS_NO_MEMORY;
-    assert(txn->write);
-    assert(layer->walks == 0);
-    assert(record.size > 0);
-    looked = &layer->looked;
-    status = look_again(txn, layer, key, err);
-    if (status == STATUS_OK)
-        status = is_at_hand(layer) ? store_put(txn, dbi, key, record, err)
-                                   : keep(layer, key, record, err);
-    layer->more += !looked->found;
-    changed(txn, layer);
-    return status;
-}
-
 /* The tree's cursor stands at the record since it was looked up. */
 static enum status delete_at_hand(struct store_txn *txn, const struct layer *layer,
                                   struct error *err)
@@ -233,26 +211,44 @@ static enum status delete_at_hand(struct store_txn *txn, const struct layer *lay
                    : from_lmdb(txn->store, err, rc, store_dbi_names[layer->dbi]);
 }
 
-enum status layered_delete(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
-                           struct error *err)
+/* An empty record: the key's goes, if it has one. */
+static enum status change(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
+                          struct bytes record, struct error *err)
 {
     struct layer *layer = layer_of(txn, dbi, err);
-    struct looked *looked;
+    bool comes = record.size > 0, was_there;
     enum status status;
 
     if (layer == NULL)
         return STATUS_NO_MEMORY;
     assert(txn->write);
     assert(layer->walks == 0);
-    looked = &layer->looked;
     status = look_again(txn, layer, key, err);
-    if (status != STATUS_OK || !looked->found)
+    was_there = layer->looked.found;
+    if (status != STATUS_OK || (!comes && !was_there))
         return status;
-    status = is_at_hand(layer) ? delete_at_hand(txn, layer, err)
-                               : keep(layer, key, (struct bytes){NULL, 0}, err);
-    layer->more--;
+    if (!is_at_hand(layer))
+        status = keep(layer, key, record, err);
+    else if (comes)
+        status = store_put(txn, dbi, key, record, err);
+    else
+        status = delete_at_hand(txn, layer, err);
+    layer->more += (int)comes - (int)was_there;
     changed(txn, layer);
     return status;
+}
+
+enum status layered_put(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
+                        struct bytes record, struct error *err)
+{
+    assert(record.size > 0);
+    return change(txn, dbi, key, record, err);
+}
+
+enum status layered_delete(struct store_txn *txn, enum store_dbi dbi, struct bytes key,
+                           struct error *err)
+{
+    return change(txn, dbi, key, (struct bytes){NULL, 0}, err);
 }
 
 /* ---- all of it */

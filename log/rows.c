@@ -198,7 +198,7 @@ enum status row_cursor_next(struct row_cursor *cursor, struct row *out, struct e
         if (key.size < sizeof cursor->prefix ||
             memcmp(key.data, cursor->prefix, sizeof cursor->prefix) != 0)
             return STATUS_NOT_FOUND;
-    } while (record.size == 0); /* a tombstone of the held image's own */
+    } while (record.size == 0); /* the key has none */
     return row_record_decode(key, record, out, err);
 }
 
