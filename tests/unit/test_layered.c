@@ -271,6 +271,22 @@ Test(layered, many_rows_with_a_page_each_become_one_run)
     end(false);
 }
 
+/* Not one after another, but many to a page. */
+Test(layered, rows_that_share_pages_go_to_the_tree)
+{
+    struct runs runs;
+
+    fill(0);
+    begin(TXN_WRITE);
+    for (uint32_t i = 0; i < 1000; i++)
+        put(0, i * 7 % 1000);
+    end(true);
+    begin(TXN_READ);
+    cr_expect_eq(runs_of(0, &runs), 0);
+    expect_all(0, 0);
+    end(false);
+}
+
 Test(layered, when_the_last_key_goes_so_do_all_runs)
 {
     struct runs runs;
@@ -303,9 +319,10 @@ Test(layered, what_changes_behind_a_merge_is_not_lost)
 
     fill(0);
     do {
+        cr_assert_lt(at, 61);
         begin(TXN_WRITE);
-        for (uint32_t key = 0; key < KEYS; key += 61)
-            put(0, (key + at) % KEYS);
+        for (uint32_t key = at; key < KEYS; key += 61)
+            put(0, key); /* others each time */
         end(true);
         at++;
         begin(TXN_WRITE);
