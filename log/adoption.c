@@ -57,6 +57,7 @@ static enum status adoption_get(struct store_txn *txn, struct adoption *out,
 void admit_memory_release(struct admit_memory *memory)
 {
     merge_release(&memory->merge);
+    walks_release(&memory->walks);
     notes_release(&memory->notes);
     buffer_release(&memory->noted);
     buffer_release(&memory->record);
@@ -184,15 +185,18 @@ static enum status next_seq(struct store_txn *txn, uint64_t *seq, struct error *
     return status;
 }
 
-static void begin_merge(struct merge *merge, struct store_txn *txn,
+static void begin_merge(struct admit_memory *memory, struct store_txn *txn,
                         const struct admission *admission)
 {
+    struct merge *merge = &memory->merge;
+
     *merge = (struct merge){
         .txn = txn,
         .header = &admission->header,
         .context = admission->context,
         .local = admission->local,
         .now_us = store_now_us(store_of(txn)),
+        .walks = &memory->walks,
         .scratch = merge->scratch,
         .memory = merge->memory,
         .co = merge->co,
@@ -208,7 +212,7 @@ enum status admit_whole(struct store_txn *txn, const struct admission *admission
     enum status status;
 
     assert(admission->run == 0);
-    begin_merge(merge, txn, admission);
+    begin_merge(memory, txn, admission);
     notes_clear(&memory->notes);
     buffer_clear(&memory->noted);
     status = next_seq(txn, &merge->seq, err);
@@ -227,6 +231,8 @@ enum status admit_whole(struct store_txn *txn, const struct admission *admission
     if (status == STATUS_OK)
         status = pass(txn, merge->seq, &admission->header, admission->hash,
                       admission->context, memory, err);
+    if (status != STATUS_OK)
+        walks_clear(&memory->walks);
     *seq = merge->seq;
     *conflicts += merge->conflicts;
     return status;
@@ -268,8 +274,8 @@ static void step_release(struct step *step)
 }
 
 static enum status step_read(struct step *step, struct store_txn *txn,
-                             const struct adoption *adoption, uint32_t *next_index,
-                             struct error *err)
+                             const struct adoption *adoption, struct walks *walks,
+                             uint32_t *next_index, struct error *err)
 {
     struct bytes piece;
     enum status status = log_get(txn, adoption->seq, &step->entry, err);
@@ -297,6 +303,7 @@ static enum status step_read(struct step *step, struct store_txn *txn,
         .local = step->entry.local,
         .now_us = adoption->now_us,
         .notes_first = adoption->next_index,
+        .walks = walks,
     };
     return status;
 }
@@ -321,12 +328,12 @@ static enum status put_notes(struct step *step, uint32_t first, struct error *er
 
 /* Merge the part that comes next. */
 static enum status take_step(struct store_txn *txn, struct adoption *adoption,
-                             uint64_t *conflicts, struct error *err)
+                             struct walks *walks, uint64_t *conflicts, struct error *err)
 {
     struct step step = {0};
     uint32_t first = adoption->next_index, next = first;
     bool last;
-    enum status status = step_read(&step, txn, adoption, &next, err);
+    enum status status = step_read(&step, txn, adoption, walks, &next, err);
 
     if (status == STATUS_OK)
         status = merge_start(&step.memory.merge, err);
@@ -371,8 +378,10 @@ enum status adoption_settle(struct store *store, uint64_t *conflicts, struct err
     struct adoption adoption = {0};
     struct store_txn *txn = NULL;
     struct progress_step progress = {0};
+    struct walks walks;
     enum status status = STATUS_OK;
 
+    walks_init(&walks);
     assert(!store->settling);
     store->settling = true;
     version_vector_init(&adoption.context);
@@ -383,7 +392,7 @@ enum status adoption_settle(struct store *store, uint64_t *conflicts, struct err
         if (status == STATUS_OK && store->progress != NULL && progress.progress == NULL)
             status = watch_steps(txn, &adoption, &progress, err);
         if (status == STATUS_OK)
-            status = take_step(txn, &adoption, conflicts, err);
+            status = take_step(txn, &adoption, &walks, conflicts, err);
         if (status == STATUS_OK) {
             status = store_commit(txn, err);
             txn = NULL;
@@ -392,6 +401,7 @@ enum status adoption_settle(struct store *store, uint64_t *conflicts, struct err
             progress_reach(&progress, adoption.next_index);
     }
     store_abort(txn);
+    walks_release(&walks);
     version_vector_release(&adoption.context);
     store->settling = false;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

@@ -24,6 +24,7 @@ struct admission {
  */
 struct admit_memory {
     struct merge merge;
+    struct walks walks; /* walks_init() first; nothing that was not committed */
     struct notes notes;
     struct buffer noted, record;
     struct version_vector vector;

@@ -47,8 +47,10 @@ enum status appender_commit_group(struct appender *appender, struct error *err)
     appender->in_group = (struct append_counts){0};
     if (txn != NULL)
         status = store_commit(txn, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        walks_clear(&appender->memory.walks);
         return status;
+    }
     appender->counts.entries += added.entries;
     appender->counts.changes += added.changes;
     appender->counts.conflicts += added.conflicts;
@@ -251,6 +253,7 @@ enum status appender_open(struct appender **out, struct store *store,
         return error_set(err, STATUS_NO_MEMORY, "append: out of memory");
     appender->store = store;
     appender->owner = owner;
+    walks_init(&appender->memory.walks);
     appender_reset(appender);
     status = appender_settle(store, err);
     if (status == STATUS_OK)

@@ -1,27 +1,7 @@
-#include "log/merge.h"
+#include "log/merge_private.h"
 
 #include <assert.h>
 #include <string.h>
-
-/* A change on its way into the index. */
-struct incoming {
-    const struct change *change;
-    struct version version;
-    struct table table;
-    bool wins;
-};
-
-/* A write that is already in the log, as a conflict sees it. */
-struct known {
-    struct version version;
-    struct place place;
-    bool live;
-    bool began;  /* it began the row's life */
-    bool yields; /* see yields() */
-    uint64_t definition_origin;
-    uint32_t definition;
-    struct bytes image;
-};
 
 void merge_release(struct merge *merge)
 {
@@ -55,9 +35,8 @@ enum status merge_start(struct merge *merge, struct error *err)
     return status;
 }
 
-/* Whether the incoming change had seen an earlier one. */
-static bool has_seen(const struct merge *merge, const struct change *change,
-                     const struct version *earlier)
+bool merge_has_seen(const struct merge *merge, const struct change *change,
+                    const struct version *earlier)
 {
     /* First: one's own write too was not seen when it was parked since. */
     if (change->has_unseen && change->unseen_origin == earlier->origin &&
@@ -68,9 +47,7 @@ static bool has_seen(const struct merge *merge, const struct change *change,
     return version_vector_get(merge->context, earlier->origin) >= earlier->origin_seq;
 }
 
-/* Whether it is a row of a node that joined for the fleet's to win: with the version of a
- * base row, and it says which of the fleet's it had not seen. */
-static bool yields(const struct version *version, const struct change *change)
+bool merge_yields(const struct version *version, const struct change *change)
 {
     return version->stamp_us == 0 && change->has_unseen;
 }
@@ -105,7 +82,7 @@ static enum status same_content(struct merge *merge, const struct incoming *in,
 }
 
 /* Record the smaller of the two, unless it has a record already. */
-static enum status add_conflict(struct merge *merge, const struct incoming *in,
+static enum status add_conflict(struct merge *merge, struct incoming *in,
                                 const struct known *known, struct error *err)
 {
     const struct change *change = in->change;
@@ -130,23 +107,25 @@ static enum status add_conflict(struct merge *merge, const struct incoming *in,
         .table = in->table.id,
         .key = change->key,
         .noticed_us = merge->now_us,
-        .two_inserts =
-            yields(&in->version, change) || (change->op == CHANGE_INSERT && known->began),
+        .two_inserts = merge_yields(&in->version, change) ||
+                       (change->op == CHANGE_INSERT && known->began),
         .loser = newer ? theirs : mine,
         .winner = newer ? mine : theirs,
     };
     enum status status;
 
     conflict.rule = rule_of(&conflict.loser.version, &conflict.winner.version,
-                            newer ? known->yields : yields(&in->version, change));
+                            newer ? known->yields : merge_yields(&in->version, change));
     status = conflict_add(merge->txn, &conflict, &added, err);
     if (status == STATUS_OK && added)
         merge->conflicts++;
+    if (status == STATUS_OK && !newer)
+        in->recorded = true;
     return status;
 }
 
-static enum status compare_with(struct merge *merge, const struct incoming *in,
-                                const struct known *known, bool *same, struct error *err)
+enum status merge_compare(struct merge *merge, struct incoming *in,
+                          const struct known *known, bool *same, struct error *err)
 {
     enum status status = same_content(merge, in, known, same, err);
 
@@ -168,72 +147,10 @@ static void known_of_row(struct known *out, const struct row *row)
     };
 }
 
-/* Where the walk through the history may stop: below it, everything was seen. */
-static enum status walk_floor(struct merge *merge, const struct change *change,
-                              uint64_t *floor, struct error *err)
-{
-    uint64_t seq;
-    enum status status;
-
-    *floor = merge->window;
-    if (!change->has_unseen)
-        return STATUS_OK;
-    status = log_find(merge->txn, change->unseen_origin, change->unseen_seq, &seq, err);
-    if (status == STATUS_OK && seq < *floor)
-        *floor = seq;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-/* Hold the change against each earlier one of the row that it had not seen. *all: there
- * is none. */
-static enum status walk_history(struct merge *merge, const struct incoming *in,
-                                const struct row *winner, const struct notes *notes,
-                                bool *all, struct error *err)
-{
-    struct place at = winner->last;
-    uint64_t floor;
-    enum status status = walk_floor(merge, in->change, &floor, err);
-
-    *all = true;
-    /* Changes of this very entry that are not in the log yet: only their notes are. */
-    while (status == STATUS_OK && at.seq == merge->seq && at.index >= merge->notes_first)
-        status =
-            notes_previous(notes, merge->seq, at.index - merge->notes_first, &at, err);
-    while (status == STATUS_OK && at.seq != 0 && at.seq >= floor) {
-        struct log_change earlier;
-        bool same;
-
-        status = log_change_at(merge->txn, at, &earlier, err);
-        if (status == STATUS_NOT_FOUND) { /* trimmed */
-            *all = false;
-            return STATUS_OK;
-        }
-        if (status != STATUS_OK)
-            break;
-        at = earlier.previous;
-        if (earlier.seq == merge->seq || has_seen(merge, in->change, &earlier.version))
-            continue;
-        *all = false;
-        status = compare_with(merge, in,
-                              &(struct known){
-                                  .version = earlier.version,
-                                  .place = {earlier.seq, earlier.index},
-                                  .live = earlier.change.op != CHANGE_DELETE,
-                                  .began = earlier.change.op == CHANGE_INSERT,
-                                  .yields = yields(&earlier.version, &earlier.change),
-                                  .definition_origin = earlier.version.origin,
-                                  .definition = earlier.change.definition,
-                                  .image = earlier.change.image,
-        },
-                              &same, err);
-    }
-    return status;
-}
-
 /* The absorbed versions that stay listed beside the winner: those that the change had not
  * seen. When its content is another's than theirs, they are conflicts (of a log that was
  * trimmed: else the walk has found them). */
-static enum status keep_absorbed(struct merge *merge, const struct incoming *in,
+static enum status keep_absorbed(struct merge *merge, struct incoming *in,
                                  const struct row *winner, bool same, struct buffer *kept,
                                  uint32_t *kept_count, struct error *err)
 {
@@ -244,7 +161,7 @@ static enum status keep_absorbed(struct merge *merge, const struct incoming *in,
     while (status == STATUS_OK && row_co_take(&co, &version)) {
         struct known known;
 
-        if (has_seen(merge, in->change, &version))
+        if (merge_has_seen(merge, in->change, &version))
             continue;
         if (same) {
             version_put(kept, &version);
@@ -262,22 +179,22 @@ static enum status keep_absorbed(struct merge *merge, const struct incoming *in,
 /* Conflicts of the change, the list of absorbed versions that its row then has, and
  * whether the row is linear. Contexts are closed: who has seen a winner has seen what it
  * had seen, so of a linear row nothing is left to walk for. */
-static enum status meet(struct merge *merge, const struct incoming *in,
+static enum status meet(struct merge *merge, struct incoming *in,
                         const struct row *winner, const struct notes *notes,
                         uint32_t *co_count, bool *linear, struct error *err)
 {
     struct buffer *co = &merge->co;
     struct known known;
-    bool same, seen = has_seen(merge, in->change, &winner->version);
+    bool same, seen = merge_has_seen(merge, in->change, &winner->version);
     enum status status;
 
     *linear = seen && winner->linear && !in->change->has_unseen;
 
     known_of_row(&known, winner);
     status = seen ? same_content(merge, in, &known, &same, err)
-                  : compare_with(merge, in, &known, &same, err);
+                  : merge_compare(merge, in, &known, &same, err);
     if (status == STATUS_OK && !*linear)
-        status = walk_history(merge, in, winner, notes, linear, err);
+        status = merge_walk(merge, in, winner, notes, linear, err);
     *linear = *linear && seen;
     if (status == STATUS_OK)
         status = keep_absorbed(merge, in, winner, same, co, co_count, err);

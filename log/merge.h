@@ -19,6 +19,7 @@
 #include "log/image.h"
 #include "log/log_record.h"
 #include "log/row_record.h"
+#include "log/walks.h"
 
 struct merge {
     struct store_txn *txn;
@@ -30,6 +31,7 @@ struct merge {
     uint64_t window;      /* every entry below this seq was seen by the context */
     uint32_t notes_first; /* index of the first change that notes is about */
     uint64_t conflicts;   /* counted up */
+    struct walks *walks;  /* of whoever appends */
     struct buffer scratch, memory, co;
     struct version_vector held; /* of the log */
 };

@@ -181,6 +181,7 @@ static struct store *allocate(const char *folder, enum store_mode mode)
     store->clock = &wall_clock_system;
     store->max_skew_us = CLOCK_MAX_SKEW_US_DEFAULT;
     store->run_rows_min = RUN_ROWS_MIN;
+    store->walk_steps_min = WALK_STEPS_MIN;
     for (int i = 0; i < STORE_LOCKS; i++)
         store->lock_fd[i] = -1;
     store->folder = strdup(folder);

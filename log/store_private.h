@@ -50,7 +50,7 @@ enum {
 enum { CHECKED_COUNT_BITS = 24 };
 
 /* How many rows of a transaction are worth a sorted run of their own. */
-enum { RUN_ROWS_MIN = 2048, LAYERS = 2 };
+enum { RUN_ROWS_MIN = 2048, WALK_STEPS_MIN = 16, LAYERS = 2 };
 
 struct definition_cache;
 struct layer;
@@ -73,7 +73,8 @@ struct store {
     bool settling; /* appender_settle is at work: its own transactions do not settle again
                     */
     bool has_runs; /* false: of format 1, and only read */
-    uint32_t run_rows_min; /* RUN_ROWS_MIN, but for tests */
+    uint32_t run_rows_min;   /* RUN_ROWS_MIN, but for tests */
+    uint32_t walk_steps_min; /* WALK_STEPS_MIN, but for tests */
     struct definition_cache *cache;
     /* The entries that were checked one after the other since a reader began: each walk
      * of a batch comes by them again. How many, in CHECKED_COUNT_BITS, and the first of

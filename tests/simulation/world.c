@@ -417,6 +417,7 @@ bool world_run(const struct schedule *schedule, struct tally *tally, uint64_t *d
     used = (size_t)snprintf(sql, sizeof sql, "%s", world->schema->sql);
     schedule_base(world->schema, schedule->seed, sql + used, sizeof sql - used);
     fleet_run_rows_min = schedule->seed % 2 == 0 ? 1 : 0;
+    fleet_walk_steps_min = schedule->seed % 3 != 0 ? 1 : 0;
     fleet_open(&world->fleet, (size_t)schedule->node_count, sql, schedule->skews_us);
     for (int i = 0; schedule->write_ahead && i < schedule->node_count; i++)
         fleet_write(&world->fleet.nodes[i], "PRAGMA journal_mode = WAL");

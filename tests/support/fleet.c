@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-uint32_t fleet_run_rows_min;
+uint32_t fleet_run_rows_min, fleet_walk_steps_min;
 
 static struct error err;
 
@@ -69,6 +69,16 @@ static void open_application(struct fleet_node *node)
         SQLITE_OK);
 }
 
+static void open_node(struct fleet_node *node)
+{
+    MUST(node_open(&node->node, node->store, NODE_WITH_DATABASE, &err));
+    if (fleet_run_rows_min > 0)
+        node->node->store->run_rows_min = fleet_run_rows_min;
+    if (fleet_walk_steps_min > 0)
+        node->node->store->walk_steps_min = fleet_walk_steps_min;
+    node_set_clock(node->node, &node->clock, CLOCK_MAX_SKEW_US_DEFAULT);
+}
+
 /* token: NULL for the founder. */
 static void make_node(struct fleet *fleet, size_t i, const char *token)
 {
@@ -88,10 +98,7 @@ static void make_node(struct fleet *fleet, size_t i, const char *token)
         },
         &report, &err));
     init_report_release(&report);
-    MUST(node_open(&node->node, node->store, NODE_WITH_DATABASE, &err));
-    if (fleet_run_rows_min > 0)
-        node->node->store->run_rows_min = fleet_run_rows_min;
-    node_set_clock(node->node, &node->clock, CLOCK_MAX_SKEW_US_DEFAULT);
+    open_node(node);
     node->id = store_identity(node_store(node->node))->node;
 }
 
@@ -154,10 +161,7 @@ void fleet_set_rules(struct fleet_node *node, const char *lines)
     (void)fputs(lines, file);
     cr_assert_eq(fclose(file), 0);
     node_close(node->node);
-    MUST(node_open(&node->node, node->store, NODE_WITH_DATABASE, &err));
-    if (fleet_run_rows_min > 0)
-        node->node->store->run_rows_min = fleet_run_rows_min;
-    node_set_clock(node->node, &node->clock, CLOCK_MAX_SKEW_US_DEFAULT);
+    open_node(node);
 }
 
 void fleet_pass_time(struct fleet *fleet, uint64_t us)

@@ -36,9 +36,10 @@ struct fleet {
     uint64_t segments; /* files made so far, for their names */
 };
 
-/* So many rows of a transaction become a sorted run in the stores that are opened from
- * now on; 0, the default: as everywhere (log/layered.h). */
-extern uint32_t fleet_run_rows_min;
+/* In the stores that are opened from now on, rows of a transaction that become a sorted
+ * run (log/layered.h) and steps of a walk that is kept (log/walks.h); 0, the default: as
+ * everywhere. */
+extern uint32_t fleet_run_rows_min, fleet_walk_steps_min;
 
 /* Make node 0 found a fleet with what schema makes (tables and rows), and the others join
  * it; all then hold the same, and their clocks say FLEET_EPOCH_US. skews_us: NULL, or

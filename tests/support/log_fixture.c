@@ -242,18 +242,16 @@ static bool is_lacking(struct log_node *from, uint64_t seq, struct log_node *to)
 void log_carry(struct log_node *from, struct log_node *to, uint64_t most)
 {
     uint64_t last = log_last(from), carried = 0;
+    struct appender *appender = append(to, APPENDER_IMPORT);
 
     for (uint64_t seq = 1; seq <= last && (most == 0 || carried < most); seq++) {
-        struct appender *appender;
-
         if (!is_lacking(from, seq, to))
             continue;
-        appender = append(to, APPENDER_IMPORT);
         carry_entry(from, seq, appender);
         OK(appender_commit(appender, &err));
-        appender_close(appender);
         carried++;
     }
+    appender_close(appender);
 }
 
 static bool next_held(struct store_txn *txn, struct buffer *key)
