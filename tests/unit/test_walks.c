@@ -92,13 +92,36 @@ Test(walks, what_was_equal_to_one_change_is_held_against_the_next)
     cr_expect_eq(log_conflicts(b), 2 * WALK_STEPS_MIN);
 }
 
-Test(walks, who_has_seen_all_of_a_long_row_makes_it_linear)
+static bool is_linear(struct log_node *node)
 {
     struct store_txn *txn;
     struct buffer key = {0};
     struct error err;
     struct row row;
 
+    item_key(&key, 1);
+    cr_assert_eq(store_begin(node->store, TXN_READ, &txn, &err), STATUS_OK);
+    cr_assert_eq(rows_get(txn, 1, buffer_view(&key), &row, &err), STATUS_OK);
+    store_abort(txn);
+    buffer_release(&key);
+    return row.linear;
+}
+
+Test(walks, what_is_equal_to_the_winner_still_loses_to_another_larger_write)
+{
+    for (int i = 0; i < 2 * WALK_STEPS_MIN; i++)
+        write_number(b, 2000000 + (uint64_t)i, i);
+    write_number(b, 5000000, 8);
+    write_number(b, 6000000, 7);
+    write_number(a, 3000000, -9);
+    write_number(a, 4000000, 7);
+    exchange();
+    cr_expect_eq(log_conflicts(a), 2 * WALK_STEPS_MIN + 2);
+    cr_expect_eq(log_conflicts(b), 2 * WALK_STEPS_MIN + 2, "%d", (int)log_conflicts(b));
+}
+
+Test(walks, who_has_seen_all_of_a_long_row_makes_it_linear)
+{
     for (int i = 0; i < 2 * WALK_STEPS_MIN; i++) {
         write_number(a, 2000000 + (uint64_t)i * 10, i);
         write_number(b, 2000005 + (uint64_t)i * 10, -1 - i);
@@ -107,10 +130,15 @@ Test(walks, who_has_seen_all_of_a_long_row_makes_it_linear)
     log_take_all(a);
     write_number(a, 3000000, 0);
     exchange();
-    item_key(&key, 1);
-    cr_assert_eq(store_begin(b->store, TXN_READ, &txn, &err), STATUS_OK);
-    cr_assert_eq(rows_get(txn, 1, buffer_view(&key), &row, &err), STATUS_OK);
-    cr_expect(row.linear);
-    store_abort(txn);
-    buffer_release(&key);
+    cr_expect(is_linear(b));
+}
+
+Test(walks, a_loser_on_record_that_was_not_seen_keeps_a_row_from_being_linear)
+{
+    for (int i = 0; i < 2 * WALK_STEPS_MIN; i++)
+        write_number(b, 2000000 + (uint64_t)i, i);
+    for (int i = 0; i < 4; i++)
+        write_number(a, 3000000 + (uint64_t)i, -1 - i);
+    exchange();
+    cr_expect_not(is_linear(b));
 }
