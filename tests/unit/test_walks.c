@@ -10,6 +10,9 @@
 /* Their square is more than the deadline allows, some hundreds of seconds. */
 enum { CHANGES = 12000, DEADLINE_SECONDS = 60 };
 
+/* More than it takes for a walk to be kept. */
+enum { MANY = 2 * WALK_STEPS_MIN };
+
 static struct log_fixture fixture;
 static struct log_node *a, *b;
 
@@ -82,14 +85,14 @@ Test(walks, equal_content_on_both_sides_costs_no_square_either,
 
 Test(walks, what_was_equal_to_one_change_is_held_against_the_next)
 {
-    for (int i = 0; i < 2 * WALK_STEPS_MIN; i++)
+    for (int i = 0; i < MANY; i++)
         write_number(b, 2000000 + (uint64_t)i, 7);
     for (int i = 0; i < WALK_STEPS_MIN; i++)
         write_number(a, 3000000 + (uint64_t)i, 7);
     write_number(a, 4000000, 8);
     exchange();
-    cr_expect_eq(log_conflicts(a), 2 * WALK_STEPS_MIN);
-    cr_expect_eq(log_conflicts(b), 2 * WALK_STEPS_MIN);
+    cr_expect_eq(log_conflicts(a), MANY);
+    cr_expect_eq(log_conflicts(b), MANY);
 }
 
 static bool is_linear(struct log_node *node)
@@ -109,20 +112,20 @@ static bool is_linear(struct log_node *node)
 
 Test(walks, what_is_equal_to_the_winner_still_loses_to_another_larger_write)
 {
-    for (int i = 0; i < 2 * WALK_STEPS_MIN; i++)
+    for (int i = 0; i < MANY; i++)
         write_number(b, 2000000 + (uint64_t)i, i);
     write_number(b, 5000000, 8);
     write_number(b, 6000000, 7);
     write_number(a, 3000000, -9);
     write_number(a, 4000000, 7);
     exchange();
-    cr_expect_eq(log_conflicts(a), 2 * WALK_STEPS_MIN + 2);
-    cr_expect_eq(log_conflicts(b), 2 * WALK_STEPS_MIN + 2, "%d", (int)log_conflicts(b));
+    cr_expect_eq(log_conflicts(a), MANY + 2);
+    cr_expect_eq(log_conflicts(b), MANY + 2, "%d", (int)log_conflicts(b));
 }
 
 Test(walks, who_has_seen_all_of_a_long_row_makes_it_linear)
 {
-    for (int i = 0; i < 2 * WALK_STEPS_MIN; i++) {
+    for (int i = 0; i < MANY; i++) {
         write_number(a, 2000000 + (uint64_t)i * 10, i);
         write_number(b, 2000005 + (uint64_t)i * 10, -1 - i);
     }
@@ -135,7 +138,7 @@ Test(walks, who_has_seen_all_of_a_long_row_makes_it_linear)
 
 Test(walks, a_loser_on_record_that_was_not_seen_keeps_a_row_from_being_linear)
 {
-    for (int i = 0; i < 2 * WALK_STEPS_MIN; i++)
+    for (int i = 0; i < MANY; i++)
         write_number(b, 2000000 + (uint64_t)i, i);
     for (int i = 0; i < 4; i++)
         write_number(a, 3000000 + (uint64_t)i, -1 - i);
