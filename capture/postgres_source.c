@@ -11,7 +11,10 @@
 #include <string.h>
 
 enum {
-    WAIT_MS = 1000,        /* for a message, before the server is asked how far it is */
+    /* For a message, before the server is asked how far it is: a server that reads what
+     * others have written meanwhile says nothing until it has ended. */
+    WAIT_MS_FIRST = 2,
+    WAIT_MS_MAX = 1000,
     IDLE_BYTES = 16 << 20, /* of WAL that is none of ours, before that is confirmed */
 };
 
@@ -241,24 +244,36 @@ static enum status keep_idle(struct postgres_source *self, uint64_t lsn, bool at
     return status;
 }
 
+/* Nothing has come: what is whole becomes durable. Wait for more. */
+static enum status wait_more(struct postgres_source *self, uint64_t *wait_ms,
+                             struct postgres_stream_item *item, struct error *err)
+{
+    enum status status = self->told.open ? STATUS_OK : end_group(self, err);
+
+    if (status == STATUS_OK)
+        status = postgres_stream_next(self->stream, *wait_ms, item, err);
+    if (status == STATUS_OK && item->event == POSTGRES_STREAM_NOTHING) {
+        postgres_stream_ask(self->stream);
+        *wait_ms = *wait_ms * 2 < WAIT_MS_MAX ? *wait_ms * 2 : WAIT_MS_MAX;
+    }
+    return status;
+}
+
 /* Lay what comes until everything below end was told. */
 static enum status follow(struct postgres_source *self, uint64_t end, struct error *err)
 {
     struct postgres_stream_item item;
+    uint64_t wait_ms = WAIT_MS_FIRST;
     enum status status;
 
     for (;;) {
         status = postgres_stream_next(self->stream, 0, &item, err);
-        if (status == STATUS_OK && item.event == POSTGRES_STREAM_NOTHING) {
-            if (!self->told.open)
-                status = end_group(self, err);
-            if (status == STATUS_OK)
-                status = postgres_stream_next(self->stream, WAIT_MS, &item, err);
-            if (status == STATUS_OK && item.event == POSTGRES_STREAM_NOTHING)
-                postgres_stream_ask(self->stream);
-        }
-        if (status == STATUS_OK && item.event == POSTGRES_STREAM_MESSAGE)
+        if (status == STATUS_OK && item.event == POSTGRES_STREAM_NOTHING)
+            status = wait_more(self, &wait_ms, &item, err);
+        if (status == STATUS_OK && item.event == POSTGRES_STREAM_MESSAGE) {
+            wait_ms = WAIT_MS_FIRST;
             status = postgres_source_lay(self, &item.message, err);
+        }
         if (status != STATUS_OK || self->again)
             return status;
         if (item.event != POSTGRES_STREAM_CAUGHT_UP)
