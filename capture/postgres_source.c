@@ -177,7 +177,8 @@ static enum status ask_end(struct postgres_source *self, uint64_t *lsn, bool *fl
 }
 
 /* Only what is on disk is sent, and what transactions wrote that are still open may stay
- * off it for long: a commit puts it there. */
+ * off it for long: a commit puts it there, of a transaction that wrote something itself;
+ * to have an id is not enough for the server to wait for the disk. */
 static enum status find_end(struct postgres_source *self, uint64_t *lsn,
                             struct error *err)
 {
@@ -188,7 +189,8 @@ static enum status find_end(struct postgres_source *self, uint64_t *lsn,
         return status;
     return postgres_execute(self->postgres,
                             "BEGIN; SET LOCAL synchronous_commit = local;"
-                            "SELECT pg_current_xact_id(); COMMIT",
+                            "SELECT pg_current_xact_id(),"
+                            " pg_logical_emit_message(false, '', ''); COMMIT",
                             err);
 }
 

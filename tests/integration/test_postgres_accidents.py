@@ -7,6 +7,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
@@ -146,6 +147,27 @@ def idle_beside_a_busy_one(folder):
     expect_equal(shop.last_seq(), entries + 1, "entries")
 
 
+def beside_what_is_not_on_disk(folder):
+    """Nobody flushes what a transaction that is still open has written: capture does not wait
+    for the server to think of it, and has what was committed before."""
+    with Cluster(wal_writer_delay="10s") as cluster:
+        shop = PostgresNode(folder, "shop", cluster)
+        shop.script("CREATE TABLE item (id integer PRIMARY KEY, n integer, body text)")
+        shop.init()
+        with shop.connect() as connection, shop.connect() as lazy:
+            lazy.run("SET synchronous_commit = off")
+            connection.run("BEGIN")
+            begun = time.monotonic()
+            for i in range(3):
+                lazy.run(f"INSERT INTO item VALUES ({i}, 0, 'committed')")
+                connection.run(f"INSERT INTO item VALUES ({10 + i}, 0, 'open')")
+                shop.run("capture")
+                entry = shop.log()[-1]
+                expect_equal([change["key"]["id"] for change in entry["changes"]], [i], "rows")
+            taken = time.monotonic() - begun
+    expect(taken < 5, f"three captures take {taken:.1f} s")
+
+
 def slot_is_gone(folder):
     shop = make_shop(folder)
     with shop.connect() as connection:
@@ -282,7 +304,7 @@ if __name__ == "__main__":
     print(f"seed {SEED}", flush=True)
     with Cluster() as CLUSTER:
         main([killed_anywhere, cut_off, read_by_others, idle_beside_a_busy_one,
-              slot_is_gone, in_use, init_that_fails,
+              beside_what_is_not_on_disk, slot_is_gone, in_use, init_that_fails,
               init_that_is_killed, parents_are_copied_first,
               init_goes_on_behind_what_was_copied,
               init_begins_anew_without_its_slot, init_begins_anew_when_it_is_another])
