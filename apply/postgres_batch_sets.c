@@ -7,7 +7,19 @@
 
 #include <stdlib.h>
 
+/* Of fewer rows it costs more: two round trips, and no plan that is kept. */
+enum { COPY_ROWS_MIN = 16 };
+
 /* ---- parts */
+
+/* What goes by COPY fails whole for one row that is there: then the batch begins anew
+ * with care, and without. */
+static bool is_copied(const struct postgres_batch *batch, const struct postgres_set *set,
+                      uint32_t count)
+{
+    return batch->mode == BATCH_FAST && set->kind == SET_INSERT && set->writer->copies &&
+           count >= COPY_ROWS_MIN;
+}
 
 static enum status run_part(struct postgres_batch *batch,
                             const struct postgres_table *table, struct postgres_set *set,
@@ -22,7 +34,9 @@ static enum status run_part(struct postgres_batch *batch,
         status = postgres_execute(batch->postgres, "SAVEPOINT rowferry_set", err);
     if (status == STATUS_OK && table->own_path)
         status = postgres_execute(batch->postgres, POSTGRES_OWN_PATH, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && is_copied(batch, set, count))
+        status = postgres_set_copy(set, first, count, written, kind, err);
+    else if (status == STATUS_OK)
         status = postgres_set_run(set, first, count, written, kind, err);
     if (status == STATUS_OK && table->own_path)
         status = postgres_execute(batch->postgres, POSTGRES_OUR_PATH, err);

@@ -1,5 +1,6 @@
 /* Rows of one table that one statement deletes, inserts or updates: their columns go to
- * the server as arrays of text. Chosen by measurement, see docs/PERFORMANCE.md.
+ * the server as arrays of text, or of new rows by COPY. Chosen by measurement, see
+ * docs/PERFORMANCE.md.
  *
  * A row is added from the writer's hand. Whether the server took the statement whole is
  * the caller's to see: after a failure it can run any part of the set again. */
@@ -63,6 +64,11 @@ struct bytes postgres_set_note(const struct postgres_set *set, uint32_t row);
 MUST_CHECK enum status postgres_set_run(struct postgres_set *set, uint32_t first,
                                         uint32_t count, uint32_t *written,
                                         enum refusal_kind *kind, struct error *err);
+/* The same by COPY, for rows of which none is there, nobody else's either: one that is
+ * fails it whole. Only into tables that take it (postgres_writer.copies). */
+MUST_CHECK enum status postgres_set_copy(struct postgres_set *set, uint32_t first,
+                                         uint32_t count, uint32_t *written,
+                                         enum refusal_kind *kind, struct error *err);
 void postgres_set_clear(struct postgres_set *set);
 
 /* What a question says for a table of the set's keys, columns k0, k1 …, and n, which

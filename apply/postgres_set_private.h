@@ -13,6 +13,9 @@ static inline uint32_t postgres_set_places(const struct postgres_set *set)
  * sent, by place, then those of the guard. */
 void postgres_set_put_statement(struct buffer *sql, const struct postgres_set *set);
 
+/* Append "COPY table (columns) FROM STDIN", with a NUL. */
+void postgres_set_put_copy(struct buffer *sql, const struct postgres_set *set);
+
 /* Append a question (postgres_set_ask), with a NUL. */
 void postgres_set_put_question(struct buffer *out, const struct postgres_set *set,
                                const char *sql);

@@ -114,22 +114,38 @@ static void put_assignments(struct buffer *sql, const struct postgres_set *set)
     put_name(sql, set, set->writer->key_places[0]);
 }
 
-static void put_insert(struct buffer *sql, const struct postgres_set *set)
+/* The table, what is between, and the columns that are sent. */
+static void put_table(struct buffer *sql, const struct postgres_set *set,
+                      const char *between)
 {
-    const struct postgres_writer *writer = set->writer;
-    uint32_t count = 0, parameters;
+    uint32_t count = 0;
 
-    put(sql, "INSERT INTO ");
-    put(sql, writer->definition->local_name);
-    put(sql, " AS t (");
+    put(sql, set->writer->definition->local_name);
+    put(sql, between);
     for (uint32_t i = 0; i < postgres_set_places(set); i++) {
         if (!set->columns[i])
             continue;
         put(sql, count++ == 0 ? "" : ", ");
         put_name(sql, set, i);
     }
+}
+
+void postgres_set_put_copy(struct buffer *sql, const struct postgres_set *set)
+{
+    put(sql, "COPY ");
+    put_table(sql, set, " (");
+    put(sql, ") FROM STDIN");
+    buffer_put(sql, 0, 1);
+}
+
+static void put_insert(struct buffer *sql, const struct postgres_set *set)
+{
+    const struct postgres_writer *writer = set->writer;
+    uint32_t count = 0, parameters;
+
+    put(sql, "INSERT INTO ");
+    put_table(sql, set, " AS t (");
     put(sql, ") OVERRIDING SYSTEM VALUE SELECT ");
-    count = 0;
     for (uint32_t i = 0; i < postgres_set_places(set); i++) {
         if (!set->columns[i])
             continue;

@@ -45,6 +45,11 @@ static const char arbiter_sql[] =
     " ((i.indkey::int2[])[0:i.indnkeyatts - 1])) = (SELECT array_agg(c ORDER BY c"
     " COLLATE \"C\") FROM unnest($2::text[]) c))";
 
+/* COPY knows nothing of rules, and refuses tables with policies for this role. */
+static const char copies_sql[] =
+    "SELECT NOT c.relhasrules AND NOT row_security_active(c.oid)"
+    " FROM pg_class c WHERE c.oid = $1::regclass";
+
 static enum status no_memory(struct error *err)
 {
     return error_set(err, STATUS_NO_MEMORY, "write rows: out of memory");
@@ -176,6 +181,19 @@ static enum status ask_arbiter(struct postgres_writer *writer, struct error *err
     return status;
 }
 
+static enum status ask_copies(struct postgres_writer *writer, struct error *err)
+{
+    const char *parameters[] = {writer->definition->local_name};
+    PGresult *found = NULL;
+    enum status status =
+        postgres_query(writer->postgres, copies_sql, 1, parameters, &found, err);
+
+    if (status == STATUS_OK)
+        writer->copies = PQntuples(found) == 1 && PQgetvalue(found, 0, 0)[0] == 't';
+    PQclear(found);
+    return status;
+}
+
 enum status postgres_writer_open(struct postgres_writer **out, struct postgres *postgres,
                                  const struct definition *definition, struct error *err)
 {
@@ -199,6 +217,8 @@ enum status postgres_writer_open(struct postgres_writer **out, struct postgres *
         status = ask_columns(writer, err);
     if (status == STATUS_OK)
         status = ask_arbiter(writer, err);
+    if (status == STATUS_OK)
+        status = ask_copies(writer, err);
     if (status != STATUS_OK) {
         postgres_writer_close(writer);
         return status;

@@ -38,6 +38,7 @@ struct postgres_writer {
     struct image image, held;
     struct value *values; /* the row at hand */
     bool arbiter;         /* its key's index is one that ON CONFLICT takes */
+    bool copies;          /* COPY does to it what INSERT does */
     struct buffer scratch;
 };
 

@@ -69,6 +69,51 @@ def round_trip(folder):
     shop.check()
 
 
+def many_at_once(folder):
+    """Rows that are new in numbers come by COPY, which writes values in its own way: they are
+    the same as those that come alone."""
+    kinds = pairs.KINDS
+    columns = ", ".join(f"{name} {kind}" for name, kind, _ in kinds)
+    values = ", ".join(pairs.quoted(text) for _, _, text in kinds)
+    shop, stall = pairs.make_pair(folder, f"""{pairs.TYPES}
+        CREATE TABLE thing (id integer PRIMARY KEY, place integer GENERATED ALWAYS AS IDENTITY,
+                            "odd\t(name)" text, {columns});
+        INSERT INTO thing OVERRIDING SYSTEM VALUE VALUES (1, 1, 'x', {values});
+        INSERT INTO thing (id) VALUES (2);
+        CREATE SEQUENCE copied;
+        CREATE SEQUENCE inserted;
+        CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM nextval(CASE WHEN current_query() LIKE 'COPY%' THEN 'public.copied'
+                                 ELSE 'public.inserted' END);
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER look BEFORE INSERT ON thing FOR EACH STATEMENT EXECUTE FUNCTION look();
+        ALTER TABLE thing ENABLE ALWAYS TRIGGER look;""")
+    before = shop.rows("SELECT * FROM thing ORDER BY id")
+    pairs.settle(folder, [shop, stall])
+    texts = ["", "\\", "\\N", "\\.", "N", "\t", "\n", "\r\n", "a\tb\\tc\nd\\", "\\\n\\.\n", 
+             "\x01\x7f", '"', "',", "\u00e4\U0001f600"]
+    count = 20
+    names = ", ".join(name for name, _, _ in kinds)
+    stall.write([f"""
+        WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number
+                                      WHERE n + 1 < {count})
+        INSERT INTO thing (id, place, "odd\t(name)", {names})
+        SELECT 1000 * (n + 1) + 10 * {i + 1} + id, -n, {pairs.quoted(text)}, {names}
+        FROM thing, number WHERE id < 10""" for i, text in enumerate(texts)])
+    pairs.settle(folder, [shop, stall])
+    expect_equal(shop.rows("SELECT c.is_called, i.is_called FROM copied c, inserted i"),
+                 [("t", "f")], "statements: by COPY, and not again by INSERT")
+    after = shop.rows("SELECT * FROM thing WHERE id >= 10 ORDER BY id")
+    expect_equal(len(after), 2 * count * len(texts), "rows")
+    for row in after:
+        key = int(row[0])
+        wanted = (str(1 - key // 1000), texts[key % 1000 // 10 - 1], *before[key % 10 - 1][3:])
+        expect_equal(row[1:], wanted, f"row {key}")
+    shop.check()
+
+
 def numbers(folder):
     """The next number that a sequence gives is behind those that came."""
     shop, stall = pairs.make_pair(folder, """
@@ -308,5 +353,5 @@ def marks(folder):
 
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, numbers, directions, keys_of_any_case, numeric_keys,
+        main([both_ways, round_trip, many_at_once, numbers, directions, keys_of_any_case, numeric_keys,
               refused_rows, plain_role, long_batch, tried_again, marks])

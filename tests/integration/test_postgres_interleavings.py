@@ -125,6 +125,29 @@ def local_insert_of_a_new_key(folder):
     same(folder, shop, stall, "insert against insert", [("9", "mine")])
 
 
+def local_insert_among_many_new_keys(folder):
+    """They come by COPY, which fails for one that is there: the others are written all the same,
+    and that one as its versions say."""
+    shop, stall = make(folder)
+    bring(folder, shop, stall, """
+        WITH RECURSIVE number (n) AS (SELECT 11 UNION ALL SELECT n + 1 FROM number WHERE n < 210)
+        INSERT INTO spot SELECT n, 5, 'there' FROM number""")
+    with shop.connect() as connection:
+        connection.run("BEGIN")
+        connection.run("INSERT INTO spot VALUES (110, 9, 'mine')")
+        batch = Behind(shop)
+        waits(shop)
+        copying = shop.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                            " AND datname = current_database() AND query LIKE 'COPY%'")
+        connection.run("COMMIT")
+        batch.end()
+    expect_equal(copying, [("1",)], "batches that wait in COPY")
+    expect_equal(shop.rows("SELECT word, count(*) FROM spot WHERE id > 10 GROUP BY word ORDER BY 1"),
+                 [("mine", "1"), ("there", "199")], "rows")
+    same(folder, shop, stall, "an insert among many", [("0", "old")])
+    expect_equal(stall.rows("SELECT n, word FROM spot WHERE id = 110"), [(9, b"mine")], "the row")
+
+
 def a_subtransaction_of_who_still_runs(folder):
     """Its xid is below the snapshot's end and not among those that run: the row is not known,
     whoever asks pg_visible_in_snapshot()."""
@@ -184,5 +207,6 @@ def committed_and_not_captured(folder):
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
         main([local_commits_while_the_batch_waits, local_insert_of_a_new_key,
+              local_insert_among_many_new_keys,
               a_subtransaction_of_who_still_runs, local_comes_after_the_batch_has_written,
               committed_and_not_captured])
