@@ -190,7 +190,7 @@ static enum status find_end(struct postgres_source *self, uint64_t *lsn,
     return postgres_execute(self->postgres,
                             "BEGIN; SET LOCAL synchronous_commit = local;"
                             "SELECT pg_current_xact_id(),"
-                            " pg_logical_emit_message(false, '', ''); COMMIT",
+                            " pg_logical_emit_message(false, 'rowferry.flush', ''); COMMIT",
                             err);
 }
 

@@ -6,6 +6,7 @@ merged into."""
 
 import glob
 import math
+import os
 import pathlib
 import re
 import shutil
@@ -161,13 +162,43 @@ def run_capture(pair, batch, lsn, turns):
     return wall
 
 
+def wait_for_last(connection, goes_on=lambda: True):
+    while not connection.run("SELECT FROM item WHERE id = 0"):
+        if not goes_on():
+            sys.exit("bench: rowferry apply has ended without the last row")
+        time.sleep(0.01)
+
+
+def run_apply(pair):
+    """Seconds until the last row is there, as of a subscription; until the command ends, when the
+    last batch's echo is in the store, too; and of its CPU."""
+    with pair.target.connect("ours") as connection:
+        start = time.monotonic()
+        process = subprocess.Popen([BUILD / "rowferry", "--store", pair.there / "store", "apply"],
+                                   stdout=subprocess.DEVNULL)
+        ended = []
+
+        def goes_on():
+            if not ended and (found := os.wait4(process.pid, os.WNOHANG))[0] != 0:
+                ended.append(found)
+            return not ended
+
+        wait_for_last(connection, goes_on)
+        there = time.monotonic() - start
+        _, status, used = ended[0] if ended else os.wait4(process.pid, 0)
+        taken = time.monotonic() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"bench: rowferry apply: exit {process.returncode}")
+    return there, taken, used.ru_utime + used.ru_stime
+
+
 def run_subscription(pair):
     """Seconds until the last row is there."""
     with pair.target.connect("theirs") as connection:
         start = time.monotonic()
         connection.run("ALTER SUBSCRIPTION bench ENABLE")
-        while not connection.run("SELECT FROM item WHERE id = 0"):
-            time.sleep(0.01)
+        wait_for_last(connection)
         taken = time.monotonic() - start
         connection.run("ALTER SUBSCRIPTION bench DISABLE")
     return taken
@@ -192,20 +223,21 @@ def run_catch_up(pair, batch, capture):
     exported = rowferry(pair.here, "export", segment)
     imported = rowferry(pair.there, "import", segment)
     merged = run_merge(pair)
-    applied = rowferry(pair.there, "apply")
+    there, applied, cpu = run_apply(pair)
     subscribed = run_subscription(pair)
-    whole = capture + exported[0] + imported[0] + applied[0]
+    whole = capture + exported[0] + imported[0] + there
     with pair.source.connect("bench") as source, pair.target.connect("ours") as ours:
         sql = "SELECT count(*), sum(n), md5(string_agg(text, ',' ORDER BY id)) FROM item"
         if source.run(sql) != ours.run(sql):
             sys.exit(f"bench: the target has other rows than the source: {last.stdout}")
     print(f"pg catch-up {pair.work:6} {batch:5}  subscription {rate(pair.rows, subscribed)}"
-          f"  apply {rate(pair.rows, applied[0])}  whole {rate(pair.rows, whole)} rows/s"
-          f"  {subscribed / applied[0]:.2f} and {subscribed / whole:.2f} by wall"
-          f"  (apply's own CPU: {rate(pair.rows, applied[1])} rows/s; export"
+          f"  apply {rate(pair.rows, there)}  whole {rate(pair.rows, whole)} rows/s"
+          f"  {subscribed / there:.2f} and {subscribed / whole:.2f} by wall"
+          f"  (until it ends: {rate(pair.rows, applied)} rows/s, {subscribed / applied:.2f};"
+          f" its own CPU: {rate(pair.rows, cpu)} rows/s; export"
           f" {exported[0]:.2f} s, import {imported[0]:.2f} s)", flush=True)
     print(f"pg merge    {pair.work:6} {batch:5}  COPY and merge {rate(pair.rows, merged)}"
-          f"  apply {rate(pair.rows, applied[0])} rows/s  {merged / applied[0]:.2f} by wall",
+          f"  apply {rate(pair.rows, there)} rows/s  {merged / there:.2f} by wall",
           flush=True)
 
 
