@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from measure import BUILD, median, rate, rowferry, timed  # noqa: E402
 from postgres import Cluster  # noqa: E402
 
-SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "4GB",
+SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "4GB", "autovacuum": "off",
             "timezone": "UTC", "datestyle": "ISO", "extra_float_digits": 1}
 TABLE = "CREATE TABLE item (id integer PRIMARY KEY, n integer, text text)"
 TEXT = "'the text of row ' || i || ', which has some fifty-five bytes'"
@@ -222,9 +222,13 @@ def run_catch_up(pair, batch, capture):
                           check=True, capture_output=True)
     exported = rowferry(pair.here, "export", segment)
     imported = rowferry(pair.there, "import", segment)
-    merged = run_merge(pair)
-    there, applied, cpu = run_apply(pair)
-    subscribed = run_subscription(pair)
+    timings = []
+    for run in (run_apply, run_subscription, run_merge):
+        for cluster in (pair.source, pair.target):  # nobody pays for what the one before left
+            with cluster.connect("postgres") as connection:
+                connection.run("CHECKPOINT")
+        timings.append(run(pair))
+    (there, applied, cpu), subscribed, merged = timings
     whole = capture + exported[0] + imported[0] + there
     with pair.source.connect("bench") as source, pair.target.connect("ours") as ours:
         sql = "SELECT count(*), sum(n), md5(string_agg(text, ',' ORDER BY id)) FROM item"
