@@ -6,6 +6,11 @@
 #include <assert.h>
 #include <stddef.h>
 
+void outbox_init(struct outbox *outbox, sqlite3 *db)
+{
+    *outbox = (struct outbox){.db = db, .prepared = -1};
+}
+
 void outbox_release(struct outbox *outbox)
 {
     (void)sqlite3_finalize(outbox->position);
@@ -13,7 +18,7 @@ void outbox_release(struct outbox *outbox)
     (void)sqlite3_finalize(outbox->insert);
     (void)sqlite3_finalize(outbox->last);
     (void)sqlite3_finalize(outbox->take_part);
-    *outbox = (struct outbox){.db = outbox->db};
+    outbox_init(outbox, outbox->db);
 }
 
 static int prepare(struct outbox *outbox, sqlite3_stmt **statement, const char *sql)
@@ -55,6 +60,20 @@ static int look_at(struct outbox *outbox, sqlite3_stmt **statement, const char *
     return rc;
 }
 
+/* SQLite prepares a statement anew that finds another schema version than before: as long
+ * as it has not done so with the one that was just run, the version is the same. */
+static int look_at_schema(struct outbox *outbox)
+{
+    int prepared = sqlite3_stmt_status(outbox->position, SQLITE_STMTSTATUS_REPREPARE, 0);
+    int rc;
+
+    if (prepared == outbox->prepared)
+        return SQLITE_OK;
+    rc = look_at(outbox, &outbox->schema, "PRAGMA main.schema_version", &outbox->version);
+    outbox->prepared = rc == SQLITE_OK ? prepared : -1;
+    return rc;
+}
+
 int outbox_look(struct outbox *outbox, int64_t *position, int64_t *schema)
 {
     int rc;
@@ -64,7 +83,8 @@ int outbox_look(struct outbox *outbox, int64_t *position, int64_t *schema)
     rc = look_at(outbox, &outbox->position,
                  "SELECT applied FROM main.rowferry_state WHERE id = 1", position);
     if (rc == SQLITE_OK)
-        rc = look_at(outbox, &outbox->schema, "PRAGMA main.schema_version", schema);
+        rc = look_at_schema(outbox);
+    *schema = outbox->version;
     return rc;
 }
 

@@ -16,6 +16,8 @@ struct outbox {
     sqlite3_stmt *insert;
     sqlite3_stmt *last; /* greatest id in a range */
     sqlite3_stmt *take_part;
+    int64_t version; /* PRAGMA schema_version */
+    int prepared;    /* position, when it was asked, so many times anew; -1: it was not */
 };
 
 /* One row to be: a piece of one recorded changeset. */
@@ -32,6 +34,8 @@ struct outbox_row {
     int size;
 };
 
+/* The caller's, for outbox_release(), after which it can be used again. */
+void outbox_init(struct outbox *outbox, sqlite3 *db);
 void outbox_release(struct outbox *outbox);
 
 /* The position and the schema's version of this moment. SQLITE_DONE: the database is not

@@ -63,7 +63,7 @@ int rowferry_recorder_open(struct rowferry_recorder **out, sqlite3 *db)
     if (recorder == NULL)
         return SQLITE_NOMEM;
     recorder->db = db;
-    recorder->outbox.db = db;
+    outbox_init(&recorder->outbox, db);
     recorder->sessions.db = db;
     recorder->piece = malloc(SQLITE_OUTBOX_PART_SIZE);
     rc = recorder->piece != NULL ? sessions_init(&recorder->sessions) : SQLITE_NOMEM;

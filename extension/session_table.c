@@ -70,10 +70,21 @@ static int told_closing(sqlite3_vtab *table)
     return told_disconnect(table);
 }
 
+/* At most one row has a rowid. */
 static int told_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     (void)table;
-    (void)info;
+    for (int i = 0; i < info->nConstraint; i++) {
+        if (!info->aConstraint[i].usable || info->aConstraint[i].iColumn != -1 ||
+            info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ)
+            continue;
+        info->aConstraintUsage[i].argvIndex = 1;
+        info->aConstraintUsage[i].omit = 1;
+        info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+        info->estimatedRows = 1;
+        info->estimatedCost = 1;
+        break;
+    }
     return SQLITE_OK;
 }
 

@@ -29,7 +29,8 @@ void session_table_unregister(sqlite3 *db);
     "USING rowferry_transaction"
 
 /* Taking part in a transaction is one write: of nothing, which leaves the host's
- * last_insert_rowid() alone, but not its changes(). */
-#define SESSION_TABLE_TAKE_PART "DELETE FROM temp.rowferry_transaction"
+ * last_insert_rowid() alone, but not its changes(). Of one row at most SQLite keeps no
+ * journal of the statement. */
+#define SESSION_TABLE_TAKE_PART "DELETE FROM temp.rowferry_transaction WHERE rowid = 0"
 
 #endif

@@ -20,6 +20,53 @@ Test(recorder, stores_a_transaction_with_the_position_of_its_moment)
                  1);
 }
 
+static void run_elsewhere(const char *sql)
+{
+    sqlite3 *other = NULL;
+
+    cr_assert_eq(sqlite3_open(host.path, &other), SQLITE_OK);
+    host_run_on(other, sql);
+    cr_assert_eq(sqlite3_close(other), SQLITE_OK);
+}
+
+Test(recorder, stores_the_version_of_the_schema_of_its_moment)
+{
+    static const struct {
+        const char *before; /* on this connection */
+        const char *elsewhere;
+        const char *inside; /* the transaction, behind its first row */
+    } cases[] = {
+        {.before = NULL},
+        {.before = NULL},
+        {.before = "CREATE TABLE own (id)"},
+        {.elsewhere = "CREATE TABLE theirs (id)"},
+        {.inside = "CREATE TABLE inside (id)"},
+        {.before = "BEGIN; CREATE TABLE v (id); ROLLBACK"},
+        {.inside = "SAVEPOINT s; CREATE TABLE v (id); ROLLBACK TO s"},
+        {.before = NULL},
+        {.before = "PRAGMA schema_version = 1000"},
+        {.elsewhere = "PRAGMA schema_version = 2000"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        long long version;
+
+        if (cases[i].before != NULL)
+            host_run(cases[i].before);
+        if (cases[i].elsewhere != NULL)
+            run_elsewhere(cases[i].elsewhere);
+        host_run("BEGIN; INSERT INTO t (a) VALUES (1)");
+        if (cases[i].inside != NULL)
+            host_run(cases[i].inside);
+        version = host_number("PRAGMA main.schema_version");
+        cr_expect_eq(host_commit(), 1, "case %zu", i);
+        cr_expect_eq(
+            host_number("SELECT \"schema\" FROM rowferry_outbox ORDER BY id DESC"),
+            version, "case %zu: not the schema's version", i);
+        host_run("COMMIT");
+    }
+}
+
 Test(recorder, has_nothing_to_store_where_nothing_changed)
 {
     host_run("BEGIN; SELECT * FROM t");
@@ -47,13 +94,7 @@ Test(recorder, a_rolled_back_transaction_leaves_nothing_behind)
     host_run("INSERT INTO t VALUES (1, 'old', 0);"
              "BEGIN; UPDATE t SET a = 'tried'; ROLLBACK;");
     /* Another connection changes the row in between, and back to what the session saw. */
-    {
-        sqlite3 *other = NULL;
-
-        cr_assert_eq(sqlite3_open(host.path, &other), SQLITE_OK);
-        host_run_on(other, "UPDATE t SET a = 'theirs'");
-        cr_assert_eq(sqlite3_close(other), SQLITE_OK);
-    }
+    run_elsewhere("UPDATE t SET a = 'theirs'");
     host_run("BEGIN; UPDATE t SET a = 'old'");
     cr_expect_eq(host_commit(), 1, "the change was compared with a value of before");
     host_run("COMMIT");
