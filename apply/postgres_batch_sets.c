@@ -7,8 +7,10 @@
 
 #include <stdlib.h>
 
-/* Of fewer rows it costs more: two round trips, and no plan that is kept. */
-enum { COPY_ROWS_MIN = 16 };
+enum {
+    COPY_ROWS_MIN = 16,        /* of fewer nothing is gained */
+    COPY_BYTES_MAX = 64 << 20, /* so that what one call sends stays below 2 GiB */
+};
 
 /* ---- parts */
 
@@ -18,7 +20,7 @@ static bool is_copied(const struct postgres_batch *batch, const struct postgres_
                       uint32_t count)
 {
     return batch->mode == BATCH_FAST && set->kind == SET_INSERT && set->writer->copies &&
-           count >= COPY_ROWS_MIN;
+           count >= COPY_ROWS_MIN && set->bytes <= COPY_BYTES_MAX;
 }
 
 static enum status run_part(struct postgres_batch *batch,
