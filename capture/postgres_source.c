@@ -187,11 +187,12 @@ static enum status find_end(struct postgres_source *self, uint64_t *lsn,
 
     if (status != STATUS_OK || flushed)
         return status;
-    return postgres_execute(self->postgres,
-                            "BEGIN; SET LOCAL synchronous_commit = local;"
-                            "SELECT pg_current_xact_id(),"
-                            " pg_logical_emit_message(false, 'rowferry.flush', ''); COMMIT",
-                            err);
+    return postgres_execute(
+        self->postgres,
+        "BEGIN; SET LOCAL synchronous_commit = local;"
+        "SELECT pg_current_xact_id(),"
+        " pg_logical_emit_message(false, 'rowferry.flush', ''); COMMIT",
+        err);
 }
 
 /* How fast the server writes is to be told from what was last seen of it. */
