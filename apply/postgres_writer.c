@@ -47,7 +47,8 @@ static const char arbiter_sql[] =
 
 /* COPY knows nothing of rules, and refuses tables with policies for this role. */
 static const char copies_sql[] =
-    "SELECT NOT c.relhasrules AND NOT row_security_active(c.oid)"
+    "SELECT NOT row_security_active(c.oid)"
+    " AND NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid)"
     " FROM pg_class c WHERE c.oid = $1::regclass";
 
 static enum status no_memory(struct error *err)

@@ -92,7 +92,7 @@ def many_at_once(folder):
         ALTER TABLE thing ENABLE ALWAYS TRIGGER look;""")
     before = shop.rows("SELECT * FROM thing ORDER BY id")
     pairs.settle(folder, [shop, stall])
-    texts = ["", "\\", "\\N", "\\.", "N", "\t", "\n", "\r\n", "a\tb\\tc\nd\\", "\\\n\\.\n", 
+    texts = ["", "\\", "\\N", "\\.", "N", "\t", "\n", "\r\n", "a\tb\\tc\nd\\", "\\\n\\.\n",
              "\x01\x7f", '"', "',", "\u00e4\U0001f600"]
     count = 20
     names = ", ".join(name for name, _, _ in kinds)
@@ -353,5 +353,5 @@ def marks(folder):
 
 if __name__ == "__main__":
     with Cluster() as pairs.CLUSTER:
-        main([both_ways, round_trip, many_at_once, numbers, directions, keys_of_any_case, numeric_keys,
-              refused_rows, plain_role, long_batch, tried_again, marks])
+        main([both_ways, round_trip, many_at_once, numbers, directions, keys_of_any_case,
+              numeric_keys, refused_rows, plain_role, long_batch, tried_again, marks])
